@@ -1,0 +1,87 @@
+"""memgen-bench: how much generalization can be read out of networks that memorized their labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from memgen_bench.errors import (
+    DataError,
+    DataNotFoundError,
+    MemgenError,
+    NotApplicable,
+    PluginError,
+    UsageError,
+)
+from memgen_bench.hookspecs import hookimpl
+from memgen_bench.registry import Registry, load_registry
+from memgen_bench.specs import (
+    Data,
+    DatasetSpec,
+    Decoder,
+    DecoderSpec,
+    Family,
+    ModelSpec,
+    NoiseSpec,
+    Recipe,
+    Task,
+)
+
+if TYPE_CHECKING:
+    from memgen_bench.runner import Summary, run
+    from memgen_bench.store import read_networks, read_results
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Data",
+    "DataError",
+    "DataNotFoundError",
+    "DatasetSpec",
+    "Decoder",
+    "DecoderSpec",
+    "Family",
+    "MemgenError",
+    "ModelSpec",
+    "NoiseSpec",
+    "NotApplicable",
+    "PluginError",
+    "Recipe",
+    "Registry",
+    "Summary",
+    "Task",
+    "UsageError",
+    "build_decoder",
+    "hookimpl",
+    "load_registry",
+    "read_networks",
+    "read_results",
+    "run",
+]
+
+# What needs pyarrow or torch is imported when it is first asked for.
+_LAZY = {
+    "Summary": "memgen_bench.runner",
+    "run": "memgen_bench.runner",
+    "read_networks": "memgen_bench.store",
+    "read_results": "memgen_bench.store",
+}
+
+
+def build_decoder(name: str) -> Decoder:
+    """Return a fresh estimator of a registered decoder.
+
+    Args:
+        name: The decoder's name, such as `masc`.
+
+    Raises:
+        UsageError: No such decoder.
+    """
+    return load_registry().decoders.find(name).build()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_LAZY[name]), name)

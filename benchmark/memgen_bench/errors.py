@@ -1,0 +1,46 @@
+"""The errors that a user can mend; each message says what is wrong, where, and what to do."""
+
+
+class MemgenError(Exception):
+    """Something failed; the command line prints the message and exits with 1."""
+
+    exit_code = 1
+
+
+class UsageError(MemgenError):
+    """What was asked for makes no sense; the command line exits with 2."""
+
+    exit_code = 2
+
+
+class PluginError(MemgenError):
+    """A plugin breaks the contract; the message names plugin, hook, file and mend."""
+
+
+class DataError(MemgenError):
+    """A data set on disk is damaged, or is not what its specification says."""
+
+
+class DataNotFoundError(DataError):
+    """A data set is not on disk; the message says how to get it there."""
+
+
+class TrainingError(MemgenError):
+    """A network could not be trained: its loss or its outputs are unusable.
+
+    Args:
+        message: One line for the reader.
+        error_type: The `error_type` of the readings that this failure leaves behind.
+    """
+
+    def __init__(self, message: str, error_type: str = "error") -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class StoreError(MemgenError):
+    """A results folder is damaged or was written by a newer version."""
+
+
+class NotApplicable(ValueError):  # noqa: N818 - a decoder's answer, not a fault
+    """Raised by a decoder that has no meaning on the data at hand; its reading is `skipped`."""

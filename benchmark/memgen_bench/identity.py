@@ -1,0 +1,40 @@
+"""Content hashes that give networks, readings, data and labels their identities."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+_DIGITS = 20  # 80 bits: no collision to be expected below 10^12 things
+
+
+def digest(fields: Mapping[str, Any]) -> str:
+    """Hash plain fields; their order does not matter, and neither does 1 against 1.0."""
+    text = json.dumps(_plain(fields), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def array_digest(*arrays: npt.NDArray[np.generic]) -> str:
+    """Hash the types, shapes and contents of arrays."""
+    state = hashlib.sha256()
+    for array in arrays:
+        state.update(f"{array.dtype.str}{array.shape}".encode())
+        for start in range(0, len(array), 4096):  # in blocks: a memory map stays on disk
+            state.update(array[start : start + 4096].tobytes())
+    return state.hexdigest()[:_DIGITS]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

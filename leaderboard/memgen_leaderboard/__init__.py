@@ -1,0 +1,1 @@
+"""Scores of recoverable generalization, and the tables that show them."""

@@ -1,0 +1,1 @@
+"""The models, data sets, decoders and noises that memgen-bench ships; ordinary plugins all."""
