@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pluggy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from memgen_bench.specs import DatasetSpec, DecoderSpec, Family, ModelSpec, NoiseSpec
 
 PROJECT = "memgen_bench"

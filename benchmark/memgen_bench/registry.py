@@ -10,14 +10,16 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
 
 from memgen_bench import hookspecs
 from memgen_bench.errors import PluginError, UsageError
 from memgen_bench.specs import DatasetSpec, DecoderSpec, Family, ModelSpec, NoiseSpec, Spec
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 S = TypeVar("S", bound=Spec)
 
@@ -117,8 +119,9 @@ class Catalogue(Mapping[str, S], Generic[S]):
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name, [*self, *self.families], n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self)}"
-        broken = "".join(f" (or it comes from a broken {p})" for p in self._problems)
-        return f"there is no {self.noun} {name!r}; {hint}{broken}"
+        broken = ", ".join(problem.plugin.name for problem in self._problems)
+        unless = f" (unless it comes from a broken plugin: {broken})" if broken else ""
+        return f"there is no {self.noun} {name!r}; {hint}{unless}"
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
     return registry
 
 
-class _Broken(Exception):
+class _Broken(Exception):  # noqa: N818 - never leaves this module
     """A plugin cannot be used; carries the names over which it is in conflict."""
 
     def __init__(self, message: str, names: Iterable[str] = ()) -> None:

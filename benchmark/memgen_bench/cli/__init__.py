@@ -1,0 +1,42 @@
+"""The command line: one thin file a verb; nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from memgen_bench.cli import data, leaderboard, listing, run
+from memgen_bench.errors import MemgenError
+
+app = typer.Typer(
+    name="memgen-bench",
+    help="How much generalization can be read out of networks that memorized their labels?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("leaderboard")(leaderboard.leaderboard)
+app.command("list")(listing.show)
+app.add_typer(data.app, name="data")
+
+
+def main() -> None:
+    """Run the command line; a foreseen error is one line, and its exit code says its kind."""
+    try:
+        app()
+    except MemgenError as error:
+        _give_up(f"{error}", error, error.exit_code)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        _give_up(f"{reason} (unexpected; --debug shows where)", error, 1)
+
+
+def _give_up(message: str, error: Exception, exit_code: int) -> None:
+    if os.environ.get("MEMGEN_DEBUG"):
+        raise error
+    print(f"memgen-bench: error: {message}", file=sys.stderr)
+    sys.exit(exit_code)

@@ -1,0 +1,115 @@
+"""`memgen-bench list`: what is registered, and by whom."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memgen_bench.cli import options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from memgen_bench.registry import Registry
+
+
+class What(StrEnum):
+    """What can be listed."""
+
+    models = "models"
+    datasets = "datasets"
+    decoders = "decoders"
+    noises = "noises"
+    suites = "suites"
+    plugins = "plugins"
+
+
+def show(
+    what: Annotated[
+        What | None, typer.Argument(help="What to list; everything by default.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Name every member of a family, such as timm/.")
+    ] = False,
+    plugins: options.Plugins = None,
+    debug: options.Debug = False,
+) -> None:
+    """List models, datasets, decoders, noises, suites and plugins."""
+    from rich.console import Console
+
+    registry = options.registry(plugins)
+    console = Console(highlight=False)
+    for one in [what] if what else list(What):
+        console.print(_table(one, registry, every))
+
+
+def _table(what: What, registry: Registry, every: bool) -> Table:
+    if what is What.suites:
+        return _suites()
+    if what is What.plugins:
+        return _plugins(registry)
+    if what is What.decoders:
+        return _decoders(registry)
+    return _catalogue(what, registry, every)
+
+
+def _new_table(title: str, *columns: str) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column == "name", overflow="fold")
+    return table
+
+
+def _row(table: Table, *cells: Any) -> None:
+    """Add a row whose text is shown as it is, whatever brackets a plugin put into it."""
+    from rich.text import Text
+
+    table.add_row(*(Text(str(cell)) for cell in cells))
+
+
+def _catalogue(what: What, registry: Registry, every: bool) -> Table:
+    catalogue: Any = getattr(registry, what)
+    table = _new_table(what.value, "name", "summary", "plugin")
+    for name in catalogue:
+        _row(table, name, catalogue[name].summary, catalogue.plugin(name).distribution)
+    for prefix, family in catalogue.families.items():
+        members = [m for m in family.members() if every and m not in family.featured]
+        for name in members:
+            _row(table, name, "", catalogue.plugin(prefix).distribution)
+        if not members:
+            _row(table, f"{prefix}…", family.summary, catalogue.plugin(prefix).distribution)
+    return table
+
+
+def _decoders(registry: Registry) -> Table:
+    from memgen_bench.plan import parameters
+
+    table = _new_table("decoders", "name", "summary", "parameters", "source", "plugin")
+    for name, spec in registry.decoders.items():
+        fixed = json.dumps(parameters(spec.build())).strip("{}").replace('"', "")
+        marks = "".join(f" [{mark}]" for mark in (*spec.needs, *(["slow"] if spec.slow else [])))
+        plugin = registry.decoders.plugin(name).distribution
+        _row(table, name, spec.summary + marks, fixed, spec.citation, plugin)
+    return table
+
+
+def _suites() -> Table:
+    from memgen_bench.suites import load_suite, shipped_suites
+
+    table = _new_table("suites", "name", "version", "summary")
+    for name in shipped_suites():
+        suite = load_suite(name)
+        _row(table, name, suite.version, suite.summary)
+    return table
+
+
+def _plugins(registry: Registry) -> Table:
+    table = _new_table("plugins", "name", "distribution", "version", "file")
+    for plugin in registry.plugins:
+        _row(table, plugin.name, plugin.distribution, plugin.version, plugin.file)
+    return table

@@ -1,0 +1,76 @@
+"""The progress display of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from memgen_bench.runner import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+    from rich.console import Console
+
+    from memgen_bench.plan import Plan, PlannedNetwork
+    from memgen_bench.worker import Epoch
+
+
+class ProgressObserver(Observer):
+    """Draws networks done / total, the time left, and what is in training.
+
+    Args:
+        console: Where to draw; a console that is no terminal gets a line per network instead.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[news]}", markup=False),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("networks", total=None, news="planning")
+        self._done = self._total = 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def planned(self, plan: Plan, todo: Sequence[PlannedNetwork]) -> None:
+        """Show how many networks there are to do."""
+        self._total = len(todo)
+        self._progress.update(self._task, total=self._total, news="")
+        if len(todo) < len(plan.networks):
+            done = len(plan.networks) - len(todo)
+            self._console.print(f"{done} of {len(plan.networks)} networks are in the results")
+
+    def epoch(self, news: Epoch) -> None:
+        """Show the network in training."""
+        text = f"{news.label}: epoch {news.epoch}, train accuracy {news.train_accuracy:.3f}"
+        self._progress.update(self._task, news=text)
+
+    def finished(self, network: PlannedNetwork, rows: pa.Table) -> None:
+        """Count a network."""
+        self._done += 1
+        self._progress.advance(self._task)
+        if not self._console.is_terminal:
+            line = f"{self._done}/{self._total} {network.label} ({network.kind})"
+            self._console.print(line, markup=False)

@@ -1,0 +1,50 @@
+"""What a number was computed with: versions, machine, code commit."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+import platform
+import subprocess
+from pathlib import Path
+
+_PACKAGES = ("memgen-bench", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn")
+
+
+@functools.cache
+def environment() -> str:
+    """Return Python, package versions and machine as one JSON text."""
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    about = {"python": platform.python_version(), "machine": platform.machine()}
+    return json.dumps({**about, "system": platform.system(), "processor": _processor(), **versions})
+
+
+@functools.cache
+def code_commit() -> str | None:
+    """Return the git commit that this code is checked out from (`+` where changed), if any."""
+    here = Path(__file__).parent
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        tracked = _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    except (OSError, subprocess.SubprocessError):
+        return None  # not a checkout, or no git
+    return f"{commit}{'+' if changed else ''}" if tracked else None
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()

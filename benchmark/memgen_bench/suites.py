@@ -1,0 +1,210 @@
+"""Suites: named, versioned sets of axes, read from TOML and checked."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from memgen_bench.errors import UsageError
+from memgen_bench.protocol import MAX_LAYER_DIM
+from memgen_bench.specs import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal["memorized", "clean", "untrained"]
+Labels = Literal["corrupted", "true"]
+Rate = Annotated[float, Field(ge=0, le=1)]
+ALL: Literal["all"] = "all"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecipeOverride(_Strict):
+    """Fields of a model's recipe that a suite replaces."""
+
+    optimizer: Literal["adam", "sgd"] | None = None
+    lr: Annotated[float, Field(gt=0)] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    batch_size: PositiveInt | None = None
+    target: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_epochs: PositiveInt | None = None
+    threads: PositiveInt | None = None
+    precision: Literal["fp32", "bf16"] | None = None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Return the effective recipe."""
+        return Recipe(**{**asdict(recipe), **self.model_dump(exclude_none=True)})
+
+
+class Pair(_Strict):
+    """A model on a data set, where a suite does not want every combination."""
+
+    model: str
+    dataset: str
+    recipe: RecipeOverride = RecipeOverride()
+
+
+class Suite(_Strict):
+    """The axes of a benchmark.
+
+    Attributes:
+        name: Its name, stored with every reading.
+        version: Raised when the suite changes; stored too.
+        summary: One line for `memgen-bench list suites`.
+        models: Model names, crossed with `datasets`.
+        datasets: Data set names.
+        pairs: Explicit pairs instead of those two axes.
+        noises: Noise names.
+        rates: Shuffle rates; 0 stands for the clean network.
+        seeds: Seeds; every other seed defaults to them.
+        noise_seeds: Crossed with `seeds` when given.
+        init_seeds: Crossed with `seeds` when given.
+        order_seeds: Crossed with `seeds` when given.
+        kinds: Kinds of network to decode.
+        labels: Which labels decoders are fitted on.
+        decoders: Decoder names, or `all`.
+        train_size: Training images to use, validation part included; all by default.
+        test_size: Test images to use; all by default.
+        validation_fraction: Share of the training images to set aside.
+        max_layer_dim: Maps wider than this are average-pooled; 0 for no limit.
+    """
+
+    name: str
+    version: PositiveInt
+    summary: str = ""
+    models: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    noises: tuple[str, ...] = ("uniform",)
+    rates: tuple[Rate, ...]
+    seeds: tuple[NonNegativeInt, ...] = (0,)
+    noise_seeds: tuple[NonNegativeInt, ...] | None = None
+    init_seeds: tuple[NonNegativeInt, ...] | None = None
+    order_seeds: tuple[NonNegativeInt, ...] | None = None
+    kinds: tuple[Kind, ...] = ("memorized", "clean", "untrained")
+    labels: tuple[Labels, ...] = ("corrupted", "true")
+    decoders: tuple[str, ...] | Literal["all"] = ALL
+    train_size: PositiveInt | None = None
+    test_size: PositiveInt | None = None
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    max_layer_dim: NonNegativeInt = MAX_LAYER_DIM
+
+    @model_validator(mode="after")
+    def _check_axes(self) -> Suite:
+        if self.pairs and (self.models or self.datasets):
+            raise ValueError("give either pairs, or models and datasets, not both")
+        if not self.pairs and not (self.models and self.datasets):
+            raise ValueError("give models and datasets, or pairs")
+        for axis in ("noises", "rates", "seeds", "kinds", "labels", "decoders"):
+            if not getattr(self, axis):
+                raise ValueError(f"{axis} is empty")
+        return self
+
+    def combinations(self) -> tuple[Pair, ...]:
+        """Return every (model, data set) pair, in order."""
+        if self.pairs:
+            return self.pairs
+        return tuple(
+            Pair(model=model, dataset=dataset) for dataset in self.datasets for model in self.models
+        )
+
+    def replace(self, axes: Mapping[str, Any]) -> Suite:
+        """Return the suite with some axes replaced; a None leaves an axis as it is.
+
+        Of a suite with explicit pairs, naming models or data sets keeps the pairs that match (with
+        their recipes); where none does, every named model is crossed with every named data set.
+
+        Raises:
+            UsageError: A value is not allowed.
+        """
+        given = {key: value for key, value in axes.items() if value is not None}
+        fields = self.model_dump() | given
+        if self.pairs and ("models" in given or "datasets" in given):
+            fields |= self._narrow(given.get("models"), given.get("datasets"))
+        return _validate(fields, f"suite {self.name!r} with the options given")
+
+    def _narrow(self, models: Any, datasets: Any) -> dict[str, Any]:
+        matching = tuple(
+            pair
+            for pair in self.pairs
+            if pair.model in (models or (pair.model,))
+            and pair.dataset in (datasets or (pair.dataset,))
+        )
+        missing = set(models or ()) - {pair.model for pair in matching}
+        missing |= set(datasets or ()) - {pair.dataset for pair in matching}
+        if not missing:
+            return {"pairs": matching, "models": (), "datasets": ()}
+        return {
+            "pairs": (),
+            "models": models or tuple(dict.fromkeys(pair.model for pair in self.pairs)),
+            "datasets": datasets or tuple(dict.fromkeys(pair.dataset for pair in self.pairs)),
+        }
+
+
+def shipped_suites() -> tuple[str, ...]:
+    """Return the names of the suites that ship, sorted."""
+    return tuple(
+        sorted(
+            entry.name.removesuffix(".toml")
+            for entry in files("memgen_bench").joinpath("suites").iterdir()
+            if entry.name.endswith(".toml")
+        )
+    )
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """Read and check a suite that ships, or one in a TOML file.
+
+    Raises:
+        UsageError: There is none, or it is not a valid suite; the message says where and why.
+    """
+    if name_or_path in shipped_suites():
+        text = files("memgen_bench").joinpath("suites", f"{name_or_path}.toml").read_text()
+    elif (path := Path(name_or_path)).is_file():
+        text = path.read_text()
+    else:
+        close = difflib.get_close_matches(name_or_path, shipped_suites())
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {shipped_suites()}"
+        raise UsageError(f"there is no suite or file {name_or_path!r}; {hint}")
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"suite {name_or_path}: not valid TOML: {error}") from None
+    return _validate(fields, f"suite {name_or_path}")
+
+
+def _validate(fields: Mapping[str, Any], where: str) -> Suite:
+    try:
+        return Suite.model_validate(dict(fields))
+    except ValidationError as error:
+        raise UsageError(f"{where}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    """Put the first fault into one line."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = {**Suite.model_fields, **Pair.model_fields, **RecipeOverride.model_fields}
+        close = difflib.get_close_matches(str(first["loc"][-1]), list(known), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"unknown key {place!r}{hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}, got {first['input']!r:.60}" if place else message

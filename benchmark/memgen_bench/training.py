@@ -1,0 +1,224 @@
+"""Training one network until it memorizes its labels, and the certificate that it did."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from memgen_bench import seeds
+from memgen_bench.compute import tensor_of
+from memgen_bench.errors import TrainingError
+from memgen_bench.layers import build
+from memgen_bench.protocol import FEATURE_BATCH, MEMORIZED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    from memgen_bench.specs import Images, Labels, ModelSpec, Recipe, Task
+
+    # called after each epoch with its number and running train accuracy
+    OnEpoch = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What a network is trained on and watched with.
+
+    Attributes:
+        x: Training images.
+        given: The labels that it is trained on.
+        true: Their true labels.
+        validation_x: Images set aside; may be empty.
+        validation_given: Their labels under the same noise.
+        test_x: All test images.
+        test_y: Their true labels.
+    """
+
+    x: Images
+    given: Labels
+    true: Labels
+    validation_x: Images
+    validation_given: Labels
+    test_x: Images
+    test_y: Labels
+
+
+@dataclass(kw_only=True)
+class TrainingRecord:
+    """What happened while a network was trained, epoch by epoch, and its certificate.
+
+    Attributes:
+        loss: Mean loss of each epoch.
+        train_accuracy: Running train accuracy on the given labels.
+        validation_accuracy: Accuracy on noisy validation labels; empty without validation.
+        test_accuracy: Accuracy on true test labels.
+        best_validation_epoch: First epoch (from 1) that is best on noisy validation; 0: none.
+        best_test_epoch: First epoch that is best on test (an oracle).
+        best_validation_predictions: Test predictions of that epoch.
+        best_test_predictions: Test predictions of that epoch.
+        stop_reason: `target` or `max_epochs`.
+        seconds: Wall time of all epochs, evaluations included.
+        accuracy_given: Eval-mode accuracy on the given labels.
+        accuracy_wrong: The same on the wrongly labelled part alone; None where it is empty.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    test_accuracy: list[float] = field(default_factory=list)
+    best_validation_epoch: int = 0
+    best_test_epoch: int = 0
+    best_validation_predictions: list[int] = field(default_factory=list)
+    best_test_predictions: list[int] = field(default_factory=list)
+    stop_reason: str = ""
+    seconds: float = 0.0
+    accuracy_given: float = 0.0
+    accuracy_wrong: float | None = None
+
+    @property
+    def memorized(self) -> bool:
+        """Whether the network memorized its labels, whatever the stop rule said."""
+        return self.accuracy_given >= MEMORIZED
+
+
+def initial_module(spec: ModelSpec, task: Task, init_seed: int) -> nn.Module:
+    """Build a model with the initial weights of a seed; on the CPU, so on every machine alike."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds.integer(init_seed, "init"))
+        return build(spec, task)
+
+
+def train(
+    module: nn.Module,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    order_seed: int,
+    device: torch.device,
+    on_epoch: OnEpoch,
+) -> TrainingRecord:
+    """Train a module in place until its running train accuracy reaches the recipe's target.
+
+    Raises:
+        TrainingError: The loss is not finite.
+    """
+    started = time.perf_counter()
+    module.to(device).to(memory_format=torch.channels_last)
+    optimizer = _optimizer(module, recipe)
+    rng = seeds.stream(order_seed, "order")
+    x = tensor_of(data.x, device)
+    y = torch.from_numpy(data.given).to(device)
+    watch = _Watch(data, device)
+    record = TrainingRecord(stop_reason="max_epochs")
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seeds.integer(order_seed, "order"))  # for models that draw, as dropout
+        for epoch in range(1, recipe.max_epochs + 1):
+            loss, accuracy = _epoch(module, optimizer, x, y, recipe, rng)
+            if not math.isfinite(loss):
+                raise TrainingError(f"the loss is {loss} in epoch {epoch}", error_type="nan")
+            record.loss.append(loss)
+            record.train_accuracy.append(accuracy)
+            watch.update(record, module, epoch)
+            on_epoch(epoch, accuracy)
+            if accuracy >= recipe.target:
+                record.stop_reason = "target"
+                break
+    record.seconds = time.perf_counter() - started
+    _certify(record, predict(module, x), data)
+    return record
+
+
+def _epoch(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """Visit every image once; return mean loss and running accuracy on the given labels."""
+    module.train()
+    total = torch.zeros((), device=x.device)
+    correct = torch.zeros((), device=x.device, dtype=torch.int64)
+    for batch in _batches(len(x), recipe.batch_size, rng):
+        index = torch.from_numpy(batch).to(x.device)
+        images, labels = x[index], y[index]
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+            logits = module(images)
+        loss = functional.cross_entropy(logits.float(), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total += loss.detach() * len(batch)
+        correct += (logits.detach().argmax(1) == labels).sum()
+    return float(total) / len(x), int(correct) / len(x)
+
+
+def _batches(
+    count: int, batch_size: int, rng: np.random.Generator
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Split a random order into batches; a last one of one image joins the one before it.
+
+    Batch normalisation cannot be trained on one image.
+    """
+    order = np.argsort(rng.random(count), kind="stable")
+    cuts = list(range(batch_size, count, batch_size))
+    if cuts and count - cuts[-1] == 1:
+        cuts.pop()
+    yield from np.split(order, cuts)
+
+
+def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(module.parameters(), lr=recipe.lr, fused=True)
+    return torch.optim.SGD(module.parameters(), lr=recipe.lr, momentum=recipe.momentum, fused=True)
+
+
+class _Watch:
+    """Evaluates a network after each epoch on noisy validation and on test."""
+
+    def __init__(self, data: TrainingData, device: torch.device) -> None:
+        self.data = data
+        self.test_x = tensor_of(data.test_x, device)
+        self.validation_x = tensor_of(data.validation_x, device)
+
+    def update(self, record: TrainingRecord, module: nn.Module, epoch: int) -> None:
+        predicted = predict(module, self.test_x)
+        accuracy = float(np.mean(predicted == self.data.test_y))
+        if accuracy > max(record.test_accuracy, default=-1.0):
+            record.best_test_epoch = epoch
+            record.best_test_predictions = predicted.tolist()
+        record.test_accuracy.append(accuracy)
+        if not len(self.data.validation_given):
+            return
+        noisy = float(np.mean(predict(module, self.validation_x) == self.data.validation_given))
+        if noisy > max(record.validation_accuracy, default=-1.0):
+            record.best_validation_epoch = epoch
+            record.best_validation_predictions = predicted.tolist()
+        record.validation_accuracy.append(noisy)
+
+
+def predict(module: nn.Module, x: torch.Tensor) -> Labels:
+    """Return a network's argmax in eval mode, N int64."""
+    module.eval()
+    with torch.inference_mode():
+        parts = (
+            [module(batch).argmax(1) for batch in torch.split(x, FEATURE_BATCH)] if len(x) else []
+        )
+    return torch.cat(parts).cpu().numpy() if parts else np.empty(0, np.int64)
+
+
+def _certify(record: TrainingRecord, predicted: Labels, data: TrainingData) -> None:
+    right, wrong_label = predicted == data.given, data.given != data.true
+    record.accuracy_given = float(np.mean(right))
+    if wrong_label.any():
+        record.accuracy_wrong = float(np.mean(right[wrong_label]))

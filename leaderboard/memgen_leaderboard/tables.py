@@ -1,0 +1,202 @@
+"""The leaderboard as a table for terminals and as Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from memgen_bench.errors import StoreError
+from memgen_bench.files import write_atomically
+from memgen_bench.store import read_results
+from memgen_leaderboard import scores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
+
+
+@dataclass(frozen=True)
+class Board:
+    """A table ready to be shown.
+
+    Attributes:
+        title: Suite and size.
+        columns: Headings.
+        rows: Cells as text.
+        notes: What a reader must know, a sentence each.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+
+
+def boards(results: Path) -> list[Board]:
+    """Return a board for each suite in a results folder.
+
+    Raises:
+        StoreError: There is no folder, or nothing in it that can be scored.
+    """
+    readings = pl.DataFrame(pl.from_arrow(read_results(results)))
+    found = []
+    for (suite, version), rows in sorted(readings.group_by("suite", "suite_version")):
+        frame = scores.units(rows)
+        if frame.height:
+            found.append(_board(f"{suite} v{version}", rows, frame))
+    if not found:
+        raise StoreError(
+            f"{results}: no reading of a memorized network on corrupted labels, so nothing to "
+            "score; run one with memgen-bench run"
+        )
+    return found
+
+
+def _board(suite: str, readings: pl.DataFrame, frame: pl.DataFrame) -> Board:
+    table, rates = scores.board(frame), scores.by_rate(frame)
+    draws = list(rates.select("noise", "rate").unique().sort("noise", "rate").iter_rows())
+    accuracies = {(d, n, r): a for d, n, r, a, *_ in rates.iter_rows()}
+    rows = [_readout_row(frame, draws)]
+    rows += [_decoder_row(row, draws, accuracies) for row in table.iter_rows(named=True)]
+    names = {noise for noise, _ in draws}
+    headings = [f"{'' if len(names) == 1 else noise + ' '}ρ {rate:g}" for noise, rate in draws]
+    columns = ("#", "decoder", "recovery", "accuracy", "oracle layer", "vs untrained", "vs pixels")
+    return Board(
+        title=_title(suite, frame),
+        columns=(*columns, *headings),
+        rows=tuple(rows),
+        notes=_notes(readings, frame, table),
+    )
+
+
+def _decoder_row(
+    row: dict[str, Any],
+    draws: list[tuple[str, float]],
+    accuracies: dict[tuple[str, str, float], float],
+) -> tuple[str, ...]:
+    return (
+        str(row["rank"] or "–"),
+        row["decoder"],
+        *(_percent(row[name]) for name in ("recovery", "decoded", "oracle")),
+        *(_points(row[name]) for name in ("gain_untrained", "gain_pixels")),
+        *(_percent(accuracies.get((row["decoder"], *draw))) for draw in draws),
+    )
+
+
+def _title(suite: str, frame: pl.DataFrame) -> str:
+    data, models = frame["dataset"].unique().sort(), frame["model"].unique().sort()
+    return (
+        f"{suite}: {', '.join(data)} × {', '.join(models)}, noise "
+        f"{', '.join(frame['noise'].unique().sort())}, {frame['seed'].n_unique()} seeds"
+    )
+
+
+def _readout_row(frame: pl.DataFrame, draws: list[tuple[str, float]]) -> tuple[str, ...]:
+    networks = frame.filter(pl.col("memorized")).unique(scores.UNIT)
+    per_draw = [
+        networks.filter(pl.col("noise") == noise, pl.col("rate") == rate)["readout"].mean()
+        for noise, rate in draws
+    ]
+    overall = networks.filter(pl.col("rankable"))["readout"].mean()
+    return ("", "readout", _percent(0.0), _percent(overall), "", "", "", *map(_percent, per_draw))
+
+
+def _notes(readings: pl.DataFrame, frame: pl.DataFrame, table: pl.DataFrame) -> tuple[str, ...]:
+    ranked = frame.filter(pl.col("memorized"), pl.col("rankable"))
+    networks = ranked.select(scores.UNIT).unique().height
+    notes = [
+        f"Test accuracy on true labels in %, decoders fitted on corrupted labels of memorized "
+        f"networks; the first columns are means over {networks} networks at rates at which the "
+        "noise leaves the true label the likeliest.",
+        f"Recovery is Σ(accuracy - readout) / Σ(ceiling - readout); the ceiling is the clean "
+        f"network's readout ({_percent(ranked['ceiling'].mean())} %).",
+        "The gains compare with the same decoder on the untrained network and on raw pixels, in "
+        "points.",
+        _layer_note(frame),
+    ]
+    failed = readings.filter(pl.col("status") == "failed").height
+    lost = readings.filter(pl.col("memorized") == False).select("network_id").n_unique()  # noqa: E712
+    notes += [f"{failed} readings failed."] * bool(failed)
+    notes += [f"{lost} networks did not memorize and are left out."] * bool(lost)
+    short = table.filter(pl.col("coverage") < scores.LEAST_COVERAGE)["decoder"].to_list()
+    notes += [f"Not ranked, too few readings: {', '.join(short)}."] * bool(short)
+    return tuple(notes)
+
+
+def _layer_note(frame: pl.DataFrame) -> str:
+    if "validation" in frame["chosen_by"]:
+        counts = sorted(set(frame["validation_count"].to_list()))
+        points = " or ".join(str(count) for count in counts)
+        return (
+            f"The layer is chosen on noisy validation labels ({points} points) pooled over the "
+            "seeds; the oracle layer, chosen on test, is shown and never ranked."
+        )
+    return "No validation part: the layer is the last before the logits; the oracle is not ranked."
+
+
+def _percent(value: object) -> str:
+    return f"{100 * value:.1f}" if isinstance(value, float) else "–"
+
+
+def _points(value: object) -> str:
+    return f"{100 * value:+.1f}" if isinstance(value, float) else "–"
+
+
+def show(board: Board, console: Console) -> None:
+    """Print a board to a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(board.title), title_justify="left", box=None, pad_edge=False)
+    for column in board.columns:
+        table.add_column(column, justify="left" if column == "decoder" else "right")
+    for row in board.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+    for note in board.notes:
+        console.print(Text(note))
+
+
+def markdown(board: Board) -> str:
+    """Return a board as Markdown, its text escaped."""
+
+    def line(cells: tuple[str, ...]) -> str:
+        return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
+
+    rule = "|" + "|".join(" :-- " if c == "decoder" else " --: " for c in board.columns) + "|"
+    lines = [line(board.columns), rule, *(line(row) for row in board.rows)]
+    notes = [_escape(note) for note in board.notes]
+    return "\n".join([f"**{_escape(board.title)}**", "", *lines, "", " ".join(notes)])
+
+
+def _escape(text: str) -> str:
+    for character in "\\`*_[]<>|#":
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+def update(path: Path, content: str, *, check: bool) -> bool:
+    """Put generated text between the two marks in a file; return whether it was there already.
+
+    Args:
+        path: The file.
+        content: The text.
+        check: Leave the file as it is.
+
+    Raises:
+        StoreError: The file has no marks.
+    """
+    text = path.read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise StoreError(f"{path}: needs the marks {BEGIN} and {END} around the generated part")
+    fresh = f"{before}{BEGIN}\n{content}\n{END}{after}"
+    if fresh != text and not check:
+        write_atomically(path, fresh.encode())
+    return fresh == text

@@ -1,0 +1,73 @@
+"""Small networks that memorize shuffled digits within seconds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from memgen_bench import ModelSpec, Recipe, Task, hookimpl
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_RECIPE = Recipe(optimizer="adam", lr=1e-3, batch_size=64, target=1.0, max_epochs=500, threads=1)
+
+
+def build_mlp(task: Task) -> nn.Module:
+    """Three hidden layers of 128 ReLU units."""
+    from torch import nn
+
+    width, inputs = 128, task.channels * task.height * task.width
+    return nn.Sequential(
+        OrderedDict(
+            flat=nn.Flatten(),
+            fc1=nn.Sequential(nn.Linear(inputs, width), nn.ReLU()),
+            fc2=nn.Sequential(nn.Linear(width, width), nn.ReLU()),
+            fc3=nn.Sequential(nn.Linear(width, width), nn.ReLU()),
+            out=nn.Linear(width, task.num_classes),
+        )
+    )
+
+
+def build_cnn(task: Task) -> nn.Module:
+    """3x3 convolutions of 16, 32 and 64 channels, the last two pooled, and one hidden layer."""
+    from torch import nn
+
+    def conv(inputs: int, outputs: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
+
+    def half(size: int) -> int:
+        return -(-size // 2)
+
+    flat = 64 * half(half(task.height)) * half(half(task.width))
+    return nn.Sequential(
+        OrderedDict(
+            conv1=nn.Sequential(*conv(task.channels, 16)),
+            conv2=nn.Sequential(*conv(16, 32), nn.MaxPool2d(2, ceil_mode=True)),
+            conv3=nn.Sequential(*conv(32, 64), nn.MaxPool2d(2, ceil_mode=True)),
+            flat=nn.Flatten(),
+            fc1=nn.Sequential(nn.Linear(flat, 128), nn.ReLU()),
+            out=nn.Linear(128, task.num_classes),
+        )
+    )
+
+
+@hookimpl
+def register_models() -> list[ModelSpec]:
+    """Offer the two small networks."""
+    return [
+        ModelSpec(
+            name="mlp",
+            summary="three hidden layers of 128 ReLU units",
+            build=build_mlp,
+            recipe=_RECIPE,
+            layers=("fc1", "fc2", "fc3"),
+        ),
+        ModelSpec(
+            name="cnn",
+            summary="three 3x3 convolutions and one hidden layer of 128 ReLU units",
+            build=build_cnn,
+            recipe=_RECIPE,
+            layers=("conv1", "conv2", "conv3", "fc1"),
+        ),
+    ]
