@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from memgen_bench.cli import options
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 app = typer.Typer(help="List, download and import data sets.", no_args_is_help=True)
 
