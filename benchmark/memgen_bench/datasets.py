@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memgen_bench.errors import DataError, MemgenError
+from memgen_bench.errors import DataError, DataNotFoundError, MemgenError, one_line
 from memgen_bench.files import write_atomically
 from memgen_bench.identity import array_digest, digest
 from memgen_bench.specs import Data, Task
@@ -52,8 +52,9 @@ def load_data(spec: DatasetSpec, data_dir: Path) -> Data:
     except Exception as error:
         raise DataError(
             f"data set {spec.name!r} in {data_dir} cannot be read "
-            f"({type(error).__name__}: {error}); fetch or import it again"
+            f"({one_line(error)}); fetch or import it again"
         ) from error
+    _check_types(data, spec.name)
     _check(data, spec.name)
     return data
 
@@ -89,7 +90,13 @@ def _stamp(spec: DatasetSpec, data_dir: Path) -> str:
     """Hash what stands for the contents of a data set: its files' sizes and times."""
     files: list[Any] = []
     for path in spec.files(data_dir):
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise DataNotFoundError(
+                f"data set {spec.name!r}: {path} is not there; memgen-bench data download or "
+                f"import {spec.name} puts it there"
+            ) from error
         files.append([str(path.resolve()), status.st_size, status.st_mtime_ns])
     return digest({"name": spec.name, "version": spec.version, "files": files})
 
@@ -100,6 +107,14 @@ def _recall(memo: Path) -> DataInfo | None:
         return DataInfo(**{**fields, "task": Task(**fields["task"])})
     except (OSError, ValueError, TypeError, KeyError):
         return None  # not there, or not ours: describe anew
+
+
+def _check_types(data: Any, name: str) -> None:
+    if not isinstance(data, Data):
+        raise DataError(f"data set {name!r}: load() returned {type(data).__name__}, not a Data")
+    for part, array in vars(data).items():
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"data set {name!r}: {part} is {type(array).__name__}, not an array")
 
 
 def _check(data: Data, name: str) -> None:

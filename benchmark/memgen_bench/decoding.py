@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from memgen_bench import seeds
-from memgen_bench.errors import NotApplicable
+from memgen_bench.errors import NotApplicable, one_line
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     # one layer's activations, or, for scope network, those of all layers by name
     Activations = Matrix | Mapping[str, Matrix]
 
-_MESSAGE_LENGTH = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,19 +108,14 @@ def decode(
     except NotApplicable as reason:
         return Outcome(status="skipped", message=one_line(str(reason)))
     except MemoryError as error:
-        return failure(f"MemoryError: {error}", "oom")
+        return failure(one_line(error), "oom")
     except Exception as error:
-        return failure(f"{type(error).__name__}: {error}", "error")
+        return failure(one_line(error), "error")
 
 
 def failure(message: str, error_type: str) -> Outcome:
     """Return the outcome of something that failed."""
     return Outcome(status="failed", error_type=error_type, message=one_line(message))
-
-
-def one_line(text: str) -> str:
-    """Fold a message into one line of bounded length."""
-    return " ".join(text.split())[:_MESSAGE_LENGTH]
 
 
 def _decode(

@@ -1,5 +1,13 @@
 """The errors that a user can mend; each message says what is wrong, where, and what to do."""
 
+_LENGTH = 500
+
+
+def one_line(error: BaseException | str) -> str:
+    """Fold an error (with its type) or a text into one line of bounded length."""
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:_LENGTH]
+
 
 class MemgenError(Exception):
     """Something failed; the command line prints the message and exits with 1."""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     FindLayers = Callable[[ModelSpec, Task, int], tuple[Layer, ...]]
 
-READOUT = "readout"
 ALL_LAYERS = "*"
 
 

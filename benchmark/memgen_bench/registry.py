@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import pluggy
 
 from memgen_bench import hookspecs
-from memgen_bench.errors import PluginError, UsageError
+from memgen_bench.errors import PluginError, UsageError, one_line
+from memgen_bench.protocol import READOUT
 from memgen_bench.specs import DatasetSpec, DecoderSpec, Family, ModelSpec, NoiseSpec, Spec
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Problem:
-    """A plugin that could not be used, why, and the names that it would have taken."""
+    """A plugin that could not be used, why, and the (noun, name) pairs that are in conflict."""
 
     plugin: Plugin
     message: str
-    names: frozenset[str] = frozenset()
+    names: frozenset[tuple[str, str]] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.plugin}: {self.message}"
@@ -92,7 +93,7 @@ class Catalogue(Mapping[str, S], Generic[S]):
             PluginError: Two plugins want the name: which one is meant is for the user to say.
         """
         for problem in self._problems:
-            if name in problem.names:
+            if (self.noun, name) in problem.names:
                 raise PluginError(str(problem))
         try:
             return self[name]
@@ -193,9 +194,9 @@ def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
 
 
 class _Broken(Exception):  # noqa: N818 - never leaves this module
-    """A plugin cannot be used; carries the names over which it is in conflict."""
+    """A plugin cannot be used; carries the (noun, name) pairs over which it is in conflict."""
 
-    def __init__(self, message: str, names: Iterable[str] = ()) -> None:
+    def __init__(self, message: str, names: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
         self.names = frozenset(names)
 
@@ -221,7 +222,7 @@ def _import_entry_point(entry_point: importlib.metadata.EntryPoint) -> Any:
         return entry_point.load()
     except BaseException as error:
         _reraise_interrupt(error)
-        raise _Broken(f"fails on import with {_one_line(error)}; mend or uninstall it") from error
+        raise _Broken(f"fails on import with {one_line(error)}; mend or uninstall it") from error
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -238,7 +239,7 @@ def _import_file(path: Path) -> ModuleType:
     except BaseException as error:
         del sys.modules[name]
         _reraise_interrupt(error)
-        raise _Broken(f"fails on import with {_one_line(error)}; mend the file") from error
+        raise _Broken(f"fails on import with {one_line(error)}; mend the file") from error
     return module
 
 
@@ -251,7 +252,7 @@ def _register(
     registry: Registry, manager: pluggy.PluginManager, module: Any, plugin: Plugin
 ) -> None:
     """Register a plugin and take its specifications, all of them or none."""
-    unique = f"{plugin.distribution}:{plugin.name}"
+    unique = f"{plugin.distribution}:{plugin.file}"
     try:
         manager.register(module, name=unique)
         manager.check_pending()
@@ -268,7 +269,7 @@ def _register(
         _check_names(registry, offered)
     except (pluggy.PluginValidationError, ValueError) as error:
         _forget(manager, unique)
-        raise _Broken(f"{_one_line(error)}; the hooks are in memgen_bench.hookspecs") from error
+        raise _Broken(f"{one_line(error)}; the hooks are in memgen_bench.hookspecs") from error
     except _Broken:
         _forget(manager, unique)
         raise
@@ -292,22 +293,35 @@ def _offers(
 ) -> list[Any]:
     """Call one hook of one plugin and check what comes back."""
     others = [p for p in manager.get_plugins() if p is not module]
+    caller = manager.subset_hook_caller(hook, others)
     try:
-        results = manager.subset_hook_caller(hook, others)()
+        results = caller()
         items = [item for result in results for item in result]
     except BaseException as error:
         _reraise_interrupt(error)
-        raise _Broken(f"hook {hook} fails with {_one_line(error)}") from error
+        raise _Broken(f"hook {hook} fails with {one_line(error)}") from error
+    if caller.get_hookimpls() and not results:  # pluggy drops a None
+        raise _Broken(f"hook {hook} returned None; return a list of {spec_type.__name__}")
     for item in items:
         if not isinstance(item, spec_type | Family):
             raise _Broken(
                 f"hook {hook} returned {type(item).__name__} {item!r:.60}, "
                 f"not a {spec_type.__name__}; return a list of {spec_type.__name__}"
             )
-        name = item.prefix.rstrip("/") if isinstance(item, Family) else item.name
-        if not _NAME.fullmatch(name):
-            raise _Broken(f"hook {hook}: {name!r} is no name; use a-z, 0-9, '.', '_', '-'")
+        _check_name(item, hook)
     return items
+
+
+def _check_name(item: Any, hook: str) -> None:
+    name = _key(item)
+    if isinstance(item, Family):
+        if not name.endswith("/"):
+            raise _Broken(f"hook {hook}: the prefix {name!r} of a family must end in a slash")
+        name = name.removesuffix("/")
+    if not _NAME.fullmatch(name):
+        raise _Broken(f"hook {hook}: {name!r} is no name; use a-z, 0-9, '.', '_', '-'")
+    if name == READOUT:
+        raise _Broken(f"hook {hook}: {name!r} is the network's own readout; choose another name")
 
 
 def _check_names(registry: Registry, offered: list[tuple[str, Any]]) -> None:
@@ -316,15 +330,12 @@ def _check_names(registry: Registry, offered: list[tuple[str, Any]]) -> None:
         key, catalogue = _key(item), registry.catalogue(noun)
         if key in catalogue._plugins:
             other = catalogue._plugins[key]
-            raise _Broken(f"the {noun} {key!r} is already taken by {other}; rename it", [key])
+            raise _Broken(f"the {noun} {key!r} is already taken by {other}; rename it", [(noun, key)])
         if (noun, key) in seen:
-            raise _Broken(f"offers the {noun} {key!r} twice; rename one", [key])
+            raise _Broken(f"offers the {noun} {key!r} twice; rename one", [(noun, key)])
         seen.add((noun, key))
 
 
 def _key(item: Any) -> str:
     return str(item.prefix if isinstance(item, Family) else item.name)
 
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -138,7 +138,20 @@ class Suite(_Strict):
         fields = self.model_dump() | given
         if self.pairs and ("models" in given or "datasets" in given):
             fields |= self._narrow(given.get("models"), given.get("datasets"))
-        return _validate(fields, f"suite {self.name!r} with the options given")
+        changed = _validate(fields, f"suite {self.name!r} with the options given")
+        return changed.model_copy(update={"name": self.name + self._departure(changed)})
+
+    def _departure(self, changed: Suite) -> str:
+        """Name what makes a changed suite another one; a part of a suite keeps its name."""
+        own, others = set(self.combinations()), set(changed.combinations())
+        marks = ["pairs"] if others - own else []
+        for axis in ("noises", "rates", "seeds", "kinds", "labels"):
+            if set(getattr(changed, axis)) - set(getattr(self, axis)):
+                marks.append(axis)
+        for size in ("train_size", "test_size", "validation_fraction", "max_layer_dim"):
+            if getattr(changed, size) != getattr(self, size):
+                marks.append(f"{size}={getattr(changed, size)}")
+        return "".join(f"+{mark}" for mark in marks)
 
     def _narrow(self, models: Any, datasets: Any) -> dict[str, Any]:
         matching = tuple(
@@ -178,7 +191,7 @@ def load_suite(name_or_path: str) -> Suite:
     if name_or_path in shipped_suites():
         text = files("memgen_bench").joinpath("suites", f"{name_or_path}.toml").read_text()
     elif (path := Path(name_or_path)).is_file():
-        text = path.read_text()
+        text = _text(path)
     else:
         close = difflib.get_close_matches(name_or_path, shipped_suites())
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {shipped_suites()}"
@@ -190,6 +203,13 @@ def load_suite(name_or_path: str) -> Suite:
     return _validate(fields, f"suite {name_or_path}")
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"suite {path}: cannot be read as text ({error})") from None
+
+
 def _validate(fields: Mapping[str, Any], where: str) -> Suite:
     try:
         return Suite.model_validate(dict(fields))
@@ -198,8 +218,9 @@ def _validate(fields: Mapping[str, Any], where: str) -> Suite:
 
 
 def _explain(error: ValidationError) -> str:
-    """Put the first fault into one line."""
-    first = error.errors(include_url=False)[0]
+    """Put one fault into one line: a misspelt key, which may explain the others, or the first."""
+    faults = error.errors(include_url=False)
+    first = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = {**Suite.model_fields, **Pair.model_fields, **RecipeOverride.model_fields}

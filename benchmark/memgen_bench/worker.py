@@ -17,12 +17,12 @@ from memgen_bench.corruption import CorruptedLabels, corrupt, rankable
 from memgen_bench.datasets import load_data
 from memgen_bench.decoding import Extras, Outcome, Parts, Predictions
 from memgen_bench.environment import code_commit, environment
-from memgen_bench.errors import DataError, TrainingError
+from memgen_bench.errors import DataError, TrainingError, one_line
 from memgen_bench.features import extract
 from memgen_bench.identity import array_digest
 from memgen_bench.layers import INPUT, LOGITS
-from memgen_bench.plan import ALL_LAYERS, READOUT
-from memgen_bench.protocol import PROTOCOL_VERSION
+from memgen_bench.plan import ALL_LAYERS
+from memgen_bench.protocol import PROTOCOL_VERSION, READOUT
 from memgen_bench.registry import load_registry
 from memgen_bench.splits import Split, split_train, test_subset
 from memgen_bench.training import TrainingData, TrainingRecord, initial_module, train
@@ -45,16 +45,12 @@ class Setting:
     """What a worker needs to know of the run; plain values, so that it travels.
 
     Attributes:
-        suite: Name of the suite, for the rows.
-        suite_version: Its version.
         plugin_files: Plugins that are not installed.
         data_dir: Where data sets are.
         network_dir: Where trained networks are kept.
         device: A device's name.
     """
 
-    suite: str
-    suite_version: int
     plugin_files: tuple[str, ...]
     data_dir: Path
     network_dir: Path
@@ -400,8 +396,6 @@ def _common(network: PlannedNetwork, setting: Setting) -> dict[str, Any]:
     return {
         "network_id": network.network_id,
         "protocol_version": PROTOCOL_VERSION,
-        "suite": setting.suite,
-        "suite_version": setting.suite_version,
         "model": network.model,
         "dataset": network.data.name,
         "seed": network.seed,
@@ -466,8 +460,8 @@ def _failed(
     kind = error.error_type if isinstance(error, TrainingError) else "error"
     if isinstance(error, MemoryError) or "out of memory" in str(error):
         kind = "oom"
-    message = str(error) if isinstance(error, TrainingError) else f"{type(error).__name__}: {error}"
-    why = {"status": "failed", "error_type": kind, "message": decoding.one_line(message)}
+    message = one_line(str(error) if isinstance(error, TrainingError) else error)
+    why = {"status": "failed", "error_type": kind, "message": message}
     return Result(
         store.table("networks", [_network_row(network, setting) | why]),
         store.table(

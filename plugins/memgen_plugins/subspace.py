@@ -94,8 +94,14 @@ class MASC(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the class of the subspace with the smallest angle, for each row of X."""
-        labels: npt.NDArray[Any] = self.classes_[np.argmax(self._scores(X), axis=1)]
+        best = np.argmax(self._scores(X), axis=1)
+        labels: npt.NDArray[Any] = self.classes_[best]
         return labels
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True  # subspaces through the origin cannot part blobs
+        return tags
 
     def _scores(self, X: Any) -> Matrix:
         check_is_fitted(self)
@@ -149,8 +155,14 @@ class VeLPIC(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the class with the largest projection, for each row of X."""
-        labels: npt.NDArray[Any] = self.classes_[np.argmax(self._scores(X), axis=1)]
+        best = np.argmax(self._scores(X), axis=1)
+        labels: npt.NDArray[Any] = self.classes_[best]
         return labels
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True  # a vector's length decides too: blobs overlap
+        return tags
 
     def _scores(self, X: Any) -> Matrix:
         check_is_fitted(self)

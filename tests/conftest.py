@@ -1,0 +1,104 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+# How long an example takes says nothing about it; a busy machine takes longer.
+hypothesis.settings.register_profile("memgen", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("memgen")
+
+ReadingMaker = Callable[..., dict[str, Any]]
+PluginWriter = Callable[[str, str], Path]
+
+
+@pytest.fixture(scope="session")
+def make_reading() -> ReadingMaker:
+    """Return a maker of one row of the readings table; what is not said has a plain value."""
+
+    def make(**columns: Any) -> dict[str, Any]:
+        row = {
+            "protocol_version": 1,
+            "suite": "toy",
+            "suite_version": 1,
+            "model": "mlp",
+            "dataset": "digits",
+            "noise": "uniform",
+            "rate": 0.4,
+            "seed": 0,
+            "kind": "memorized",
+            "memorized": True,
+            "num_classes": 10,
+            "train_count": 300,
+            "validation_count": 100,
+            "test_count": 200,
+            "rankable": True,
+            "labels": "corrupted",
+            "decoder": "masc",
+            "decoder_version": 1,
+            "decoder_params": "{}",
+            "told_noise": False,
+            "layer": "fc1",
+            "layer_index": 1,
+            "layer_depth": 0.25,
+            "max_layer_dim": 128,
+            "test_accuracy": 0.5,
+            "validation_accuracy": 0.5,
+            "status": "ok",
+            "created": datetime(2026, 1, 1, tzinfo=UTC),
+        } | columns
+        for name in ("noise_seed", "init_seed", "order_seed"):
+            row.setdefault(name, row["seed"])
+        network = [row[name] for name in ("kind", "model", "dataset", "seed", "order_seed")]
+        if row["kind"] == "memorized":
+            network += [row["noise"], row["rate"]]
+        row.setdefault("network_id", "-".join(map(str, network)))
+        row.setdefault("key", "/".join(map(str, row.values())))
+        return row
+
+    return make
+
+
+@pytest.fixture
+def plugin_file(tmp_path: Path) -> PluginWriter:
+    """Return a writer of plugin files: name and source to path."""
+
+    def write(name: str, source: str) -> Path:
+        path = tmp_path / f"{name}.py"
+        path.write_text(source)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginWriter]:
+    """Return an installer of plugins: name and source to the module, uninstalled afterwards.
+
+    The distribution is called `<name>-dist`, its version is 2.5.
+    """
+    modules: list[str] = []
+
+    def install(name: str, source: str) -> Path:
+        site = tmp_path / f"site-{name}"
+        info = site / f"{name}_dist-2.5.dist-info"
+        info.mkdir(parents=True)
+        metadata = f"Metadata-Version: 2.1\nName: {name}-dist\nVersion: 2.5\n"
+        (info / "METADATA").write_text(metadata)
+        (info / "entry_points.txt").write_text(f"[memgen_bench]\n{name} = {name}_module\n")
+        module = site / f"{name}_module.py"
+        module.write_text(source)
+        monkeypatch.syspath_prepend(str(site))
+        modules.append(module.stem)
+        return module
+
+    yield install
+    for module in modules:
+        sys.modules.pop(module, None)

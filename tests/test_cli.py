@@ -1,0 +1,540 @@
+"""The command line, through its real entry point."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from memgen_bench import cli, read_networks, read_results
+from memgen_leaderboard import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    PluginWriter = Callable[[str, str], Path]
+    CommandLine = Callable[..., "Outcome"]
+
+SCRIPT = Path(sys.executable).with_name("memgen-bench")
+SUITE = """
+name = "tiny"
+version = 1
+datasets = ["digits"]
+models = ["mlp"]
+rates = [0.4]
+seeds = [0]
+decoders = ["masc", "ncm"]
+train_size = 300
+test_size = 100
+validation_fraction = 0.2
+max_layer_dim = 0
+"""
+WIDE = {"COLUMNS": "200"}  # tables that are not folded
+KINDS = ["clean", "memorized", "untrained"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A tiny suite, its results, and the networks that were trained for them."""
+
+    folder: Path
+
+    @property
+    def suite(self) -> Path:
+        return self.folder / "tiny.toml"
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    def run(self, *options: str) -> list[str]:
+        """Return the command that runs the suite here."""
+        places = ["--results", str(self.results), "--cache-dir", str(self.cache)]
+        return ["run", "--suite", str(self.suite), *places, "--jobs", "1", *options]
+
+    def parts(self, name: str) -> dict[Path, bytes]:
+        """Return the parts of a table with their contents."""
+        return {path: path.read_bytes() for path in (self.results / name).iterdir()}
+
+
+def memgen(*arguments: str) -> Outcome:
+    """Run the installed console script in a process of its own."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("MEMGEN_")}
+    done = subprocess.run(
+        [SCRIPT, *arguments], capture_output=True, text=True, env=inherited | WIDE, check=False
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    """Run the script's function in this process: what imports torch need not do so each time."""
+    monkeypatch.setenv("COLUMNS", WIDE["COLUMNS"])
+    monkeypatch.setenv("MEMGEN_DEBUG", "")
+    monkeypatch.setenv("MEMGEN_DATA", str(tmp_path / "no-data"))
+    monkeypatch.setenv("MEMGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["memgen-bench", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        code = caught.value.code
+        assert isinstance(code, int)
+        return Outcome(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workplace, Outcome]:
+    """A complete run of the tiny suite by the console script; nobody may change what it left."""
+    workplace = Workplace(tmp_path_factory.mktemp("run"))
+    workplace.suite.write_text(SUITE)
+    return workplace, memgen(*workplace.run("--all"))
+
+
+@pytest.fixture
+def workplace(first_run: tuple[Workplace, Outcome], tmp_path: Path) -> Workplace:
+    """A copy of the first run's workplace."""
+    return Workplace(Path(shutil.copytree(first_run[0].folder, tmp_path / "work")))
+
+
+@pytest.fixture
+def empty_workplace(tmp_path: Path) -> Workplace:
+    workplace = Workplace(tmp_path / "empty")
+    workplace.folder.mkdir()
+    workplace.suite.write_text(SUITE)
+    return workplace
+
+
+# help
+
+
+@pytest.mark.parametrize("verb", [[], ["run"], ["leaderboard"], ["list"], ["data"]])
+def test_help_answers_without_what_takes_long_to_import(verb: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "memgen_bench.cli", *verb, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Usage:" in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "typer" in imported
+    assert not imported & {"torch", "torchvision", "timm", "sklearn", "pyarrow", "polars"}
+
+
+def test_no_command_shows_the_help(here: CommandLine) -> None:
+    outcome = here()
+    assert outcome.code == 2
+    for verb in ("run", "leaderboard", "list", "data"):
+        assert verb in outcome.out
+
+
+# run
+
+
+def test_a_run_ends_with_a_table_and_what_to_do_next(
+    first_run: tuple[Workplace, Outcome],
+) -> None:
+    workplace, outcome = first_run
+    assert outcome.code == 0, outcome.err
+    readings = read_results(workplace.results).num_rows
+    for part in ("tiny v1", "readout", "masc", "ncm", "3 networks"):
+        assert part in outcome.out
+    assert f"{readings} ok / {readings} planned" in outcome.out
+    last = outcome.out.splitlines()[-1]
+    assert f"Results are in {workplace.results}" in last
+    assert f"memgen-bench leaderboard --results {workplace.results}" in last
+
+
+def test_a_run_says_on_stderr_how_it_goes_on(first_run: tuple[Workplace, Outcome]) -> None:
+    for part in ("1/3 mlp on digits", "3/3 mlp on digits", "(memorized)", "(untrained)"):
+        assert part in first_run[1].err
+
+
+def test_a_run_stores_every_reading_that_its_axes_ask_for(
+    first_run: tuple[Workplace, Outcome],
+) -> None:
+    rows = read_results(first_run[0].results).to_pylist()
+    assert {row["status"] for row in rows} == {"ok"}
+    layers = ("input", "fc1", "fc2", "fc3", "logits")
+    expected: Counter[tuple[Any, ...]] = Counter()
+    for kind in KINDS:
+        own = 0.4 if kind == "memorized" else 0.0
+        expected[kind, "readout", None, own, "logits"] += 1
+        for decoder in ("masc", "ncm"):
+            for layer in layers:
+                expected[kind, decoder, "corrupted", 0.4, layer] += 1
+                expected[kind, decoder, "true", own, layer] += 1
+    columns = ("kind", "decoder", "labels", "rate", "layer")
+    assert Counter(tuple(row[name] for name in columns) for row in rows) == expected
+
+
+def test_the_network_memorized(first_run: tuple[Workplace, Outcome]) -> None:
+    networks = {row["kind"]: row for row in read_networks(first_run[0].results).to_pylist()}
+    assert sorted(networks) == KINDS
+    assert networks["memorized"]["memorized"] is True
+    assert networks["memorized"]["from_cache"] is False
+    assert networks["untrained"]["memorized"] is None
+
+
+def test_a_second_run_computes_nothing(workplace: Workplace, here: CommandLine) -> None:
+    before = workplace.parts("readings"), workplace.parts("networks")
+    outcome = here(*workplace.run("--all"))
+    assert outcome.code == 0
+    assert (workplace.parts("readings"), workplace.parts("networks")) == before
+    assert "3 of 3 networks are in the results" in outcome.err
+    assert "ok / " in outcome.out
+
+
+def test_a_decoder_added_later_trains_nothing(workplace: Workplace, here: CommandLine) -> None:
+    before = workplace.parts("readings")
+    trained = sorted(workplace.cache.rglob("*"))
+    outcome = here(*workplace.run("--decoder", "ridge"))
+    assert outcome.code == 0, outcome.err
+    after = workplace.parts("readings")
+    assert {path: after[path] for path in before} == before
+    rows = read_results(workplace.results).to_pylist()
+    networks = {row["network_id"] for row in rows}
+    new = [path.name.partition("-")[0] for path in after.keys() - before.keys()]
+    assert sorted(new) == sorted(networks)
+    assert {row["decoder"] for row in rows} == {"masc", "ncm", "ridge", "readout"}
+    found = {row["kind"]: row["from_cache"] for row in read_networks(workplace.results).to_pylist()}
+    assert found == {"memorized": True, "clean": True, "untrained": None}
+    assert sorted(workplace.cache.rglob("*")) == trained
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run", "--all"], ["--dry-run", "--rate", "0.4"]])
+def test_a_plan_is_printed_and_nothing_written(
+    options: list[str], empty_workplace: Workplace, here: CommandLine
+) -> None:
+    outcome = here(*empty_workplace.run(*options))
+    assert outcome.code == 0
+    for part in ("mlp on digits: 1 memorized", "decoders: masc, ncm", "3 networks, 63 readings"):
+        assert part in outcome.out
+    assert not empty_workplace.results.exists()
+    assert not (empty_workplace.cache / "networks").exists()
+    start = f"memgen-bench run --suite {empty_workplace.suite} --all"
+    assert (start in outcome.out) is (options == [])
+
+
+def test_an_axis_option_starts_a_run(workplace: Workplace, here: CommandLine) -> None:
+    outcome = here(*workplace.run("--kind", "memorized", "--labels", "corrupted"))
+    assert outcome.code == 0
+    assert "Results are in" in outcome.out
+
+
+@pytest.mark.parametrize("axis", [("--kind", "untrained"), ("--labels", "true"), ("--rate", "0")])
+def test_a_run_with_nothing_to_score_is_no_failure(
+    axis: tuple[str, str], empty_workplace: Workplace, here: CommandLine
+) -> None:
+    # core bug: where no memorized network was decoded, the table's error replaces the summary.
+    outcome = here(*empty_workplace.run(*axis))
+    assert outcome.code == 0, outcome.err
+    assert "Results are in" in outcome.out
+
+
+BAD_DECODERS = """
+import numpy as np
+from memgen_bench import DecoderSpec, NotApplicable, hookimpl
+
+class Base:
+    def fit(self, X, y):
+        return self
+    def predict(self, X):
+        return np.zeros(len(X), int)
+
+class Raises(Base):
+    def fit(self, X, y):
+        raise RuntimeError("boom\\nand bust")
+
+class Shape(Base):
+    def predict(self, X):
+        return np.zeros((len(X), 10))
+
+class Nan(Base):
+    def predict(self, X):
+        return np.full(len(X), np.nan)
+
+class Inapplicable(Base):
+    def fit(self, X, y):
+        raise NotApplicable("no meaning here")
+
+@hookimpl
+def register_decoders():
+    return [
+        DecoderSpec(name=made.__name__.lower(), summary="bad", build=made)
+        for made in (Raises, Shape, Nan, Inapplicable)
+    ]
+"""
+
+
+def test_a_decoder_that_breaks_becomes_rows_and_the_rest_goes_on(
+    workplace: Workplace, plugin_file: PluginWriter, here: CommandLine
+) -> None:
+    bad = {
+        "raises": ("failed", "error", "RuntimeError: boom and bust"),
+        "shape": ("failed", "error", "ValueError: predict() returned shape (100, 10), not (100,)"),
+        "nan": ("failed", "nan", "predict() returned NaN labels"),
+        "inapplicable": ("skipped", None, "no meaning here"),
+    }
+    named = [option for name in (*bad, "ncm-euclidean") for option in ("--decoder", name)]
+    plugin = str(plugin_file("bad_decoders", BAD_DECODERS))
+    outcome = here(*workplace.run("--plugin", plugin, *named))
+    assert outcome.code == 0, outcome.err
+    assert "Traceback" not in outcome.err
+    rows = read_results(workplace.results).to_pylist()
+    columns = ("status", "error_type", "message")
+    for name, expected in bad.items():
+        found = {tuple(row[c] for c in columns) for row in rows if row["decoder"] == name}
+        assert found == {expected}
+    assert {r["status"] for r in rows if r["decoder"] == "ncm-euclidean"} == {"ok"}
+    # three readouts, and each decoder on five layers of three networks with two kinds of labels
+    assert "33 ok / 153 planned, 30 skipped, 90 failed" in outcome.out
+
+
+def test_a_run_in_which_all_fails_has_failed(
+    empty_workplace: Workplace, plugin_file: PluginWriter, here: CommandLine
+) -> None:
+    source = """
+from memgen_bench import ModelSpec, hookimpl
+
+def build(task):
+    raise RuntimeError("no such luck")
+
+@hookimpl
+def register_models():
+    return [ModelSpec(name="unlucky", summary="", build=build)]
+"""
+    plugin = str(plugin_file("unlucky", source))
+    outcome = here(*empty_workplace.run("--plugin", plugin, "--model", "unlucky"))
+    assert outcome.code == 1
+    assert "0 ok / " in outcome.out
+    rows = read_results(empty_workplace.results).to_pylist()
+    assert {row["status"] for row in rows} == {"failed"}
+    assert all("no such luck" in row["message"] for row in rows)
+
+
+def test_a_data_set_that_is_not_there_is_left_out_with_its_reason(
+    workplace: Workplace, here: CommandLine
+) -> None:
+    both = SUITE.replace('["digits"]', '["digits", "mnist"]')
+    workplace.suite.write_text(both)
+    outcome = here(*workplace.run("--all"))
+    assert outcome.code == 0, outcome.err
+    assert "left out: " in outcome.out
+    assert "memgen-bench data download mnist" in outcome.out
+
+
+# leaderboard
+
+
+def test_the_leaderboard_is_shown(workplace: Workplace, here: CommandLine) -> None:
+    outcome = here("leaderboard", "--results", str(workplace.results))
+    assert outcome.code == 0
+    for part in ("tiny v1", "masc", "ncm", "readout", "recovery"):
+        assert part in outcome.out
+
+
+def test_the_leaderboard_is_put_between_marks_and_checked(
+    workplace: Workplace, here: CommandLine
+) -> None:
+    readme = workplace.folder / "README.md"
+    readme.write_text("before\n<!-- leaderboard:begin -->\n<!-- leaderboard:end -->\nafter\n")
+    command = ["leaderboard", "--results", str(workplace.results), "--update", str(readme)]
+
+    stale = here(*command, "--check")
+    assert (stale.code, f"{readme} is stale" in stale.out) == (1, True)
+    assert "masc" not in readme.read_text()
+
+    assert here(*command).code == 0
+    text = readme.read_text()
+    assert "| masc |" in text
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+
+    assert here(*command, "--check").code == 0
+    readme.write_text(text.replace("masc", "mask"))
+    assert here(*command, "--check").code == 1
+
+
+def test_a_suite_has_a_whole_board_though_another_computed_a_part(
+    workplace: Workplace, here: CommandLine
+) -> None:
+    # core bug: readings that another suite left in the results keep its name, and only the rest
+    # comes under this one's: no readout, no ceiling, no masc.
+    other = SUITE.replace('"tiny"', '"other"').replace('"ncm"', '"ridge"')
+    workplace.suite.write_text(other)
+    assert here(*workplace.run("--all")).code == 0
+    boards = {board.title.partition(":")[0]: board for board in tables.boards(workplace.results)}
+    board = boards["other v1"]
+    recovery = {row[1]: row[2] for row in board.rows}
+    assert recovery.keys() == {"readout", "masc", "ridge"}
+    assert "–" not in recovery.values()
+
+
+# list and data
+
+
+@pytest.mark.parametrize(
+    ("what", "shows"),
+    [
+        ("models", ("mlp", "paper-resnet18", "timm/test_resnet", "timm/…")),
+        ("datasets", ("digits", "fashion-mnist", "folder/…")),
+        ("decoders", ("masc", "lda-shrunk", "variance: 0.99")),
+        ("noises", ("uniform", "flip", "permute", "pair")),
+        ("suites", ("core", "smoke", "fashion", "paper")),
+        ("plugins", ("subspace", "memgen_plugins.noises")),
+    ],
+)
+def test_list_names_what_is_registered(
+    what: str, shows: tuple[str, ...], here: CommandLine
+) -> None:
+    outcome = here("list", what)
+    assert outcome.code == 0
+    for part in shows:
+        assert part in outcome.out
+
+
+def test_list_takes_a_plugin_file_and_shows_its_text_as_it_is(
+    plugin_file: PluginWriter, here: CommandLine
+) -> None:
+    source = BAD_DECODERS.replace('"bad"', '"[bold red]bad[/] :smile:"')
+    outcome = here("list", "decoders", "--plugin", str(plugin_file("mine", source)))
+    assert outcome.code == 0
+    assert "inapplicable" in outcome.out
+    assert "red]bad[/]" in outcome.out
+
+
+def test_list_all_names_the_members_of_families(here: CommandLine) -> None:
+    outcome = here("list", "models", "--all")
+    assert "timm/resnet18" in outcome.out
+    assert "timm/…" not in outcome.out
+
+
+def test_a_broken_installed_plugin_is_reported_and_the_rest_works(
+    install_plugin: PluginWriter, here: CommandLine
+) -> None:
+    install_plugin("mischief", "raise RuntimeError('out of cheese')\n")
+    outcome = here("list", "noises")
+    assert outcome.code == 0
+    assert "uniform" in outcome.out
+    assert outcome.err.startswith("memgen-bench: warning: plugin 'mischief' of mischief-dist 2.5")
+    assert "out of cheese" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_data_list_says_what_is_there_and_how_to_get_the_rest(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    outcome = here("data", "list", "--data-dir", str(tmp_path / "nothing"))
+    assert outcome.code == 0
+    lines = {line.split()[0]: line for line in outcome.out.splitlines() if line.strip()}
+    assert lines["digits"].split()[1] == "yes"
+    assert lines["mnist"].split()[1] == "no"
+    assert f"data root: {tmp_path / 'nothing'}\n" in outcome.out
+    assert "memgen-bench data download mnist" in outcome.out
+
+
+# bad input
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["run", "--decoder", "mask"], 2, "there is no decoder 'mask'; did you mean masc"),
+        (["run", "--model", "timm/tset_resnet"], 2, "did you mean timm/test_resnet"),
+        (["run", "--noise", "unifrom"], 2, "did you mean uniform"),
+        (["run", "--rate", "1.5"], 2, "rates.0: Input should be less than or equal to 1"),
+        (["run", "--seed", "-1"], 2, "seeds.0: "),
+        (["run", "--kind", "messy"], 2, "kinds.0: "),
+        (["run", "--device", "abacus"], 2, "--device abacus: not usable here"),
+        (["run", "--train-size", "1000000"], 2, "train_size 1000000 is more than the"),
+        (["run", "--suite", "smok"], 2, "no suite or file 'smok'; did you mean smoke"),
+        (["run", "--suite", "misspelt.toml"], 2, "unknown key 'seed'; did you mean 'seeds'"),
+        (["run", "--suite", "broken.toml"], 2, "not valid TOML"),
+        (["run", "--dataset", "mnist"], 1, "memgen-bench data download mnist"),
+        (["run", "--dataset", "folder/nowhere"], 1, "put images in train/<class>/"),
+        (["run", "--plugin", "broken.py"], 1, "RuntimeError: out of cheese; mend the file"),
+        (["run", "--plugin", "nowhere.py"], 2, "nowhere.py: there is no such file"),
+        (["list", "--plugin", "broken.py"], 1, "RuntimeError: out of cheese; mend the file"),
+        (["leaderboard", "--results", "nowhere"], 1, "nowhere: no such results folder"),
+        (["leaderboard", "--results", "."], 1, "nothing to score"),
+        (["data", "download", "digits"], 2, "cannot be downloaded"),
+        (["data", "download", "minst"], 2, "did you mean mnist"),
+        (["data", "import", "mnist", "nowhere"], 2, "nowhere: there is no such file or folder"),
+        (["data", "import", "digits", "."], 2, "takes no files"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_gets_one_clear_line(
+    arguments: list[str], code: int, says: str, here: CommandLine, tmp_path: Path
+) -> None:
+    write(tmp_path / "misspelt.toml", SUITE.replace("seeds", "seed"))
+    write(tmp_path / "broken.toml", "name = ")
+    write(tmp_path / "broken.py", "raise RuntimeError('out of cheese')\n")
+    smoke = ["--suite", "smoke"] if "--suite" not in arguments and arguments[0] == "run" else []
+    outcome = here(*arguments, *smoke)
+    assert outcome.code == code
+    assert outcome.out == ""
+    assert outcome.err.startswith("memgen-bench: error: ")
+    assert says in outcome.err
+    assert "unexpected" not in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_results_that_cannot_be_written_get_one_clear_line(
+    workplace: Workplace, here: CommandLine
+) -> None:
+    blocked = write(workplace.folder / "file", "a file where a folder should be")
+    outcome = here(*workplace.run("--all", "--results", f"{blocked}/results"))
+    assert outcome.code == 1
+    assert f"cannot write {blocked}" in outcome.err.splitlines()[-1]
+
+
+def test_a_damaged_part_gets_one_clear_line(workplace: Workplace, here: CommandLine) -> None:
+    path = next(iter(workplace.parts("readings")))
+    path.write_bytes(b"rubbish")
+    outcome = here("leaderboard", "--results", str(workplace.results))
+    assert outcome.code == 1
+    assert f"{path}: damaged" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_an_error_has_a_traceback_with_debug_only() -> None:
+    command = ("leaderboard", "--results", "/nowhere")
+    plain, debug = memgen(*command), memgen(*command, "--debug")
+    assert (plain.code, debug.code) == (1, 1)
+    assert plain.out == debug.out == ""
+    assert plain.err.count("\n") == 1
+    assert "Traceback" in debug.err
+    assert "StoreError: /nowhere" in debug.err

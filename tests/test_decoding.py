@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from memgen_bench import DecoderSpec, NotApplicable
+from memgen_bench.decoding import Extras, Outcome, Parts, Predictions, decode, scores
+
+K = 4
+RNG = np.random.default_rng(0)
+CENTRES = RNG.standard_normal((K, 6)) * 5
+LABELS = np.arange(80, dtype=np.int64) % K
+
+
+def matrix(labels: np.ndarray, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).standard_normal((len(labels), 6))
+    return np.asarray(CENTRES[labels] + noise, dtype=np.float32)
+
+
+TRAIN, VALIDATION, TEST = (matrix(LABELS, seed) for seed in (1, 2, 3))
+SAMPLE = np.arange(0, 80, 4)
+
+
+class Nearest:
+    """A minimal decoder: no scikit-learn, just fit and predict."""
+
+    def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
+        self.means = np.stack([X[y == k].mean(axis=0) for k in range(K)])
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return ((X[:, None] - self.means) ** 2).sum(axis=2).argmin(axis=1)
+
+
+def spec(build: Any = Nearest, **fields: Any) -> DecoderSpec:
+    return DecoderSpec(name="d", summary="", build=build, **fields)
+
+
+def run(
+    decoder: DecoderSpec, train: Any = TRAIN, validation: Any = VALIDATION, test: Any = TEST
+) -> Outcome:
+    extras = Extras(
+        validation_labels=LABELS if isinstance(validation, Mapping) else LABELS[: len(validation)],
+        transition=np.eye(K),
+        module=nn.Linear(6, K),
+        seed=7,
+        device=torch.device("cpu"),
+    )
+    parts = Parts(train=train, validation=validation, test=test, sample=SAMPLE)
+    return decode(decoder, parts, LABELS, extras, K)
+
+
+def predicted(outcome: Outcome) -> Predictions:
+    assert outcome.status == "ok", outcome.message
+    assert outcome.predictions is not None
+    return outcome.predictions
+
+
+def test_an_ok_outcome_holds_predictions_of_all_parts_and_times() -> None:
+    outcome = run(spec())
+    found = predicted(outcome)
+    assert (found.test == LABELS).all()
+    assert (found.validation == LABELS).all()
+    assert (found.train == LABELS[SAMPLE]).all()
+    assert outcome.fit_seconds is not None
+    assert outcome.fit_seconds > 0
+    assert outcome.predict_seconds is not None
+    assert outcome.predict_seconds > 0
+    assert (outcome.error_type, outcome.message) == (None, None)
+
+
+def decoder_that(predict: Any) -> DecoderSpec:
+    class Odd(Nearest):
+        def predict(self, X: Any) -> Any:
+            return predict(super().predict(X))
+
+    return spec(Odd)
+
+
+def raise_(error: BaseException) -> Any:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("predict", "status", "error_type", "message"),
+    [
+        (lambda p: raise_(KeyError("lost")), "failed", "error", "KeyError: 'lost'"),
+        (lambda p: raise_(MemoryError()), "failed", "oom", "MemoryError"),
+        (lambda p: raise_(NotApplicable("no\nuse")), "skipped", None, "no use"),
+        (lambda p: p[:-1], "failed", "error", r"returned shape \(79,\), not \(80,\)"),
+        (lambda p: np.eye(K)[p], "failed", "error", r"returned shape \(80, 4\)"),
+        (lambda p: np.where(p == 1, np.nan, p), "failed", "nan", "NaN"),
+        (lambda p: p + 1, "failed", "error", r"outside 0\.\.3"),
+        (lambda p: p - 1, "failed", "error", r"outside 0\.\.3"),
+        (lambda p: p + 0.5, "failed", "error", r"outside 0\.\.3"),
+        (lambda p: p.astype(str), "failed", "error", "not integers"),
+        (lambda p: None, "failed", "error", "returned shape"),
+    ],
+)
+def test_whatever_a_decoder_does_becomes_an_outcome(
+    predict: Any, status: str, error_type: str | None, message: str
+) -> None:
+    outcome = run(decoder_that(predict))
+    assert (outcome.status, outcome.error_type) == (status, error_type)
+    assert outcome.predictions is None
+    assert outcome.message is not None
+    assert re.search(message, outcome.message)
+
+
+def test_activations_that_are_not_finite_fail_before_the_decoder_sees_them() -> None:
+    broken = TRAIN.copy()
+    broken[3, 2] = np.inf
+    outcome = run(spec(lambda: raise_(AssertionError("was built"))), train=broken)
+    assert (outcome.status, outcome.error_type) == ("failed", "nan")
+
+
+def test_a_warning_becomes_the_message_of_a_fine_row() -> None:
+    class Warns(Nearest):
+        def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
+            import warnings
+
+            warnings.warn("did not converge", stacklevel=1)
+            return super().fit(X, y)
+
+    outcome = run(spec(Warns))
+    assert (outcome.status, outcome.message) == ("ok", "did not converge")
+
+
+class Witness(Nearest):
+    """Remembers what it is given."""
+
+    seen: dict[str, Any]
+
+    def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
+        Witness.seen = {"X": X, "y": y, **needs}
+        if isinstance(X, Mapping):
+            X = X["b"]
+        return super().fit(np.asarray(X), np.asarray(y))
+
+    def predict(self, X: Any) -> Any:
+        return super().predict(np.asarray(X["b"] if isinstance(X, Mapping) else X))
+
+
+def test_a_decoder_gets_what_it_needs_and_nothing_else() -> None:
+    run(spec(Witness))
+    assert set(Witness.seen) == {"X", "y"}
+    run(spec(Witness, needs=("validation", "transition", "network")))
+    assert set(Witness.seen) == {"X", "y", "validation", "transition", "network"}
+    X, y = Witness.seen["validation"]
+    assert (X == VALIDATION).all()
+    assert (y == LABELS).all()
+    assert (Witness.seen["transition"] == np.eye(K)).all()
+    assert isinstance(Witness.seen["network"], nn.Linear)
+
+
+def test_without_validation_points_a_decoder_that_needs_them_is_skipped() -> None:
+    outcome = run(spec(Witness, needs=("validation",)), validation=VALIDATION[:0])
+    assert outcome.status == "skipped"
+    assert "validation_fraction" in str(outcome.message)
+    assert len(predicted(run(spec(), validation=VALIDATION[:0])).validation) == 0
+
+
+def test_inputs_are_copies_that_a_decoder_may_spoil() -> None:
+    class Vandal(Nearest):
+        def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
+            super().fit(X, y)
+            X[:], y[:] = 0, 0
+            return self
+
+        def predict(self, X: Any) -> Any:
+            labels = super().predict(X)
+            X[:] = 0
+            return labels
+
+    before = [part.copy() for part in (TRAIN, VALIDATION, TEST, LABELS)]
+    assert (predicted(run(spec(Vandal))).train == LABELS[SAMPLE]).all()
+    for part, kept in zip((TRAIN, VALIDATION, TEST, LABELS), before, strict=True):
+        assert (part == kept).all()
+
+
+def test_torch_decoders_get_tensors() -> None:
+    class Torch(Witness):
+        def predict(self, X: Any) -> Any:
+            assert isinstance(X, torch.Tensor)
+            return torch.from_numpy(super().predict(X))
+
+    assert (predicted(run(spec(Torch, arrays="torch"))).test == LABELS).all()
+    assert isinstance(Witness.seen["X"], torch.Tensor)
+    assert isinstance(Witness.seen["y"], torch.Tensor)
+
+
+def test_network_scope_gets_a_mapping_of_layers() -> None:
+    def layers(part: np.ndarray) -> dict[str, np.ndarray]:
+        return {"a": part[:, :2].copy(), "b": part.copy()}
+
+    outcome = run(spec(Witness, scope="network"), layers(TRAIN), layers(VALIDATION), layers(TEST))
+    assert (predicted(outcome).test == LABELS).all()
+    assert list(Witness.seen["X"]) == ["a", "b"]
+
+
+def test_random_states_are_seeded_nested_ones_too() -> None:
+    from sklearn.linear_model import SGDClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    class Keeps:
+        pipeline: Any
+
+        def __init__(self) -> None:
+            Keeps.pipeline = make_pipeline(StandardScaler(), SGDClassifier())
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(Keeps.pipeline, name)
+
+    run(spec(Keeps))
+    assert Keeps.pipeline.get_params()["sgdclassifier__random_state"] == 7
+
+
+def test_scores_of_a_known_case() -> None:
+    row = scores(
+        Predictions(
+            train=np.array([0, 1, 1]), validation=np.array([0, 0]), test=np.array([0, 0, 1, 1, 1])
+        ),
+        train_given=np.array([0, 1, 0]),
+        train_true=np.array([0, 0, 0]),
+        validation_given=np.array([0, 1]),
+        test_true=np.array([0, 1, 1, 1, 2]),
+        num_classes=4,
+    )
+    assert row["test_accuracy"] == 3 / 5
+    assert row["class_accuracy"] == [1.0, 2 / 3, 0.0, None]
+    assert row["balanced_accuracy"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert row["validation_accuracy"] == 1 / 2
+    assert row["train_accuracy_given"] == 2 / 3
+    assert row["train_accuracy_true"] == 1 / 3
+    bits = np.unpackbits(np.frombuffer(row["test_correct"], np.uint8))[:5]
+    assert bits.tolist() == [1, 0, 1, 1, 0]

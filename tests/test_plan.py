@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memgen_bench import DecoderSpec, PluginError, Registry, Task, UsageError, load_registry
+from memgen_bench.datasets import DataInfo
+from memgen_bench.layers import Layer
+from memgen_bench.plan import Plan, make_plan
+from memgen_bench.suites import RecipeOverride, Suite, load_suite
+
+DIGITS = DataInfo(
+    name="digits",
+    fingerprint="f",
+    task=Task(channels=1, height=8, width=8, num_classes=10),
+    train_count=1297,
+    test_count=500,
+)
+NAMES = ("input", "hidden", "logits")
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry()
+
+
+def three_layers(spec: Any, task: Any, limit: int) -> tuple[Layer, ...]:
+    return tuple(
+        Layer(name=name, index=i, depth=i / 2, dim=10, width=10) for i, name in enumerate(NAMES)
+    )
+
+
+def suite(**axes: Any) -> Suite:
+    fields: dict[str, Any] = {
+        "name": "test",
+        "version": 1,
+        "models": ["mlp"],
+        "datasets": ["digits"],
+        "rates": [0.0, 0.4, 1.0],
+        "decoders": ["masc", "ncm"],
+    }
+    return Suite.model_validate(fields | axes)
+
+
+def plan(registry: Registry, data: DataInfo = DIGITS, device: str = "cpu", **axes: Any) -> Plan:
+    return make_plan(
+        suite(**axes), registry, {"digits": data}, find_layers=three_layers, device_type=device
+    )
+
+
+def keys(made: Plan) -> list[str]:
+    return [reading.key for network in made.networks for reading in network.readings]
+
+
+axes = st.fixed_dictionaries(
+    {
+        "rates": st.lists(st.sampled_from([0.0, 0.3, 0.7, 1.0]), min_size=1, max_size=4),
+        "seeds": st.lists(st.integers(0, 3), min_size=1, max_size=3),
+        "noises": st.lists(st.sampled_from(["uniform", "flip"]), min_size=1, unique=True),
+        "kinds": st.lists(
+            st.sampled_from(["memorized", "clean", "untrained"]), min_size=1, unique=True
+        ),
+        "labels": st.lists(st.sampled_from(["corrupted", "true"]), min_size=1, unique=True),
+        "noise_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
+        "init_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
+        "order_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
+    }
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(axes=axes)
+def test_no_network_and_no_key_twice_and_rate_zero_only_where_it_belongs(
+    registry: Registry, axes: dict[str, Any]
+) -> None:
+    made = plan(registry, **axes)
+    ids = [network.network_id for network in made.networks]
+    assert len(set(ids)) == len(ids)
+    assert len(set(keys(made))) == len(keys(made)) == made.reading_count
+    for network in made.networks:
+        assert (network.draw is None) == (network.kind != "memorized")
+        for reading in network.readings:
+            what = reading.decoding
+            at_zero = network.kind != "memorized" and what.labels != "corrupted"
+            assert (what.draw is None) == at_zero
+            if network.kind == "memorized":
+                assert what.draw == network.draw
+    trained = {network.seed for network in made.networks if network.kind == "memorized"}
+    if min(axes["rates"]) < 1:
+        assert trained <= {network.seed for network in made.networks if network.kind == "clean"}
+
+
+def test_what_a_small_suite_holds(registry: Registry) -> None:
+    made = plan(registry)
+    assert Counter(network.kind for network in made.networks) == {
+        "untrained": 1,
+        "clean": 1,
+        "memorized": 2,
+    }
+    rows = Counter(
+        (network.kind, r.decoding.labels, r.decoding.draw.rate if r.decoding.draw else 0)
+        for network in made.networks
+        for r in network.readings
+    )
+    both = 2 * 3  # decoders × layers
+    assert rows == {
+        ("memorized", None, 0.4): 1,
+        ("memorized", "corrupted", 0.4): both,
+        ("memorized", "true", 0.4): both,
+        ("memorized", None, 1.0): 1,
+        ("memorized", "corrupted", 1.0): both,
+        ("memorized", "true", 1.0): both,
+        ("clean", None, 0): 1,
+        ("clean", "true", 0): both,
+        ("clean", "corrupted", 0.4): both,
+        ("clean", "corrupted", 1.0): both,
+        ("untrained", None, 0): 1,
+        ("untrained", "true", 0): both,
+        ("untrained", "corrupted", 0.4): both,
+        ("untrained", "corrupted", 1.0): both,
+    }
+
+
+def test_a_recovery_needs_the_clean_network_and_chance_does_not(registry: Registry) -> None:
+    needed = plan(registry, kinds=["memorized"], rates=[0.4])
+    assert [n.kind for n in needed.networks] == ["clean", "memorized"]
+    assert [r.decoding.decoder for r in needed.networks[0].readings] == [None]
+    not_needed = plan(registry, kinds=["memorized"], rates=[1.0])
+    assert [n.kind for n in not_needed.networks] == ["memorized"]
+
+
+def test_the_order_of_axes_changes_no_key(registry: Registry) -> None:
+    forwards = plan(registry, rates=[0.0, 0.4, 1.0], seeds=[0, 1], decoders=["masc", "ncm"])
+    backwards = plan(registry, rates=[1.0, 0.4, 0.0], seeds=[1, 0], decoders=["ncm", "masc"])
+    assert set(keys(forwards)) == set(keys(backwards))
+
+
+def test_what_else_is_in_the_plan_changes_no_key(registry: Registry) -> None:
+    small = plan(registry, rates=[0.4], decoders=["masc"], labels=["corrupted"])
+    assert set(keys(small)) <= set(keys(plan(registry, seeds=[0, 1, 2])))
+
+
+def ids(made: Plan, kind: str) -> set[str]:
+    return {network.network_id for network in made.networks if network.kind == kind}
+
+
+DECIDES_WEIGHTS: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("seed", {"seeds": [5]}, {"memorized", "clean", "untrained"}),
+    ("init", {"init_seeds": [5]}, {"memorized", "clean", "untrained"}),
+    ("order", {"order_seeds": [5]}, {"memorized", "clean"}),
+    ("noise seed", {"noise_seeds": [5]}, {"memorized"}),
+    ("noise", {"noises": ["flip"]}, {"memorized"}),
+    ("rate", {"rates": [0.0, 0.5]}, {"memorized"}),
+    ("train size", {"train_size": 500}, {"memorized", "clean", "untrained"}),
+    ("validation", {"validation_fraction": 0.2}, {"memorized", "clean", "untrained"}),
+    ("model", {"models": ["cnn"]}, {"memorized", "clean", "untrained"}),
+    ("device", {"device": "cuda"}, {"memorized", "clean"}),
+    ("test size", {"test_size": 100}, set()),
+    ("layer limit", {"max_layer_dim": 7}, set()),
+    ("decoders", {"decoders": ["lda"]}, set()),
+    ("labels", {"labels": ["true"]}, set()),
+    ("all of the data", {"train_size": 1297, "test_size": 500}, set()),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "kinds"), [c[1:] for c in DECIDES_WEIGHTS], ids=[c[0] for c in DECIDES_WEIGHTS]
+)
+def test_an_identity_changes_with_what_decides_the_weights_and_with_nothing_else(
+    registry: Registry, change: dict[str, Any], kinds: set[str]
+) -> None:
+    base: dict[str, Any] = {"rates": [0.0, 0.4]}
+    before, after = plan(registry, **base), plan(registry, **(base | change))
+    changed = {k for k in ("memorized", "clean", "untrained") if ids(before, k) != ids(after, k)}
+    assert changed == kinds
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        {"optimizer": "sgd"},
+        {"lr": 0.5},
+        {"momentum": 0.5},
+        {"batch_size": 7},
+        {"target": 0.5},
+        {"max_epochs": 7},
+        {"threads": 2},
+        {"precision": "bf16"},
+    ],
+    ids=str,
+)
+def test_every_field_of_the_recipe_decides_trained_weights(
+    registry: Registry, override: dict[str, Any]
+) -> None:
+    pair = {"model": "mlp", "dataset": "digits"}
+    before, after = (
+        plan(registry, models=[], datasets=[], pairs=[pair | {"recipe": recipe}])
+        for recipe in ({}, override)
+    )
+    assert not ids(before, "memorized") & ids(after, "memorized")
+    assert not ids(before, "clean") & ids(after, "clean")
+    assert ids(before, "untrained") == ids(after, "untrained")
+    assert set(RecipeOverride.model_fields) == {
+        "optimizer", "lr", "momentum", "batch_size", "target", "max_epochs", "threads", "precision",
+    }  # fmt: skip
+
+
+def test_data_decide_every_identity(registry: Registry) -> None:
+    other = replace(DIGITS, fingerprint="g")
+    assert not set(keys(plan(registry))) & set(keys(plan(registry, data=other)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"test_size": 100}, {"max_layer_dim": 7}, {"noise_seeds": [9]}, {"rates": [0.3]}],
+    ids=str,
+)
+def test_readings_change_with_what_decides_them(registry: Registry, change: dict[str, Any]) -> None:
+    base: dict[str, Any] = {"rates": [0.4], "labels": ["corrupted"], "kinds": ["untrained"]}
+
+    def decoded(made: Plan) -> set[str]:
+        (network,) = made.networks
+        return {r.key for r in network.readings if r.decoding.decoder}
+
+    assert not decoded(plan(registry, **base)) & decoded(plan(registry, **(base | change)))
+
+
+def test_a_decoders_version_and_parameters_are_part_of_a_key(registry: Registry) -> None:
+    found = []
+    masc = registry.decoders["masc"]
+    for spec in (masc, replace(masc, version=2), replace(masc, build=lambda: Quarter())):
+        changed = Registry(
+            models=registry.models, datasets=registry.datasets, noises=registry.noises
+        )
+        changed.decoders._specs["masc"] = spec
+        found.append(set(keys(plan(changed, decoders=["masc"], kinds=["untrained"]))))
+    for first, second in pairwise(found):
+        assert len(first & second) == 1  # the readout
+
+
+class Quarter:
+    """Another parameter value under the same name."""
+
+    def get_params(self, deep: bool = True) -> dict[str, float]:
+        return {"variance": 0.25}
+
+    def fit(self, X: Any, y: Any, **needs: Any) -> Quarter:
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return X
+
+
+def test_slow_decoders_come_when_asked_for(registry: Registry) -> None:
+    changed = Registry(models=registry.models, datasets=registry.datasets, noises=registry.noises)
+    for name, slow in (("quick", False), ("heavy", True)):
+        changed.decoders._specs[name] = DecoderSpec(name=name, summary="", build=Quarter, slow=slow)
+
+    def decoders(chosen: Any, *, slow: bool) -> set[str | None]:
+        made = make_plan(
+            suite(decoders=chosen),
+            changed,
+            {"digits": DIGITS},
+            find_layers=three_layers,
+            device_type="cpu",
+            slow=slow,
+        )
+        return {d.decoder for network in made.networks for d in network.decodings} - {None}
+
+    assert decoders("all", slow=False) == {"quick"}
+    assert decoders("all", slow=True) == {"quick", "heavy"}
+    assert decoders(["heavy"], slow=False) == {"heavy"}
+
+
+def test_a_model_that_cannot_be_built_leaves_rows_to_fail(registry: Registry) -> None:
+    def fail(spec: Any, task: Any, limit: int) -> Any:
+        raise PluginError("model 'mlp' cannot be built")
+
+    made = make_plan(suite(), registry, {"digits": DIGITS}, find_layers=fail, device_type="cpu")
+    assert {network.fault for network in made.networks} == {"model 'mlp' cannot be built"}
+    assert {reading.layer for n in made.networks for reading in n.readings} == {"*"}
+    assert len(set(keys(made))) == len(keys(made))
+
+
+def test_unknown_names_and_impossible_sizes_are_refused(registry: Registry) -> None:
+    with pytest.raises(UsageError, match="did you mean masc"):
+        plan(registry, decoders=["mascc"])
+    with pytest.raises(UsageError, match="train_size 2000 is more than the 1297 images"):
+        plan(registry, train_size=2000)
+
+
+def test_the_core_suite_plans_what_the_readme_says(registry: Registry) -> None:
+    made = make_plan(
+        load_suite("core"),
+        registry,
+        {"digits": DIGITS},
+        find_layers=three_layers,
+        device_type="cpu",
+    )
+    assert Counter(n.kind for n in made.networks) == {"memorized": 40, "clean": 8, "untrained": 8}

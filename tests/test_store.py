@@ -1,0 +1,254 @@
+"""The store: versioned, immutable Parquet parts that everybody can read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from memgen_bench import MemgenError, read_networks, read_results, store
+from memgen_bench.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    ReadingMaker = Callable[..., dict[str, Any]]
+
+START = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+def add(folder: Path, *rows: dict[str, Any], name: str = "readings") -> Path:
+    """Write rows as one part of the network `net`."""
+    return store.write_part(folder, name, "net", store.table(name, rows))
+
+
+def files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_part_carries_schema_and_version(tmp_path: Path, make_reading: ReadingMaker) -> None:
+    part = pq.read_table(add(tmp_path, make_reading()), partitioning=None)
+    assert part.schema.equals(store.READINGS)
+    assert part.schema.metadata[b"memgen_schema_version"] == str(store.SCHEMA_VERSION).encode()
+
+
+def test_parts_are_compressed_with_zstd(tmp_path: Path, make_reading: ReadingMaker) -> None:
+    metadata = pq.read_metadata(add(tmp_path, make_reading()))
+    assert metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+@pytest.mark.parametrize("schema", [store.READINGS, store.NETWORKS])
+def test_columns_have_plain_types_only(schema: pa.Schema) -> None:
+    def plain(kind: pa.DataType) -> bool:
+        if pa.types.is_list(kind):
+            return plain(kind.value_type)
+        return bool(
+            pa.types.is_string(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_integer(kind)
+            or pa.types.is_boolean(kind)
+            or pa.types.is_timestamp(kind)
+            or pa.types.is_binary(kind)
+        )
+
+    assert [column.name for column in schema if not plain(column.type)] == []
+
+
+def test_a_part_is_named_after_its_network_and_contents(
+    tmp_path: Path, make_reading: ReadingMaker
+) -> None:
+    first = add(tmp_path, make_reading(test_accuracy=0.1))
+    second = add(tmp_path, make_reading(test_accuracy=0.2))
+    again = add(tmp_path / "elsewhere", make_reading(test_accuracy=0.1))
+    assert first.parent == tmp_path / "readings"
+    assert first.name.startswith("net-")
+    assert first.name.endswith(".parquet")
+    assert first.name == again.name != second.name
+
+
+def test_nothing_is_rewritten(tmp_path: Path, make_reading: ReadingMaker) -> None:
+    first = add(tmp_path, make_reading(key="a", status="failed"))
+    before = first.read_bytes()
+    second = add(tmp_path, make_reading(key="a"))
+    assert files_below(tmp_path) == sorted([first, second])
+    assert first.read_bytes() == before
+
+
+def test_rows_come_back_as_they_were_stored(tmp_path: Path, make_reading: ReadingMaker) -> None:
+    row = make_reading(
+        class_accuracy=[0.5, None, 1.0], test_correct=b"\xf0\x01", message="a | b\nc", rate=0.4
+    )
+    add(tmp_path, row)
+    (stored,) = read_results(tmp_path).to_pylist()
+    assert {name: stored[name] for name in row} == row
+    assert stored["error_type"] is None
+
+
+def test_an_unknown_column_is_refused(make_reading: ReadingMaker) -> None:
+    with pytest.raises(KeyError, match="test_acuracy"):
+        store.table("readings", [make_reading(test_acuracy=0.5)])
+
+
+@pytest.mark.parametrize(
+    ("statuses", "winner"),
+    [
+        (["ok", "failed"], 0),
+        (["failed", "ok"], 1),
+        (["skipped", "failed"], 0),
+        (["failed", "skipped", "ok"], 2),
+        (["ok", "skipped", "failed"], 0),
+        (["ok", "ok"], 1),
+        (["failed", "failed"], 1),
+    ],
+)
+def test_of_rows_with_one_key_the_best_status_wins_then_the_newest(
+    statuses: list[str], winner: int, tmp_path: Path, make_reading: ReadingMaker
+) -> None:
+    for age, status in enumerate(statuses):
+        created = START + timedelta(hours=age)
+        add(tmp_path, make_reading(key="contested", status=status, seed=age, created=created))
+    add(tmp_path, make_reading(key="other", seed=99))
+    rows = {row["key"]: row["seed"] for row in read_results(tmp_path).to_pylist()}
+    assert rows == {"contested": winner, "other": 99}
+
+
+def test_networks_come_back_one_row_each(tmp_path: Path) -> None:
+    for hours, epochs in ((1, 20), (0, 10)):
+        created = START + timedelta(hours=hours)
+        row = {"network_id": "net", "status": "ok", "epochs": epochs, "created": created}
+        add(tmp_path, row, name="networks")
+    (network,) = read_networks(tmp_path).to_pylist()
+    assert network["epochs"] == 20
+
+
+def test_an_empty_folder_has_no_rows_but_the_columns(tmp_path: Path) -> None:
+    assert read_results(tmp_path).schema.names == store.READINGS.names
+    assert len(read_results(tmp_path)) == len(read_networks(tmp_path)) == 0
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"nowhere: no such results folder"):
+        read_results(tmp_path / "nowhere")
+
+
+def rewritten(path: Path, **metadata: str) -> None:
+    """Replace the metadata of a part."""
+    part = pq.read_table(path, partitioning=None)
+    pq.write_table(part.replace_schema_metadata(metadata), path)
+
+
+def test_a_newer_schema_is_refused_in_one_line(tmp_path: Path, make_reading: ReadingMaker) -> None:
+    path = add(tmp_path, make_reading())
+    rewritten(path, memgen_schema_version=str(store.SCHEMA_VERSION + 1))
+    with pytest.raises(StoreError, match=r"schema version .* is newer .*upgrade") as caught:
+        read_results(tmp_path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_parquet_file_that_is_not_ours_is_named(
+    tmp_path: Path, make_reading: ReadingMaker
+) -> None:
+    path = add(tmp_path, make_reading())
+    rewritten(path)
+    with pytest.raises(StoreError, match="not a results file") as caught:
+        read_results(tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_part_that_lacks_a_column_is_named(tmp_path: Path, make_reading: ReadingMaker) -> None:
+    path = add(tmp_path, make_reading())
+    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["labels"]), path)
+    # core bug: cast() raises a ValueError that nothing catches.
+    with pytest.raises(StoreError) as caught:
+        read_results(tmp_path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "garbage", "bits"])
+def test_a_damaged_part_is_named_in_one_line(
+    damage: str, tmp_path: Path, make_reading: ReadingMaker
+) -> None:
+    path = add(tmp_path, make_reading())
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "truncated": content[: len(content) // 2],
+            "empty": b"",
+            "garbage": b"not parquet at all",
+            # within the pages, after the magic number
+            "bits": content[:4] + bytes(255 - byte for byte in content[4:200]) + content[200:],
+        }[damage]
+    )
+    with pytest.raises(StoreError, match="damaged") as caught:
+        read_results(tmp_path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_killed_writer_leaves_behind_is_not_read(
+    tmp_path: Path, make_reading: ReadingMaker
+) -> None:
+    path = add(tmp_path, make_reading())
+    (path.parent / ".half.tmp").write_bytes(path.read_bytes()[:50])
+    assert len(read_results(tmp_path)) == 1
+
+
+def test_a_place_that_cannot_be_written_gives_one_line_and_leaves_nothing(
+    tmp_path: Path, make_reading: ReadingMaker
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where a folder should be")
+    with pytest.raises(MemgenError, match=r"cannot write .*choose another folder") as caught:
+        add(blocked / "results", make_reading())
+    assert "\n" not in str(caught.value)
+    assert files_below(tmp_path) == [blocked]
+
+
+def test_a_full_disk_leaves_no_part_and_no_temporary_file(
+    tmp_path: Path, make_reading: ReadingMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(MemgenError, match="No space left on device; make room"):
+        add(tmp_path, make_reading())
+    assert files_below(tmp_path) == []
+
+
+@pytest.fixture
+def two_parts(tmp_path: Path, make_reading: ReadingMaker) -> str:
+    """A glob of two parts, of which one has only nulls in most columns."""
+    values = {"test_accuracy": 0.75, "class_accuracy": [0.5, 1.0], "test_correct": b"\x01"}
+    add(tmp_path, make_reading(key="a", **values))
+    add(tmp_path, make_reading(key="b", test_accuracy=None, status="failed"))
+    return str(tmp_path / "readings" / "*.parquet")
+
+
+def test_duckdb_reads_the_folder(two_parts: str) -> None:
+    query = f"select key, test_accuracy, rate from read_parquet('{two_parts}') order by key"
+    relation = duckdb.sql(query)
+    assert relation is not None
+    assert relation.fetchall() == [("a", 0.75, 0.4), ("b", None, 0.4)]
+
+
+def test_pandas_reads_the_folder(two_parts: str) -> None:
+    folder = two_parts.rpartition("/")[0]
+    frame = pd.read_parquet(folder).sort_values("key")
+    assert frame["key"].tolist() == ["a", "b"]
+    assert frame["test_accuracy"].iloc[0] == 0.75
+    assert frame["test_accuracy"].isna().tolist() == [False, True]
+
+
+def test_polars_reads_the_folder(two_parts: str) -> None:
+    frame = pl.read_parquet(two_parts).sort("key")
+    assert frame["test_accuracy"].to_list() == [0.75, None]
+    assert frame["class_accuracy"].to_list() == [[0.5, 1.0], None]
