@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from memgen_bench import seeds
 from memgen_bench.errors import NotApplicable, one_line
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     Matrix = npt.NDArray[np.float32]
     # one layer's activations, or, for scope network, those of all layers by name
     Activations = Matrix | Mapping[str, Matrix]
-
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,8 +261,3 @@ def scores(
 
 def _agreement(predicted: Labels, labels: Labels) -> float | None:
     return float(np.mean(predicted == labels)) if len(labels) else None
-
-
-def seed_of(seed: int) -> int:
-    """Return the integer seed that decoders of a run with this seed get."""
-    return seeds.integer(seed, "decoder")

@@ -330,7 +330,9 @@ def _check_names(registry: Registry, offered: list[tuple[str, Any]]) -> None:
         key, catalogue = _key(item), registry.catalogue(noun)
         if key in catalogue._plugins:
             other = catalogue._plugins[key]
-            raise _Broken(f"the {noun} {key!r} is already taken by {other}; rename it", [(noun, key)])
+            raise _Broken(
+                f"the {noun} {key!r} is already taken by {other}; rename it", [(noun, key)]
+            )
         if (noun, key) in seen:
             raise _Broken(f"offers the {noun} {key!r} twice; rename one", [(noun, key)])
         seen.add((noun, key))
@@ -338,4 +340,3 @@ def _check_names(registry: Registry, offered: list[tuple[str, Any]]) -> None:
 
 def _key(item: Any) -> str:
     return str(item.prefix if isinstance(item, Family) else item.name)
-

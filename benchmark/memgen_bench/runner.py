@@ -216,8 +216,6 @@ def run(
     from memgen_bench.worker import Setting
 
     setting = Setting(
-        suite=suite.name,
-        suite_version=suite.version,
         plugin_files=tuple(str(Path(file).resolve()) for file in plugins),
         data_dir=data_dir.resolve(),
         network_dir=(cache_dir / "networks").resolve(),
@@ -237,6 +235,7 @@ def execute(
     """Compute the readings of a plan that a results folder lacks, and store them."""
     observer = observer or Observer()
     present = set(_statuses(results))
+    store.write_part(results, "plans", plan.suite.name, _plan_table(plan))
     todo = [
         (network, missing)
         for network in plan.networks
@@ -286,6 +285,14 @@ def _collect(
     done, _ = wait(running, timeout=timeout, return_when=FIRST_COMPLETED)
     for future in done:
         yield running.pop(future), future.result()
+
+
+def _plan_table(plan: Plan) -> pa.Table:
+    suite = {"suite": plan.suite.name, "suite_version": plan.suite.version}
+    return store.table(
+        "plans",
+        ({**suite, "key": r.key} for network in plan.networks for r in network.readings),
+    )
 
 
 def _statuses(results: Path) -> dict[str, str]:

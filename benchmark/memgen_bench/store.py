@@ -1,4 +1,8 @@
-"""Results as Parquet: two versioned schemas, one immutable part per addition to a network."""
+"""Results as Parquet: versioned schemas, and parts that are written once and never changed.
+
+`networks` and `readings` are the results. `plans` says which readings belong to which suite, done
+or not: a reading's identity knows no suite, and several suites may share it.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +31,6 @@ _TIME = pa.timestamp("us", tz="UTC")
 _NETWORK_COLUMNS = {
     "network_id": _TEXT,
     "protocol_version": _WHOLE,
-    "suite": _TEXT,
-    "suite_version": _WHOLE,
     "model": _TEXT,
     "dataset": _TEXT,
     "noise": _TEXT,
@@ -123,12 +125,14 @@ NETWORKS = _schema(
     }
 )
 
-_TABLES = {"readings": READINGS, "networks": NETWORKS}
+PLANS = _schema({"suite": _TEXT, "suite_version": _WHOLE, "key": _TEXT})
+
+_TABLES = {"readings": READINGS, "networks": NETWORKS, "plans": PLANS}
 _STATUS_ORDER = ("ok", "skipped", "failed")
 
 
 def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Make a table of `readings` or `networks`; a column that a row lacks is null.
+    """Make a table of `readings`, `networks` or `plans`; a column that a row lacks is null.
 
     Raises:
         KeyError: A row has a column that the schema lacks.
@@ -140,14 +144,25 @@ def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def write_part(folder: Path, name: str, network_id: str, part: pa.Table) -> Path:
-    """Add a part to `readings` or `networks`; its name says its contents, nothing is rewritten."""
+def write_part(folder: Path, name: str, prefix: str, part: pa.Table) -> Path:
+    """Add a part to a table; its name says its contents, so that nothing is rewritten.
+
+    Args:
+        folder: The results folder.
+        name: `readings`, `networks` or `plans`.
+        prefix: What the part is about: a network's identity, or a suite.
+        part: The rows.
+
+    Returns:
+        Where it is.
+    """
     buffer = io.BytesIO()
     pq.write_table(part, buffer, compression="zstd")
     content = buffer.getvalue()
     suffix = hashlib.sha256(content).hexdigest()[:12]
-    path = folder / name / f"{network_id}-{suffix}.parquet"
-    write_atomically(path, content)
+    path = folder / name / f"{prefix}-{suffix}.parquet"
+    if not path.exists():
+        write_atomically(path, content)
     return path
 
 
@@ -171,6 +186,16 @@ def read_networks(path: str | Path) -> pa.Table:
     return _one_row_each(_read(Path(path), "networks"), "network_id")
 
 
+def read_plans(path: str | Path) -> pa.Table:
+    """Return which readings each suite below a results folder planned, each once.
+
+    Raises:
+        StoreError: The folder is not there, a part is damaged or of a newer version.
+    """
+    plans = _read(Path(path), "plans")
+    return plans.group_by(plans.schema.names).aggregate([]).cast(PLANS)
+
+
 def _read(folder: Path, name: str) -> pa.Table:
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such results folder; make one with memgen-bench run")
@@ -192,7 +217,10 @@ def _read_part(path: Path, name: str) -> pa.Table:
         )
     if version < 1:
         raise StoreError(f"{path}: not a results file of memgen-bench; move it elsewhere")
-    return part.cast(_TABLES[name])
+    missing = [column for column in _TABLES[name].names if column not in part.column_names]
+    if missing:
+        raise StoreError(f"{path}: lacks the column {missing[0]!r}; remove it and run again")
+    return part.select(_TABLES[name].names).cast(_TABLES[name])
 
 
 def _one_row_each(rows: pa.Table, key: str) -> pa.Table:

@@ -86,7 +86,7 @@ class Suite(_Strict):
         max_layer_dim: Maps wider than this are average-pooled; 0 for no limit.
     """
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+=-]*$", max_length=100)]
     version: PositiveInt
     summary: str = ""
     models: tuple[str, ...] = ()
@@ -144,13 +144,17 @@ class Suite(_Strict):
     def _departure(self, changed: Suite) -> str:
         """Name what makes a changed suite another one; a part of a suite keeps its name."""
         own, others = set(self.combinations()), set(changed.combinations())
-        marks = ["pairs"] if others - own else []
-        for axis in ("noises", "rates", "seeds", "kinds", "labels"):
-            if set(getattr(changed, axis)) - set(getattr(self, axis)):
-                marks.append(axis)
-        for size in ("train_size", "test_size", "validation_fraction", "max_layer_dim"):
-            if getattr(changed, size) != getattr(self, size):
-                marks.append(f"{size}={getattr(changed, size)}")
+        wider = (
+            axis
+            for axis in ("noises", "rates", "seeds", "kinds", "labels")
+            if set(getattr(changed, axis)) - set(getattr(self, axis))
+        )
+        resized = (
+            f"{size}={getattr(changed, size)}"
+            for size in ("train_size", "test_size", "validation_fraction", "max_layer_dim")
+            if getattr(changed, size) != getattr(self, size)
+        )
+        marks = [*(["pairs"] if others - own else []), *wider, *resized]
         return "".join(f"+{mark}" for mark in marks)
 
     def _narrow(self, models: Any, datasets: Any) -> dict[str, Any]:

@@ -9,15 +9,18 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# How much of a data set is used and how far layers are reduced: other sizes, other cells.
+_SIZES = ("train_count", "validation_count", "test_count", "max_layer_dim")
 # One cell of the benchmark; seeds are repetitions within it.
-CELL = ("dataset", "model", "noise", "rate")
+CELL = ("dataset", "model", *_SIZES, "noise", "rate")
 # One repetition of a cell.
 UNIT = (*CELL, "seed", "noise_seed", "init_seed", "order_seed")
 # A network that is not the memorized one is matched on what both have.
-_DRAW = ("dataset", "model", "noise", "rate", "seed", "noise_seed", "init_seed")
-_CLEAN = ("dataset", "model", "seed", "init_seed", "order_seed")
+_DRAW = (*CELL, "seed", "noise_seed", "init_seed")
+_CLEAN = ("dataset", "model", *_SIZES, "seed", "init_seed", "order_seed")
 
 READOUT, INPUT, ALL_LAYERS = "readout", "input", "*"
+_DIGITS = 12  # means that differ by less are equal
 LEAST_HEADROOM = 0.02  # recovery is undefined where ceiling and readout are closer than this
 LEAST_COVERAGE = 0.95  # decoders that cover fewer units are listed without a rank
 
@@ -27,10 +30,8 @@ def current(readings: pl.DataFrame) -> pl.DataFrame:
     if readings.is_empty():
         return readings
     newest = readings.filter(pl.col("protocol_version") == pl.col("protocol_version").max())
-    same = ("network_id", "noise", "rate", "noise_seed", "labels", "decoder", "layer")
-    return newest.sort("created").unique(
-        [*same, "suite", "max_layer_dim", "test_count"], keep="last", maintain_order=True
-    )
+    same = ("network_id", *_SIZES, "noise", "rate", "noise_seed", "labels", "decoder", "layer")
+    return newest.sort("decoder_version", "created").unique(same, keep="last", maintain_order=True)
 
 
 def choose_layers(readings: pl.DataFrame) -> pl.DataFrame:
@@ -49,7 +50,7 @@ def choose_layers(readings: pl.DataFrame) -> pl.DataFrame:
     group = [*CELL, "kind", "labels", "decoder"]
     own = _fine(readings).filter(pl.col("layer") != INPUT, pl.col("decoder") != READOUT)
     layers = own.group_by([*group, "layer"]).agg(
-        pl.col("validation_accuracy").mean(),
+        pl.col("validation_accuracy").mean().round(_DIGITS),
         pl.col("layer_index").first(),
         pl.col("layer_depth").first(),
     )
@@ -60,7 +61,6 @@ def choose_layers(readings: pl.DataFrame) -> pl.DataFrame:
             merit=pl.when(fixed).then(last_hidden.fill_null(-1)).otherwise("validation_accuracy"),
             chosen_by=pl.when(fixed).then(pl.lit("fixed")).otherwise(pl.lit("validation")),
         )
-        .sort([*group, "merit", "layer_index"], descending=[False] * (len(group) + 1) + [False])
         .sort(["merit", "layer_index"], descending=[True, False])
         .unique(group, keep="first", maintain_order=True)
         .select([*group, "layer", "chosen_by"])
@@ -77,17 +77,20 @@ def oracle_layers(readings: pl.DataFrame) -> pl.DataFrame:
 def units(readings: pl.DataFrame) -> pl.DataFrame:
     """Return one row per decoder and memorized network: what it decodes, and the controls.
 
+    Networks that did not memorize their labels are left out.
+
     Args:
         readings: Rows of one suite.
 
     Returns:
-        Columns of `UNIT`, `decoder`, `layer`, `chosen_by`, `rankable`, `memorized`, and the test
+        Columns of `UNIT`, `decoder`, `layer`, `chosen_by`, `rankable`, and the test
         accuracies `decoded` (corrupted labels, chosen layer), `oracle` (layer chosen on test),
         `readout`, `ceiling` (readout of the clean network), `untrained` (the untrained network at
         its own chosen layer), `pixels` (the input layer), `clean` (the clean network, corrupted
         labels) and `true_labels` (fitted on true labels: a reference). What was not run is null.
     """
-    rows = _fine(current(readings))
+    lost = (pl.col("kind") == "memorized") & ~pl.col("memorized")
+    rows = _fine(current(readings)).filter(~lost)
     chosen = choose_layers(rows)
     corrupted, memorized = pl.col("labels") == "corrupted", pl.col("kind") == "memorized"
     at_chosen = rows.join(
@@ -99,7 +102,6 @@ def units(readings: pl.DataFrame) -> pl.DataFrame:
         "layer",
         "chosen_by",
         "rankable",
-        "memorized",
         "told_noise",
         "validation_count",
         "fit_seconds",
@@ -162,7 +164,7 @@ def board(frame: pl.DataFrame) -> pl.DataFrame:
         are told the noise, and without a recovery), `decoder`, `recovery`, mean accuracies, gains
         in accuracy over the untrained network and over raw pixels, `coverage`, `units`.
     """
-    eligible = frame.filter(pl.col("memorized"), pl.col("rankable"))
+    eligible = frame.filter(pl.col("rankable"))
     total = eligible.select(UNIT).unique().height
     means = ("decoded", "oracle", "readout", "ceiling", "untrained", "pixels", "clean")
     table = eligible.group_by("decoder").agg(
@@ -186,10 +188,9 @@ def board(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def by_rate(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return mean accuracy for each decoder and (noise, rate), memorized networks only."""
+    """Return mean accuracy for each decoder and (noise, rate)."""
     return (
-        frame.filter(pl.col("memorized"))
-        .group_by("decoder", "noise", "rate")
+        frame.group_by("decoder", "noise", "rate")
         .agg(pl.col("decoded").mean(), pl.col("readout").mean(), pl.col("rankable").all())
         .sort("decoder", "noise", "rate")
     )

@@ -9,7 +9,7 @@ import polars as pl
 
 from memgen_bench.errors import StoreError
 from memgen_bench.files import write_atomically
-from memgen_bench.store import read_results
+from memgen_bench.store import read_plans, read_results
 from memgen_leaderboard import scores
 
 if TYPE_CHECKING:
@@ -38,22 +38,19 @@ class Board:
 
 
 def boards(results: Path) -> list[Board]:
-    """Return a board for each suite in a results folder.
+    """Return a board for each suite in a results folder that has something to rank.
 
     Raises:
-        StoreError: There is no folder, or nothing in it that can be scored.
+        StoreError: There is no folder, or it is damaged.
     """
     readings = pl.DataFrame(pl.from_arrow(read_results(results)))
+    plans = pl.DataFrame(pl.from_arrow(read_plans(results)))
     found = []
-    for (suite, version), rows in sorted(readings.group_by("suite", "suite_version")):
+    for (suite, version), keys in sorted(plans.group_by("suite", "suite_version")):
+        rows = readings.join(keys, on="key", how="semi")
         frame = scores.units(rows)
         if frame.height:
             found.append(_board(f"{suite} v{version}", rows, frame))
-    if not found:
-        raise StoreError(
-            f"{results}: no reading of a memorized network on corrupted labels, so nothing to "
-            "score; run one with memgen-bench run"
-        )
     return found
 
 
@@ -97,7 +94,7 @@ def _title(suite: str, frame: pl.DataFrame) -> str:
 
 
 def _readout_row(frame: pl.DataFrame, draws: list[tuple[str, float]]) -> tuple[str, ...]:
-    networks = frame.filter(pl.col("memorized")).unique(scores.UNIT)
+    networks = frame.unique(scores.UNIT)
     per_draw = [
         networks.filter(pl.col("noise") == noise, pl.col("rate") == rate)["readout"].mean()
         for noise, rate in draws
@@ -107,7 +104,7 @@ def _readout_row(frame: pl.DataFrame, draws: list[tuple[str, float]]) -> tuple[s
 
 
 def _notes(readings: pl.DataFrame, frame: pl.DataFrame, table: pl.DataFrame) -> tuple[str, ...]:
-    ranked = frame.filter(pl.col("memorized"), pl.col("rankable"))
+    ranked = frame.filter(pl.col("rankable"))
     networks = ranked.select(scores.UNIT).unique().height
     notes = [
         f"Test accuracy on true labels in %, decoders fitted on corrupted labels of memorized "
@@ -119,7 +116,7 @@ def _notes(readings: pl.DataFrame, frame: pl.DataFrame, table: pl.DataFrame) -> 
         "points.",
         _layer_note(frame),
     ]
-    failed = readings.filter(pl.col("status") == "failed").height
+    failed = scores.current(readings).filter(pl.col("status") == "failed").height
     lost = readings.filter(pl.col("memorized") == False).select("network_id").n_unique()  # noqa: E712
     notes += [f"{failed} readings failed."] * bool(failed)
     notes += [f"{lost} networks did not memorize and are left out."] * bool(lost)
@@ -154,7 +151,8 @@ def show(board: Board, console: Console) -> None:
 
     table = Table(title=Text(board.title), title_justify="left", box=None, pad_edge=False)
     for column in board.columns:
-        table.add_column(column, justify="left" if column == "decoder" else "right")
+        text = column == "decoder"
+        table.add_column(column, justify="left" if text else "right", no_wrap=text)
     for row in board.rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
@@ -189,9 +187,12 @@ def update(path: Path, content: str, *, check: bool) -> bool:
         check: Leave the file as it is.
 
     Raises:
-        StoreError: The file has no marks.
+        StoreError: The file is not there or has no marks.
     """
-    text = path.read_text()
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror}); make it first") from error
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

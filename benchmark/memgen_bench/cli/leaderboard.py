@@ -22,11 +22,19 @@ def leaderboard(
     debug: options.Debug = False,
 ) -> None:
     """Show how much generalization each decoder recovers."""
-    if update is None:
-        print_board(results)
-        return
+    from memgen_bench.errors import StoreError, UsageError
     from memgen_leaderboard import tables
 
+    if check and update is None:
+        raise UsageError("--check needs --update FILE: the file to check")
+    if not tables.boards(results):
+        raise StoreError(
+            f"{results}: no reading of a memorized network on corrupted labels, so nothing to "
+            "score; run one with memgen-bench run"
+        )
+    if update is None:
+        print_boards(results)
+        return
     content = "\n\n".join(tables.markdown(board) for board in tables.boards(results))
     fresh = tables.update(update, content, check=check)
     if check and not fresh:
@@ -35,12 +43,14 @@ def leaderboard(
     print(f"{update} is up to date" if fresh else f"{update} updated")
 
 
-def print_board(results: Path) -> None:
-    """Print the boards of a results folder."""
+def print_boards(results: Path) -> None:
+    """Print the boards of a results folder, if any."""
     from rich.console import Console
 
     from memgen_leaderboard import tables
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 140  # a pipe or a file has no width to fit into
     for board in tables.boards(results):
         tables.show(board, console)

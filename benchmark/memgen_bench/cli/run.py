@@ -93,7 +93,7 @@ def _run(
     from rich.console import Console
 
     import memgen_bench
-    from memgen_bench.cli.leaderboard import print_board
+    from memgen_bench.cli.leaderboard import print_boards
     from memgen_bench.cli.progress import ProgressObserver
 
     console = Console(stderr=True, highlight=False)
@@ -113,8 +113,7 @@ def _run(
     except KeyboardInterrupt:
         print("memgen-bench: stopped; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130) from None
-    if summary.ok:
-        print_board(results)
+    print_boards(results)
     _print_summary(summary, time.monotonic() - started)
     if summary.failed and not summary.ok:
         raise typer.Exit(1)

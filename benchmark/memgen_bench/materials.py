@@ -1,0 +1,143 @@
+"""What a planned network is made of: its data, its split, and its draws of labels."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from memgen_bench.corruption import CorruptedLabels, corrupt, rankable
+from memgen_bench.datasets import load_data
+from memgen_bench.errors import DataError
+from memgen_bench.identity import array_digest
+from memgen_bench.registry import load_registry
+from memgen_bench.splits import split_train, test_subset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from memgen_bench.plan import Draw, PlannedNetwork
+    from memgen_bench.registry import Registry
+    from memgen_bench.specs import Data, Images, Labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnLabels:
+    """One draw of labels on a split.
+
+    Attributes:
+        train: Given labels of the training part.
+        validation: Given labels of the part set aside, from a stream of their own.
+        transition: P[true, given] of the noise; the unit matrix without one.
+        rankable: Whether the true label is still the likeliest given one.
+    """
+
+    train: CorruptedLabels
+    validation: CorruptedLabels
+    transition: npt.NDArray[np.float64]
+    rankable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Images and true labels of one part of a split."""
+
+    x: Images
+    true: Labels
+
+
+class Materials:
+    """A planned network's data, split and labels.
+
+    Args:
+        network: What is planned.
+        plugin_files: Plugins that are not installed.
+        data_dir: Where data sets are.
+
+    Attributes:
+        registry: Where the plan's names are looked up.
+        train: What the network and its decoders are fitted on.
+        validation: What was set aside.
+        test: What readings are scored on: the plan's test subset.
+        whole_test: All test images, which training curves are taken on.
+        sample: Positions within `train` on which train accuracy is taken.
+
+    Raises:
+        DataError: The data are damaged, or not those of the plan.
+    """
+
+    def __init__(
+        self, network: PlannedNetwork, plugin_files: tuple[str, ...], data_dir: Path
+    ) -> None:
+        info = network.data
+        self.registry = _registry(plugin_files)
+        self.num_classes = info.task.num_classes
+        data = _data(info.name, info.fingerprint, plugin_files, data_dir)
+        split = split_train(
+            data.train_y,
+            seed=network.seed,
+            train_size=network.train_size,
+            validation_fraction=network.validation_fraction,
+        )
+        test = test_subset(data.test_y, network.test_size)
+        self.train = _part(data.train_x, data.train_y, split.train)
+        self.validation = _part(data.train_x, data.train_y, split.validation)
+        self.test = _part(data.test_x, data.test_y, test)
+        self.whole_test = _part(data.test_x, data.test_y, np.arange(len(data.test_y)))
+        self.sample = split.sample
+        self._draws: dict[Draw | None, DrawnLabels] = {}
+
+    def labels(self, draw: Draw | None) -> DrawnLabels:
+        """Return the labels of a draw; None for the true ones."""
+        if draw not in self._draws:
+            self._draws[draw] = self._draw(draw)
+        return self._draws[draw]
+
+    def _draw(self, draw: Draw | None) -> DrawnLabels:
+        noise = self.registry.noises.find(draw.noise) if draw else None
+        rate, noise_seed = (draw.rate, draw.noise_seed) if draw else (0.0, 0)
+
+        def corrupted(part: Part, purpose: str) -> CorruptedLabels:
+            return corrupt(
+                noise,
+                part.true,
+                rate=rate,
+                num_classes=self.num_classes,
+                noise_seed=noise_seed,
+                purpose=purpose,
+            )
+
+        return DrawnLabels(
+            train=corrupted(self.train, "noise"),
+            validation=corrupted(self.validation, "validation_noise"),
+            transition=(
+                noise.transition(rate, self.num_classes) if noise else np.eye(self.num_classes)
+            ),
+            rankable=rankable(noise, rate, self.num_classes) if noise else True,
+        )
+
+
+def _part(x: Images, y: Labels, index: npt.NDArray[np.int64]) -> Part:
+    whole = len(index) == len(y)
+    return Part(x=x if whole else x[index], true=y[index].astype(np.int64))
+
+
+@functools.lru_cache(maxsize=4)
+def _registry(plugin_files: tuple[str, ...]) -> Registry:
+    return load_registry(plugin_files)
+
+
+@functools.lru_cache(maxsize=1)
+def _data(name: str, fingerprint: str, plugin_files: tuple[str, ...], data_dir: Path) -> Data:
+    data = load_data(_registry(plugin_files).datasets.find(name), data_dir)
+    found = array_digest(data.train_x, data.train_y, data.test_x, data.test_y)
+    if found != fingerprint:
+        raise DataError(
+            f"data set {name!r} changed without its files changing (fingerprint {found}, planned "
+            f"{fingerprint}); raise its version, or run again if its files were just replaced"
+        )
+    return data

@@ -1,0 +1,98 @@
+"""Documentation in step with code: what it shows is run, what it lists is what is registered."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+import memgen_bench
+from memgen_bench import hookspecs
+from memgen_bench.cli import app
+from memgen_bench.plan import parameters
+from memgen_leaderboard import tables
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PLUGINS = (ROOT / "plugins" / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_is_documented_with_its_exact_signature(name: str) -> None:
+    hook = getattr(hookspecs, name)
+    signature = f"### `{name}{inspect.signature(hook)}`".replace("'", "")
+    assert signature in PLUGINS
+    promise = " ".join(inspect.getdoc(hook).split("\n")[0].split()).replace("``", "`")  # type: ignore[union-attr]
+    assert promise.partition(";")[0] in " ".join(PLUGINS.split())
+
+
+def test_every_hook_has_a_real_user() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "plugins").rglob("*.py"))
+    assert [name for name in HOOKS if f"def {name}(" not in sources] == []
+
+
+def test_the_table_of_decoders_is_the_registry() -> None:
+    rows = ["| decoder | what it does | parameters | source |", "|---|---|---|---|"]
+    for name, spec in memgen_bench.load_registry().decoders.items():
+        fixed = ", ".join(
+            f"{key.rpartition('__')[2]}={value}"
+            for key, value in parameters(spec.build()).items()
+            if key.rpartition("__")[2] in ("variance", "n_neighbors", "C", "alpha", "solver")
+        )
+        rows.append(f"| `{name}` | {spec.summary} | {fixed} | {spec.citation} |")
+    expected = "\n".join(rows)
+    shown = PLUGINS.partition("<!-- decoders:begin -->\n")[2].partition("\n<!-- decoders:end")[0]
+    assert shown == expected
+
+
+def test_the_table_in_the_readme_comes_from_the_committed_results() -> None:
+    boards = tables.boards(ROOT / "leaderboard" / "results" / "core")
+    content = "\n\n".join(tables.markdown(board) for board in boards)
+    assert tables.update(ROOT / "README.md", content, check=True)
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    root: Any = typer.main.get_command(app)
+    for line in re.findall(r"^memgen-bench (.*?)(?: +#.*)?$", README, flags=re.MULTILINE):
+        command, words = root, line.split()
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert [word for word in words if word.startswith("--") and word not in known] == []
+        assert command is not root
+
+
+def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEMGEN_CACHE", str(tmp_path / "cache"))
+    names: dict[str, Any] = {}
+    example = PYTHON[0].replace('"my-results"\n', '"my-results", models=["mlp"], jobs=1\n')
+    exec(compile(example, "README.md", "exec"), names)
+    assert names["summary"].ok == names["summary"].planned == names["readings"].num_rows
+
+
+def test_the_decoder_example_is_a_plugin(tmp_path: Path) -> None:
+    file = tmp_path / "my_decoder.py"
+    file.write_text(PYTHON[1])
+    spec = memgen_bench.load_registry([file]).decoders["my-mean"]
+    X = [[0.0, 0.0], [0.0, 1.0], [9.0, 9.0], [9.0, 8.0]]
+    import numpy as np
+
+    decoder = spec.build().fit(np.array(X), np.array([0, 0, 1, 1]))
+    assert decoder.predict(np.array(X)).tolist() == [0, 0, 1, 1]
+
+
+def test_every_module_of_the_machine_has_its_line_in_its_readme() -> None:
+    text = (ROOT / "benchmark" / "README.md").read_text()
+    modules = {path.stem for path in (ROOT / "benchmark" / "memgen_bench").glob("*.py")}
+    assert [name for name in sorted(modules - {"__init__"}) if f"`{name}`" not in text] == []
+
+
+def test_what_the_package_promises_can_be_imported() -> None:
+    assert all(hasattr(memgen_bench, name) for name in memgen_bench.__all__)
