@@ -26,8 +26,6 @@ def make_reading() -> ReadingMaker:
     def make(**columns: Any) -> dict[str, Any]:
         row = {
             "protocol_version": 1,
-            "suite": "toy",
-            "suite_version": 1,
             "model": "mlp",
             "dataset": "digits",
             "noise": "uniform",

@@ -252,7 +252,6 @@ def test_an_axis_option_starts_a_run(workplace: Workplace, here: CommandLine) ->
 def test_a_run_with_nothing_to_score_is_no_failure(
     axis: tuple[str, str], empty_workplace: Workplace, here: CommandLine
 ) -> None:
-    # core bug: where no memorized network was decoded, the table's error replaces the summary.
     outcome = here(*empty_workplace.run(*axis))
     assert outcome.code == 0, outcome.err
     assert "Results are in" in outcome.out
@@ -385,8 +384,6 @@ def test_the_leaderboard_is_put_between_marks_and_checked(
 def test_a_suite_has_a_whole_board_though_another_computed_a_part(
     workplace: Workplace, here: CommandLine
 ) -> None:
-    # core bug: readings that another suite left in the results keep its name, and only the rest
-    # comes under this one's: no readout, no ceiling, no masc.
     other = SUITE.replace('"tiny"', '"other"').replace('"ncm"', '"ridge"')
     workplace.suite.write_text(other)
     assert here(*workplace.run("--all")).code == 0

@@ -74,7 +74,6 @@ def test_a_memory_map_will_do(tmp_path: Path) -> None:
         ({"test_x": images(3, 3, 5, 4)}, r"images are \(3, 4, 5\) in train, \(3, 5, 4\) in test"),
         ({"test_x": images(0, 3, 4, 5), "test_y": np.zeros(0, int)}, r"test_x holds no image"),
         ({"train_x": images(0, 3, 4, 5), "train_y": np.zeros(0, int)}, r"train_x holds no image"),
-        # core bug: what is no array has no ndim or shape, an AttributeError that nothing catches.
         ({"train_y": [0, 1, 2, 0, 1, 2]}, r"train_y"),
         ({"test_x": None}, r"test_x"),
     ],
@@ -90,7 +89,6 @@ def test_a_broken_contract_is_named(broken: dict[str, Any], says: str, tmp_path:
 
 @pytest.mark.parametrize("returned", [None, (1, 2, 3, 4), {"train_x": images(6, 3, 4, 5)}])
 def test_load_must_return_data(returned: object, tmp_path: Path) -> None:
-    # core bug: another type has no train_x, an AttributeError that nothing catches.
     with pytest.raises(DataError, match=type(returned).__name__):
         load_data(spec_of(lambda _: returned), tmp_path)
 
@@ -109,7 +107,6 @@ def test_a_loader_that_raises_is_a_data_error(tmp_path: Path) -> None:
 
 
 def test_a_loaders_message_of_several_lines_is_folded(tmp_path: Path) -> None:
-    # core bug: the message is passed on with its line ends.
     with pytest.raises(DataError) as caught:
         load_data(raising(ValueError("first\nsecond")), tmp_path)
     assert "first second" in str(caught.value)
@@ -202,6 +199,5 @@ def test_the_fingerprint_depends_on_every_part(part: str, tmp_path: Path) -> Non
 
 def test_files_that_are_not_there_are_an_error_for_the_user(tmp_path: Path) -> None:
     spec = spec_of(lambda _: valid(), files=lambda root: (root / "gone",))
-    # core bug: stat() raises a bare FileNotFoundError when files() does not look itself.
     with pytest.raises(DataNotFoundError, match="gone"):
         describe(spec, tmp_path, tmp_path / "cache")

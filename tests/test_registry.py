@@ -94,17 +94,13 @@ BROKEN = {
         offering("[NoiseSpec(name='n', summary='', corrupt=None, transition=None)]"),
         ("register_decoders", "NoiseSpec", "return a list of DecoderSpec"),
     ),
-    # core bug: pluggy drops a None, so a forgotten `return` offers nothing without a word.
     "returns nothing": (offering("None"), ("register_decoders", "list of DecoderSpec")),
     "name with a space": (offering("[decoder('two words')]"), ("register_decoders", "two words")),
     "name with markup": (offering("[decoder('<b>')]"), ("register_decoders", "<b>")),
     "name in capitals": (offering("[decoder('MASC')]"), ("register_decoders", "MASC")),
     "empty name": (offering("[decoder('')]"), ("register_decoders", "''")),
-    # core bug: fullmatch() of what is no text raises a TypeError that nothing catches.
     "name that is no text": (offering("[decoder(7)]"), ("register_decoders", "7")),
-    # core bug: the network's own argmax is stored under this name, a decoder must not take it.
     "reserved name": (offering("[decoder('readout')]"), ("register_decoders", "readout")),
-    # core bug: such a family catches every name that begins with these letters.
     "family without a slash": (
         offering("[Family(prefix='toy', summary='', resolve=decoder)]"),
         ("register_decoders", "toy"),
@@ -211,7 +207,6 @@ def test_a_plugin_file_must_be_python(tmp_path: Path) -> None:
 
 
 def test_plugin_files_of_one_name_both_load(tmp_path: Path) -> None:
-    # core bug: pluggy knows a file by its stem alone and refuses the second one.
     paths = []
     for name in ("first", "second"):
         path = tmp_path / name / "decoders.py"
@@ -265,7 +260,6 @@ def test_a_contested_name_is_nobodys_until_the_conflict_is_mended(
 
 
 def test_a_contested_name_is_contested_among_its_kind_only(install_plugin: PluginWriter) -> None:
-    # core bug: a problem's names are compared without their kind.
     install_plugin("namesake", offering("[decoder('mlp'), decoder('mlp')]"))
     assert load_registry().models.find("mlp").name == "mlp"
 

@@ -166,7 +166,6 @@ def test_a_parquet_file_that_is_not_ours_is_named(
 def test_a_part_that_lacks_a_column_is_named(tmp_path: Path, make_reading: ReadingMaker) -> None:
     path = add(tmp_path, make_reading())
     pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["labels"]), path)
-    # core bug: cast() raises a ValueError that nothing catches.
     with pytest.raises(StoreError) as caught:
         read_results(tmp_path)
     assert str(path) in str(caught.value)

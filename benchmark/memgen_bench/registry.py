@@ -313,7 +313,9 @@ def _offers(
 
 
 def _check_name(item: Any, hook: str) -> None:
-    name = _key(item)
+    name: Any = item.prefix if isinstance(item, Family) else item.name
+    if not isinstance(name, str):
+        raise _Broken(f"hook {hook}: the name {name!r} is not text")
     if isinstance(item, Family):
         if not name.endswith("/"):
             raise _Broken(f"hook {hook}: the prefix {name!r} of a family must end in a slash")

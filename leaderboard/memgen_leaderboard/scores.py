@@ -103,7 +103,6 @@ def units(readings: pl.DataFrame) -> pl.DataFrame:
         "chosen_by",
         "rankable",
         "told_noise",
-        "validation_count",
         "fit_seconds",
         decoded="test_accuracy",
     )
