@@ -22,12 +22,15 @@ def environment() -> str:
 
 @functools.cache
 def code_commit() -> str | None:
-    """Return the git commit that this code is checked out from (`+` where changed), if any."""
+    """Return the git commit of this code (`+` where changed): the wheel's, or the checkout's."""
     here = Path(__file__).parent
+    noted = here / "_commit.txt"  # written into wheels by benchmark/hatch_build.py
+    if noted.is_file():
+        return noted.read_text()
     try:
         commit = _git(here, "rev-parse", "HEAD")
         tracked = _git(here, "ls-files", "--error-unmatch", Path(__file__).name)
-        changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", ".")
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None  # not a checkout, or no git
     return f"{commit}{'+' if changed else ''}" if tracked else None
