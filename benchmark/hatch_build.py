@@ -18,11 +18,13 @@ class CommitHook(BuildHookInterface):  # type: ignore[misc] # untyped base
         if self.target_name != "wheel" or version == "editable":
             return
         try:
+            self._git("ls-files", "--error-unmatch", "pyproject.toml")  # this very checkout
             commit = self._git("rev-parse", "HEAD")
             changed = self._git("status", "--porcelain", "--untracked-files=no")
         except (OSError, subprocess.CalledProcessError):
             return
-        note = Path(tempfile.mkdtemp()) / "_commit.txt"
+        self.folder = tempfile.TemporaryDirectory()
+        note = Path(self.folder.name) / "_commit.txt"
         note.write_text(commit + ("+" if changed else ""))
         build_data["force_include"][str(note)] = "memgen_bench/_commit.txt"
 

@@ -248,13 +248,32 @@ def test_an_axis_option_starts_a_run(workplace: Workplace, here: CommandLine) ->
     assert "Results are in" in outcome.out
 
 
+def test_a_run_of_another_size_has_its_own_board(workplace: Workplace, here: CommandLine) -> None:
+    outcome = here(*workplace.run("--max-layer-dim", "64", "--decoder", "ncm"))
+    assert outcome.code == 0, outcome.err
+    assert "tiny v1: " in outcome.out
+    assert "tiny+max_layer_dim=64 v1: " in outcome.out
+
+
+@pytest.mark.parametrize("columns", ["40", "300"])
+def test_a_table_that_goes_to_no_terminal_has_a_width_of_its_own(
+    columns: str, workplace: Workplace, here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    outcome = here("leaderboard", "--results", str(workplace.results))
+    assert 100 < max(map(len, outcome.out.splitlines())) <= 140
+
+
 @pytest.mark.parametrize("axis", [("--kind", "untrained"), ("--labels", "true"), ("--rate", "0")])
 def test_a_run_with_nothing_to_score_is_no_failure(
     axis: tuple[str, str], empty_workplace: Workplace, here: CommandLine
 ) -> None:
     outcome = here(*empty_workplace.run(*axis))
     assert outcome.code == 0, outcome.err
+    assert "tiny v1" not in outcome.out
     assert "Results are in" in outcome.out
+    outcome = here("leaderboard", "--results", str(empty_workplace.results))
+    assert (outcome.code, "nothing to score" in outcome.err) == (1, True)
 
 
 BAD_DECODERS = """
@@ -405,7 +424,7 @@ def test_a_suite_has_a_whole_board_though_another_computed_a_part(
         ("decoders", ("masc", "lda-shrunk", "variance: 0.99")),
         ("noises", ("uniform", "flip", "permute", "pair")),
         ("suites", ("core", "smoke", "fashion", "paper")),
-        ("plugins", ("subspace", "memgen_plugins.noises")),
+        ("plugins", ("subspace", "memgen_plugins/noises.py")),
     ],
 )
 def test_list_names_what_is_registered(
@@ -486,6 +505,7 @@ def write(path: Path, text: str) -> str:
         (["list", "--plugin", "broken.py"], 1, "RuntimeError: out of cheese; mend the file"),
         (["leaderboard", "--results", "nowhere"], 1, "nowhere: no such results folder"),
         (["leaderboard", "--results", "."], 1, "nothing to score"),
+        (["leaderboard", "--check"], 2, "--check needs --update FILE"),
         (["data", "download", "digits"], 2, "cannot be downloaded"),
         (["data", "download", "minst"], 2, "did you mean mnist"),
         (["data", "import", "mnist", "nowhere"], 2, "nowhere: there is no such file or folder"),

@@ -25,6 +25,7 @@ def matrix(labels: np.ndarray, seed: int) -> np.ndarray:
 
 TRAIN, VALIDATION, TEST = (matrix(LABELS, seed) for seed in (1, 2, 3))
 SAMPLE = np.arange(0, 80, 4)
+MODULE = nn.Linear(6, K)
 
 
 class Nearest:
@@ -48,7 +49,7 @@ def run(
     extras = Extras(
         validation_labels=LABELS if isinstance(validation, Mapping) else LABELS[: len(validation)],
         transition=np.eye(K),
-        module=nn.Linear(6, K),
+        module=MODULE,
         seed=7,
         device=torch.device("cpu"),
     )
@@ -241,3 +242,33 @@ def test_scores_of_a_known_case() -> None:
     assert row["train_accuracy_true"] == 1 / 3
     bits = np.unpackbits(np.frombuffer(row["test_correct"], np.uint8))[:5]
     assert bits.tolist() == [1, 0, 1, 1, 0]
+
+
+def test_a_decoder_that_exits_fails_and_nothing_else_does() -> None:
+    outcome = run(decoder_that(lambda p: raise_(SystemExit(7))))
+    assert (outcome.status, outcome.error_type, outcome.message) == (
+        "failed",
+        "error",
+        "SystemExit: 7",
+    )
+
+
+def test_out_of_memory_on_a_device_is_called_so() -> None:
+    outcome = run(decoder_that(lambda p: raise_(RuntimeError("CUDA out of memory."))))
+    assert outcome.error_type == "oom"
+
+
+def test_decoders_that_draw_from_global_streams_repeat_themselves() -> None:
+    class Guesses(Nearest):
+        def predict(self, X: Any) -> Any:
+            drawn = np.random.randint(K, size=len(X))
+            return (drawn + torch.randint(K, (len(X),)).numpy()) % K
+
+    torch.manual_seed(1)
+    first = predicted(run(spec(Guesses))).test
+    torch.manual_seed(2)
+    expected = torch.rand(1)
+    torch.manual_seed(2)
+    assert (predicted(run(spec(Guesses))).test == first).all()
+    assert torch.rand(1) == expected  # the process's own stream is where it was
+    assert len(set(first)) == K

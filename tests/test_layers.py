@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 from memgen_bench import ModelSpec, PluginError, Task, load_registry
+from memgen_bench.compute import tensor_of
 from memgen_bench.features import extract, stream
 from memgen_bench.layers import find_layers
+from memgen_bench.training import predict
 
 CPU = torch.device("cpu")
 TASK = Task(channels=1, height=8, width=8, num_classes=10)
@@ -188,3 +190,16 @@ def linear(outputs: int) -> nn.Module:
 def test_a_broken_model_is_named_with_the_mend(spec: ModelSpec, message: str) -> None:
     with pytest.raises(PluginError, match=message):
         find_layers(spec, TASK, 0)
+
+
+def test_a_module_cannot_spoil_the_images() -> None:
+    def build(task: Task) -> nn.Module:
+        return nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(64, 10))
+
+    spec = ModelSpec(name="spoils", summary="", build=build)
+    x = images(5)
+    before = x.copy()
+    found = extract(build(TASK), x, find_layers(spec, TASK, 0), device=CPU)
+    predict(build(TASK), tensor_of(x, CPU))
+    assert (x == before).all()
+    assert (found["input"] == before.reshape(5, -1)).all()

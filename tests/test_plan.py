@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from memgen_bench import DecoderSpec, PluginError, Registry, Task, UsageError, load_registry
 from memgen_bench.datasets import DataInfo
 from memgen_bench.layers import Layer
-from memgen_bench.plan import Plan, make_plan
+from memgen_bench.plan import Plan, make_plan, parameters
 from memgen_bench.suites import RecipeOverride, Suite, load_suite
 
 DIGITS = DataInfo(
@@ -304,3 +305,37 @@ def test_the_core_suite_plans_what_the_readme_says(registry: Registry) -> None:
         device_type="cpu",
     )
     assert Counter(n.kind for n in made.networks) == {"memorized": 40, "clean": 8, "untrained": 8}
+
+
+def test_parameters_hold_lists_tuples_and_arrays() -> None:
+    from sklearn.linear_model import RidgeClassifierCV
+
+    for grid in ([1.0, 10.0], (1.0, 10.0), np.array([1.0, 10.0])):
+        assert parameters(RidgeClassifierCV(alphas=grid))["alphas"] == [1.0, 10.0]
+
+
+def test_threads_are_part_of_every_reading(registry: Registry) -> None:
+    pair = {"model": "mlp", "dataset": "digits"}
+    axes: dict[str, Any] = {"models": [], "datasets": [], "kinds": ["untrained"]}
+    one, two = (
+        plan(registry, pairs=[pair | {"recipe": {"threads": count}}], **axes) for count in (1, 2)
+    )
+    assert ids(one, "untrained") == ids(two, "untrained")
+    assert not set(keys(one)) & set(keys(two))
+
+
+def test_a_decoder_that_cannot_be_built_is_planned_all_the_same(registry: Registry) -> None:
+    changed = Registry(models=registry.models, datasets=registry.datasets, noises=registry.noises)
+
+    def fail() -> Any:
+        raise ImportError("no such library")
+
+    changed.decoders._specs["broken"] = DecoderSpec(name="broken", summary="", build=fail)
+    made = make_plan(
+        suite(decoders="all"),
+        changed,
+        {"digits": DIGITS},
+        find_layers=three_layers,
+        device_type="cpu",
+    )
+    assert {d.decoder for n in made.networks for d in n.decodings} == {None, "broken"}

@@ -198,3 +198,39 @@ def test_broken_models_become_rows_and_the_rest_goes_on(tmp_path: Path) -> None:
 def test_the_package_imports_without_torch() -> None:
     code = "import memgen_bench, memgen_bench.cli, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+BROKEN_DECODERS = """
+import os
+from memgen_bench import DecoderSpec, hookimpl
+
+class Dies:
+    def fit(self, X, y):
+        os._exit(3)
+    def predict(self, X):
+        return X
+
+@hookimpl
+def register_decoders():
+    return [DecoderSpec(name="dies", summary="s", build=Dies)]
+"""
+
+
+def test_a_worker_that_dies_leaves_rows_and_the_other_networks_go_on(tmp_path: Path) -> None:
+    plugin = tmp_path / "dies.py"
+    plugin.write_text(BROKEN_DECODERS)
+    options: dict[str, Any] = {"models": ["mlp"], "rates": [0.4, 0.8], "plugins": [plugin]}
+    run(tmp_path, decoders=["ncm"], jobs=1, **options)
+    summary = run(tmp_path, decoders=["ncm", "dies"], jobs=2, **options)
+    rows = readings(tmp_path)
+    assert summary.ok + summary.failed == summary.planned
+    dead = rows.filter(pl.col("decoder") == "dies")
+    assert set(dead["error_type"]) == {"crash"}
+    assert set(rows.filter(pl.col("decoder") == "ncm")["status"]) == {"ok"}
+
+
+def test_rows_name_the_release_of_their_plugin(serial: Path) -> None:
+    release = f"memgen-bench {memgen_bench.__version__}"
+    decoders = readings(serial).filter(pl.col("decoder") != "readout")
+    assert set(decoders["decoder_plugin"]) == {release}
+    assert {network["model_plugin"] for network in networks(serial)} == {release}

@@ -105,7 +105,17 @@ def test_the_layer_is_chosen_on_the_mean_over_the_seeds(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"rate": 0.6}, {"noise": "flip"}, {"model": "cnn"}, {"dataset": "mnist"}]
+    "other",
+    [
+        {"rate": 0.6},
+        {"noise": "flip"},
+        {"model": "cnn"},
+        {"dataset": "mnist"},
+        {"train_count": 30},
+        {"validation_count": 10},
+        {"test_count": 20},
+        {"max_layer_dim": 0},
+    ],
 )
 def test_a_layer_is_chosen_for_each_cell(other: Row, bench: Bench) -> None:
     bench.decode({"fc1": (0.9, 0.5), "fc2": (0.7, 0.5)})
@@ -418,8 +428,8 @@ def test_the_order_of_the_rows_does_not_matter(
 # tables
 
 
-def planned(rows: Iterable[Row], folder: Path, suite: str = "toy") -> Path:
-    plan = [{"suite": suite, "suite_version": 1, "key": row["key"]} for row in rows]
+def planned(rows: Iterable[Row], folder: Path, suite: str = "toy", version: int = 1) -> Path:
+    plan = [{"suite": suite, "suite_version": version, "key": row["key"]} for row in rows]
     store.write_part(folder, "plans", suite, store.table("plans", plan))
     return folder
 
@@ -452,6 +462,28 @@ def test_a_suite_has_its_own_board(bench: Bench, tmp_path: Path) -> None:
     assert decoders == {"other v1": ["readout", "masc"], "toy v1": ["readout", "masc", "ncm"]}
 
 
+def test_versions_of_a_suite_have_boards_of_their_own(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9)
+    stored(bench, tmp_path)
+    planned(bench.rows, tmp_path, version=2)
+    titles = [board.title.partition(":")[0] for board in tables.boards(tmp_path)]
+    assert titles == ["toy v1", "toy v2"]
+
+
+def test_what_no_plan_names_is_on_no_board(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9)
+    store.write_part(tmp_path, "readings", "net", store.table("readings", bench.rows))
+    with pytest.raises(StoreError, match="lacks plans/"):
+        tables.boards(tmp_path)
+
+
+def test_what_is_planned_and_not_done_is_no_obstacle(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9)
+    stored(bench, tmp_path)
+    planned([*bench.rows, {"key": "not done yet"}], tmp_path, suite="later")
+    assert len(tables.boards(tmp_path)) == 2
+
+
 def test_a_board_says_what_it_leaves_out(bench: Bench, tmp_path: Path) -> None:
     for seed in range(2):
         bench.cell(0.65, 0.4, 0.9, seed=seed)
@@ -471,7 +503,7 @@ def test_a_board_says_how_the_layer_was_chosen(bench: Bench, tmp_path: Path) -> 
     assert any("No validation part" in note for note in board.notes)
 
 
-def test_results_without_a_memorized_network_cannot_be_scored(bench: Bench, tmp_path: Path) -> None:
+def test_results_without_a_memorized_network_have_no_board(bench: Bench, tmp_path: Path) -> None:
     bench.decode(FLAT, kind="untrained", memorized=None)
     assert tables.boards(stored(bench, tmp_path)) == []
 

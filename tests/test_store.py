@@ -44,7 +44,7 @@ def test_parts_are_compressed_with_zstd(tmp_path: Path, make_reading: ReadingMak
     assert metadata.row_group(0).column(0).compression == "ZSTD"
 
 
-@pytest.mark.parametrize("schema", [store.READINGS, store.NETWORKS])
+@pytest.mark.parametrize("schema", [store.READINGS, store.NETWORKS, store.PLANS])
 def test_columns_have_plain_types_only(schema: pa.Schema) -> None:
     def plain(kind: pa.DataType) -> bool:
         if pa.types.is_list(kind):
@@ -128,9 +128,44 @@ def test_networks_come_back_one_row_each(tmp_path: Path) -> None:
     assert network["epochs"] == 20
 
 
+def plan_of(folder: Path, suite: str, *keys: str, version: int = 1) -> Path:
+    """Write the plan of a suite."""
+    rows = [{"suite": suite, "suite_version": version, "key": key} for key in keys]
+    return store.write_part(folder, "plans", suite, store.table("plans", rows))
+
+
+def test_a_reading_that_several_plans_name_is_in_each_suite_once(tmp_path: Path) -> None:
+    plan_of(tmp_path, "toy", "a", "b")
+    plan_of(tmp_path, "toy", "b", "c")
+    plan_of(tmp_path, "toy", "a", version=2)
+    plan_of(tmp_path, "other", "b")
+    rows = [tuple(row.values()) for row in store.read_plans(tmp_path).to_pylist()]
+    assert sorted(rows) == [
+        ("other", 1, "b"),
+        ("toy", 1, "a"),
+        ("toy", 1, "b"),
+        ("toy", 1, "c"),
+        ("toy", 2, "a"),
+    ]
+
+
+def test_the_same_plan_is_stored_once(tmp_path: Path) -> None:
+    assert plan_of(tmp_path, "toy", "a") == plan_of(tmp_path, "toy", "a")
+    assert len(files_below(tmp_path)) == 1
+
+
+def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
+    path = plan_of(tmp_path, "toy", "a")
+    path.write_bytes(b"rubbish")
+    with pytest.raises(StoreError, match="damaged") as caught:
+        store.read_plans(tmp_path)
+    assert str(path) in str(caught.value)
+
+
 def test_an_empty_folder_has_no_rows_but_the_columns(tmp_path: Path) -> None:
     assert read_results(tmp_path).schema.names == store.READINGS.names
     assert len(read_results(tmp_path)) == len(read_networks(tmp_path)) == 0
+    assert store.read_plans(tmp_path).schema.equals(store.PLANS)
 
 
 def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:

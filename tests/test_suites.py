@@ -208,6 +208,32 @@ def test_an_option_replaces_its_axis_and_leaves_the_rest(grid: Suite) -> None:
 
 
 @pytest.mark.parametrize(
+    ("axes", "name"),
+    [
+        ({"models": ["mlp"]}, "grid"),
+        ({"rates": [0.4]}, "grid"),
+        ({"kinds": ["memorized"], "labels": ["corrupted"]}, "grid"),
+        ({"decoders": ["masc"]}, "grid"),
+        ({"validation_fraction": 0.1}, "grid"),  # the value that it has
+        ({"rates": [0.4, 0.6]}, "grid+rates"),
+        ({"datasets": ["mnist"]}, "grid+pairs"),
+        ({"train_size": 500}, "grid+train_size=500"),
+        ({"max_layer_dim": 0}, "grid+max_layer_dim=0"),
+        ({"models": ["paper-mlp"], "seeds": [1], "test_size": 50}, "grid+pairs+seeds+test_size=50"),
+    ],
+)
+def test_a_part_of_a_suite_keeps_its_name_and_another_suite_does_not(
+    axes: dict[str, Any], name: str, grid: Suite
+) -> None:
+    assert grid.replace(axes).name == name
+
+
+def test_pairs_with_another_recipe_are_another_suite(pairs: Suite) -> None:
+    assert pairs.replace({"models": ["cnn"]}).name == "pairs"
+    assert pairs.replace({"models": ["cnn"], "datasets": ["mnist"]}).name == "pairs+pairs"
+
+
+@pytest.mark.parametrize(
     "axes", [{"rates": [1.5]}, {"kinds": ["messy"]}, {"seeds": []}, {"train_size": 0}]
 )
 def test_an_option_is_checked_like_the_file(axes: dict[str, Any], grid: Suite) -> None:

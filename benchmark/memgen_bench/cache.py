@@ -14,7 +14,6 @@ from memgen_bench.files import write_atomically
 from memgen_bench.training import TrainingRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import torch
@@ -27,32 +26,35 @@ class NetworkCache:
 
     Args:
         folder: Where networks are read and written.
-        read_only: Further folders to look in.
     """
 
-    def __init__(self, folder: Path, read_only: Sequence[Path] = ()) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.folders = [folder, *read_only]
 
     def load(self, network_id: str) -> tuple[Weights, TrainingRecord] | None:
         """Return a network's weights and record, or None where it is absent or damaged."""
-        for folder in self.folders:
-            note = folder / f"{network_id}.json"
-            if note.is_file():
-                try:
-                    return _read(note)
-                except (OSError, ValueError, KeyError, TypeError) as error:
-                    warnings.warn(f"{note}: damaged, not used ({error})", stacklevel=2)
-        return None
+        note = self.folder / f"{network_id}.json"
+        if not note.is_file():
+            return None
+        try:
+            return _read(note)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            warnings.warn(f"{note}: damaged, not used ({error})", stacklevel=2)
+            return None
 
     def save(
         self, network_id: str, weights: Weights, record: TrainingRecord, about: dict[str, Any]
     ) -> None:
         """Store a network with its record and what a person may want to know about it."""
-        content = safetensors.torch.save({k: v.contiguous() for k, v in weights.items()})
+        content = safetensors.torch.save({name: _own(value) for name, value in weights.items()})
         write_atomically(self.folder / f"{network_id}.safetensors", content)
         note = {"sha256": hashlib.sha256(content).hexdigest(), "record": asdict(record), **about}
         write_atomically(self.folder / f"{network_id}.json", json.dumps(note).encode())
+
+
+def _own(value: torch.Tensor) -> torch.Tensor:
+    """Return a copy that shares memory with no other, as tied weights do."""
+    return value.detach().clone().contiguous()
 
 
 def _read(note: Path) -> tuple[Weights, TrainingRecord]:

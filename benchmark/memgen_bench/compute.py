@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.linalg  # noqa: F401 - limits reach only libraries that are loaded
+import sklearn.metrics  # noqa: F401 - likewise its OpenMP
 import threadpoolctl
 import torch
 
@@ -32,6 +34,13 @@ def find_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise UsageError(f"--device {name}: not usable here ({reason}); try cpu") from None
     return device
+
+
+def compute_exactly() -> None:
+    """Make CUDA convolutions float32 and repeatable; the CPU's are already."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
 
 
 @contextmanager

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from memgen_bench.errors import NotApplicable, one_line
+from memgen_bench.errors import NotApplicable, error_type_of, one_line
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -100,15 +101,27 @@ def decode(
     if not all(_finite(part) for part in (parts.train, parts.validation, parts.test)):
         return failure("activations are not finite", "nan")
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught, _seeded_streams(extras):
             warnings.simplefilter("always")
             return _decode(spec, parts, labels, extras, num_classes, caught)
     except NotApplicable as reason:
         return Outcome(status="skipped", message=one_line(str(reason)))
-    except MemoryError as error:
-        return failure(one_line(error), "oom")
-    except Exception as error:
-        return failure(one_line(error), "error")
+    except (Exception, SystemExit) as error:
+        return failure(one_line(error), error_type_of(error))
+
+
+@contextmanager
+def _seeded_streams(extras: Extras) -> Iterator[None]:
+    """Seed the global random streams of NumPy and torch, and put them back afterwards."""
+    before = np.random.get_state()
+    devices = [extras.device] if extras.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(extras.seed)
+        np.random.seed(extras.seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(before)
 
 
 def failure(message: str, error_type: str) -> Outcome:

@@ -9,6 +9,13 @@ def one_line(error: BaseException | str) -> str:
     return " ".join(text.split())[:_LENGTH]
 
 
+def error_type_of(error: BaseException) -> str:
+    """Return the `error_type` of a reading that an exception ended."""
+    if isinstance(error, TrainingError):
+        return error.error_type
+    return "oom" if isinstance(error, MemoryError) or "out of memory" in str(error) else "error"
+
+
 class MemgenError(Exception):
     """Something failed; the command line prints the message and exits with 1."""
 

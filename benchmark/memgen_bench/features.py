@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from memgen_bench.compute import tensor_of
-from memgen_bench.layers import INPUT, LOGITS, Layer, hooked_names, record, vectors
-from memgen_bench.protocol import FEATURE_BATCH
+from memgen_bench.layers import Layer, hooked_names, record, vectors
+from memgen_bench.protocol import FEATURE_BATCH, INPUT, LOGITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +51,8 @@ def stream(
 
     with record(module, hooked_names(layers), take):
         for start in range(0, len(images), batch_size):
-            batch = tensor_of(images[start : start + batch_size], device)
+            # A copy: a module may change its input in place.
+            batch = tensor_of(images[start : start + batch_size], device).clone()
             if INPUT in wanted:
                 take(INPUT, batch)
             with torch.inference_mode():

@@ -13,13 +13,12 @@ from torch import nn
 from torch.nn import functional
 
 from memgen_bench.errors import PluginError
+from memgen_bench.protocol import INPUT, LOGITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from memgen_bench.specs import ModelSpec, Task
-
-INPUT, LOGITS = "input", "logits"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -138,6 +138,6 @@ def _data(name: str, fingerprint: str, plugin_files: tuple[str, ...], data_dir: 
     if found != fingerprint:
         raise DataError(
             f"data set {name!r} changed without its files changing (fingerprint {found}, planned "
-            f"{fingerprint}); raise its version, or run again if its files were just replaced"
+            f"{fingerprint}); raise the version of its specification"
         )
     return data

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from memgen_bench import seeds
 from memgen_bench.errors import UsageError
 from memgen_bench.identity import digest
-from memgen_bench.protocol import PROTOCOL_VERSION
+from memgen_bench.protocol import ALL_LAYERS, PROTOCOL_VERSION
 from memgen_bench.suites import ALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from memgen_bench.datasets import DataInfo
     from memgen_bench.layers import Layer
@@ -24,8 +27,6 @@ if TYPE_CHECKING:
     from memgen_bench.suites import Kind, Labels, Pair, Suite
 
     FindLayers = Callable[[ModelSpec, Task, int], tuple[Layer, ...]]
-
-ALL_LAYERS = "*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +144,7 @@ class PlannedNetwork:
                 "version": decoding.version,
                 "params": decoding.params,
                 "seed": seeds.integer(self.seed, "decoder"),
+                "threads": self.recipe.threads,
             }
         )
 
@@ -362,7 +364,10 @@ def _chosen_decoders(suite: Suite, registry: Registry, slow: bool) -> list[Decod
 
 
 def _decoding(spec: DecoderSpec) -> Decoding:
-    params = json.dumps(parameters(spec.build()), sort_keys=True)
+    try:
+        params = json.dumps(parameters(spec.build()), sort_keys=True)
+    except Exception:  # its readings will fail, and say why
+        params = "null"
     return Decoding(decoder=spec.name, version=spec.version, params=params, scope=spec.scope)
 
 
@@ -391,11 +396,17 @@ def parameters(estimator: object) -> dict[str, Any]:
     return {
         name: _plain(value)
         for name, value in sorted(estimator.get_params(deep=True).items())
-        if name.rpartition("__")[2] not in _IDLE_PARAMETERS and not isinstance(value, list)
+        if name.rpartition("__")[2] not in _IDLE_PARAMETERS
     }
 
 
 def _plain(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float | bool):
         return value
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     return type(value).__name__

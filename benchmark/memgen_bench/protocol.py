@@ -4,6 +4,8 @@ PROTOCOL_VERSION = 1
 
 # The network's own argmax; stands where a decoder's name stands.
 READOUT = "readout"
+# The raw pixels and the output of every network, and a decoder that reads all layers at once.
+INPUT, LOGITS, ALL_LAYERS = "input", "logits", "*"
 # A network counts as memorized from this eval-mode accuracy on its given labels on.
 MEMORIZED = 0.99
 # Activations are read in batches of this many images.

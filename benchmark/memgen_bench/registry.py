@@ -44,6 +44,11 @@ class Plugin:
     version: str
     file: str
 
+    @property
+    def release(self) -> str:
+        """The distribution and its version, for the results."""
+        return f"{self.distribution} {self.version}"
+
     def __str__(self) -> str:
         return f"plugin {self.name!r} of {self.distribution} {self.version} ({self.file})"
 
@@ -210,11 +215,20 @@ def _installed() -> list[tuple[importlib.metadata.EntryPoint, Plugin]]:
             name=entry_point.name,
             distribution=distribution.name if distribution else "unknown",
             version=distribution.version if distribution else "-",
-            file=entry_point.value,
+            file=_file_of(entry_point.module),
         )
         found.append((entry_point, plugin))
     found.sort(key=lambda pair: (pair[1].distribution != "memgen-bench", str(pair[1])))
     return found
+
+
+def _file_of(module: str) -> str:
+    """Return a module's file without importing the module; its name where there is none."""
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    return (found.origin if found else None) or module
 
 
 def _import_entry_point(entry_point: importlib.metadata.EntryPoint) -> Any:
@@ -299,7 +313,7 @@ def _offers(
         items = [item for result in results for item in result]
     except BaseException as error:
         _reraise_interrupt(error)
-        raise _Broken(f"hook {hook} fails with {one_line(error)}") from error
+        raise _Broken(f"hook {hook} fails with {one_line(error)}; mend it") from error
     if caller.get_hookimpls() and not results:  # pluggy drops a None
         raise _Broken(f"hook {hook} returned None; return a list of {spec_type.__name__}")
     for item in items:
@@ -329,14 +343,15 @@ def _check_name(item: Any, hook: str) -> None:
 def _check_names(registry: Registry, offered: list[tuple[str, Any]]) -> None:
     seen: set[tuple[str, str]] = set()
     for noun, item in offered:
-        key, catalogue = _key(item), registry.catalogue(noun)
+        key, catalogue, hook = _key(item), registry.catalogue(noun), _KINDS[noun][0]
         if key in catalogue._plugins:
             other = catalogue._plugins[key]
             raise _Broken(
-                f"the {noun} {key!r} is already taken by {other}; rename it", [(noun, key)]
+                f"hook {hook}: the {noun} {key!r} is already taken by {other}; rename it",
+                [(noun, key)],
             )
         if (noun, key) in seen:
-            raise _Broken(f"offers the {noun} {key!r} twice; rename one", [(noun, key)])
+            raise _Broken(f"hook {hook} offers {key!r} twice; rename one", [(noun, key)])
         seen.add((noun, key))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from memgen_bench import store
-from memgen_bench.errors import DataNotFoundError
+from memgen_bench.errors import DataNotFoundError, MemgenError, one_line
 from memgen_bench.plan import Plan, PlannedNetwork, make_plan
-from memgen_bench.registry import Registry, load_registry
+from memgen_bench.registry import load_registry
 from memgen_bench.suites import Suite, load_suite
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from memgen_bench.engines import Engine
+    from memgen_bench.registry import Problem, Registry
     from memgen_bench.worker import Epoch, Result, Setting
 
 DEFAULT_RESULTS = Path("memgen-results")
@@ -54,6 +56,10 @@ class Summary:
 
 class Observer:
     """Is told how a run goes on; the command line draws a progress bar from it."""
+
+    def problem(self, problem: Problem) -> None:
+        """An installed plugin is broken; the run goes on without it."""
+        warnings.warn(str(problem), stacklevel=2)
 
     def planned(self, plan: Plan, todo: Sequence[PlannedNetwork]) -> None:
         """The plan is made; `todo` are the networks of which readings are missing."""
@@ -141,6 +147,9 @@ def run(
     seeds: Sequence[int] | None = None,
     kinds: Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
+    noise_seeds: Sequence[int] | None = None,
+    init_seeds: Sequence[int] | None = None,
+    order_seeds: Sequence[int] | None = None,
     train_size: int | None = None,
     test_size: int | None = None,
     validation_fraction: float | None = None,
@@ -156,7 +165,7 @@ def run(
 ) -> Summary:
     """Run a suite: train the networks that are not cached, decode what is not in the results.
 
-    An axis (`models` … `labels`) replaces the suite's; None keeps it.
+    An axis (`models` … `order_seeds`) replaces the suite's; None keeps it.
 
     Args:
         suite: A suite, its name, or a TOML file.
@@ -168,6 +177,9 @@ def run(
         seeds: Seeds.
         kinds: Of memorized, clean, untrained.
         labels: Of corrupted, true.
+        noise_seeds: Crossed with the seeds, which they are by default.
+        init_seeds: Likewise.
+        order_seeds: Likewise.
         train_size: Training images to use.
         test_size: Test images to use.
         validation_fraction: Share of the training images set aside.
@@ -196,6 +208,9 @@ def run(
         "seeds": seeds,
         "kinds": kinds,
         "labels": labels,
+        "noise_seeds": noise_seeds,
+        "init_seeds": init_seeds,
+        "order_seeds": order_seeds,
         "train_size": train_size,
         "test_size": test_size,
         "validation_fraction": validation_fraction,
@@ -204,9 +219,13 @@ def run(
     suite = (load_suite(suite) if isinstance(suite, str) else suite).replace(axes)
     data_dir = Path(data_dir) if data_dir else default_data_dir()
     cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
+    observer = observer or Observer()
+    registry = load_registry(plugins)
+    for problem in registry.problems:
+        observer.problem(problem)
     plan = plan_run(
         suite,
-        load_registry(plugins),
+        registry,
         data_dir=data_dir,
         cache_dir=cache_dir,
         device=device,
@@ -234,7 +253,7 @@ def execute(
 ) -> Summary:
     """Compute the readings of a plan that a results folder lacks, and store them."""
     observer = observer or Observer()
-    present = set(_statuses(results))
+    present = set(_statuses(results))  # reads all tables: a newer schema shows before any work
     store.write_part(results, "plans", plan.suite.name, _plan_table(plan))
     todo = [
         (network, missing)
@@ -271,20 +290,33 @@ def _compute(
     """
     from memgen_bench.worker import run_network
 
-    running: dict[Future[Result], PlannedNetwork] = {}
+    running: dict[Future[Result], tuple[PlannedNetwork, frozenset[str]]] = {}
     for network, keys in todo:
-        running[engine.submit(run_network, network, keys, setting)] = network
+        running[engine.submit(run_network, network, keys, setting)] = (network, keys)
         yield from _collect(running, timeout=0)
     while running:
         yield from _collect(running, timeout=None)
 
 
 def _collect(
-    running: dict[Future[Result], PlannedNetwork], *, timeout: float | None
+    running: dict[Future[Result], tuple[PlannedNetwork, frozenset[str]]], *, timeout: float | None
 ) -> Iterator[tuple[PlannedNetwork, Result]]:
     done, _ = wait(running, timeout=timeout, return_when=FIRST_COMPLETED)
     for future in done:
-        yield running.pop(future), future.result()
+        network, keys = running.pop(future)
+        yield network, _result(future, network, keys)
+
+
+def _result(future: Future[Result], network: PlannedNetwork, keys: frozenset[str]) -> Result:
+    """Return a network's rows; those of a worker that died say so."""
+    from memgen_bench.worker import failed
+
+    try:
+        return future.result()
+    except MemgenError:
+        raise
+    except Exception as error:
+        return failed(network, keys, f"its worker died ({one_line(error)})", "crash")
 
 
 def _plan_table(plan: Plan) -> pa.Table:
@@ -298,7 +330,9 @@ def _plan_table(plan: Plan) -> pa.Table:
 def _statuses(results: Path) -> dict[str, str]:
     if not results.is_dir():
         return {}
-    rows = store.read_results(results)
+    rows, _, _ = (
+        read(results) for read in (store.read_results, store.read_networks, store.read_plans)
+    )
     return dict(zip(rows["key"].to_pylist(), rows["status"].to_pylist(), strict=True))
 
 

@@ -73,6 +73,21 @@ class Recipe:
     threads: int = 1
     precision: Literal["fp32", "bf16"] = "fp32"
 
+    def __post_init__(self) -> None:
+        wrong = [
+            *([f"optimizer {self.optimizer!r}"] if self.optimizer not in ("adam", "sgd") else []),
+            *([f"precision {self.precision!r}"] if self.precision not in ("fp32", "bf16") else []),
+            *([f"lr {self.lr}"] if self.lr <= 0 else []),
+            *([f"target {self.target}"] if not 0 < self.target <= 1 else []),
+            *(
+                f"{name} {getattr(self, name)}"
+                for name in ("batch_size", "max_epochs", "threads")
+                if getattr(self, name) < 1
+            ),
+        ]
+        if wrong:
+            raise ValueError(f"a recipe cannot have {', '.join(wrong)}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:

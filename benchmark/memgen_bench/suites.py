@@ -6,6 +6,7 @@ import difflib
 import tomllib
 from dataclasses import asdict
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -30,6 +31,10 @@ Kind = Literal["memorized", "clean", "untrained"]
 Labels = Literal["corrupted", "true"]
 Rate = Annotated[float, Field(ge=0, le=1)]
 ALL: Literal["all"] = "all"
+_AXES = (
+    *("noises", "rates", "seeds", "noise_seeds", "init_seeds", "order_seeds"),
+    *("kinds", "labels"),
+)
 
 
 class _Strict(BaseModel):
@@ -86,7 +91,7 @@ class Suite(_Strict):
         max_layer_dim: Maps wider than this are average-pooled; 0 for no limit.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+=-]*$", max_length=100)]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+=-]*$", max_length=200)]
     version: PositiveInt
     summary: str = ""
     models: tuple[str, ...] = ()
@@ -129,7 +134,8 @@ class Suite(_Strict):
         """Return the suite with some axes replaced; a None leaves an axis as it is.
 
         Of a suite with explicit pairs, naming models or data sets keeps the pairs that match (with
-        their recipes); where none does, every named model is crossed with every named data set.
+        their recipes); where a name matches none, every model is crossed with every data set, and
+        pairs of the suite still keep their recipes.
 
         Raises:
             UsageError: A value is not allowed.
@@ -146,8 +152,8 @@ class Suite(_Strict):
         own, others = set(self.combinations()), set(changed.combinations())
         wider = (
             axis
-            for axis in ("noises", "rates", "seeds", "kinds", "labels")
-            if set(getattr(changed, axis)) - set(getattr(self, axis))
+            for axis in _AXES
+            if set(getattr(changed, axis) or ()) - set(getattr(self, axis) or ())
         )
         resized = (
             f"{size}={getattr(changed, size)}"
@@ -168,11 +174,16 @@ class Suite(_Strict):
         missing |= set(datasets or ()) - {pair.dataset for pair in matching}
         if not missing:
             return {"pairs": matching, "models": (), "datasets": ()}
-        return {
-            "pairs": (),
-            "models": models or tuple(dict.fromkeys(pair.model for pair in self.pairs)),
-            "datasets": datasets or tuple(dict.fromkeys(pair.dataset for pair in self.pairs)),
-        }
+        recipes = {(pair.model, pair.dataset): pair.recipe for pair in self.pairs}
+        crossed = product(
+            datasets or dict.fromkeys(pair.dataset for pair in self.pairs),
+            models or dict.fromkeys(pair.model for pair in self.pairs),
+        )
+        pairs = (
+            Pair(model=m, dataset=d, recipe=recipes.get((m, d), RecipeOverride()))
+            for d, m in crossed
+        )
+        return {"pairs": tuple(pairs), "models": (), "datasets": ()}
 
 
 def shipped_suites() -> tuple[str, ...]:

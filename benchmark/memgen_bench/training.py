@@ -210,9 +210,11 @@ class _Watch:
 def predict(module: nn.Module, x: torch.Tensor) -> Labels:
     """Return a network's argmax in eval mode, N int64."""
     module.eval()
-    with torch.inference_mode():
+    with torch.inference_mode():  # on copies: a module may change its input in place
         parts = (
-            [module(batch).argmax(1) for batch in torch.split(x, FEATURE_BATCH)] if len(x) else []
+            [module(batch.clone()).argmax(1) for batch in torch.split(x, FEATURE_BATCH)]
+            if len(x)
+            else []
         )
     return torch.cat(parts).cpu().numpy() if parts else np.empty(0, np.int64)
 

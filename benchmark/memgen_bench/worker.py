@@ -10,13 +10,12 @@ import numpy as np
 
 from memgen_bench import decoding, rows, seeds, store
 from memgen_bench.cache import NetworkCache
-from memgen_bench.compute import find_device, threads
+from memgen_bench.compute import compute_exactly, find_device, threads
 from memgen_bench.decoding import Extras, Outcome, Parts, Predictions
-from memgen_bench.errors import DataError, TrainingError, one_line
+from memgen_bench.errors import DataError, TrainingError, error_type_of, one_line
 from memgen_bench.features import extract
-from memgen_bench.layers import INPUT, LOGITS, Layer
 from memgen_bench.materials import DrawnLabels, Materials
-from memgen_bench.plan import ALL_LAYERS
+from memgen_bench.protocol import ALL_LAYERS, INPUT, LOGITS
 from memgen_bench.training import TrainingData, TrainingRecord, initial_module, train
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from memgen_bench.layers import Layer
     from memgen_bench.plan import PlannedNetwork, Reading
 
     Report = Callable[["Epoch"], None]
@@ -86,7 +86,7 @@ def run_network(
     Raises:
         DataError: The data set cannot be used, which is no fault of this network.
     """
-    readings = [reading for reading in network.readings if reading.key in keys]
+    compute_exactly()
     with threads(network.recipe.threads):
         try:
             if network.fault:
@@ -94,15 +94,35 @@ def run_network(
             materials = Materials(network, setting.plugin_files, setting.data_dir)
             device = find_device(setting.device)
             trained = _train_or_load(network, materials, device, setting.network_dir, report)
-            reader = _Reader(network, materials, trained, device)
-            return Result(
-                store.table("networks", [_network_row(network, materials, trained, device)]),
-                store.table("readings", reader.read(readings)),
-            )
         except DataError:
             raise
-        except Exception as error:
-            return _failed(network, readings, error)
+        except (Exception, SystemExit) as error:
+            return failed(network, keys, one_line(_said(error)), error_type_of(error))
+        own_row = _network_row(network, materials, trained, device)
+        try:
+            found = _Reader(network, materials, trained, device).read(_wanted(network, keys))
+        except (Exception, SystemExit) as error:
+            lost = failed(network, keys, one_line(_said(error)), error_type_of(error))
+            return Result(store.table("networks", [own_row]), lost.readings)
+    return Result(store.table("networks", [own_row]), store.table("readings", found))
+
+
+def failed(network: PlannedNetwork, keys: frozenset[str], message: str, error_type: str) -> Result:
+    """Return rows that say why a network and some of its readings are not there."""
+    why = {"status": "failed", "error_type": error_type, "message": message}
+    lost = [rows.reading_row(network, reading) | why for reading in _wanted(network, keys)]
+    return Result(
+        store.table("networks", [rows.network_row(network) | why]), store.table("readings", lost)
+    )
+
+
+def _wanted(network: PlannedNetwork, keys: frozenset[str]) -> list[Reading]:
+    return [reading for reading in network.readings if reading.key in keys]
+
+
+def _said(error: BaseException) -> BaseException | str:
+    """Our own errors say all; others need their type beside them."""
+    return str(error) if isinstance(error, TrainingError) else error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,16 +241,18 @@ class _Reader:
             "message": outcome.message,
             "fit_seconds": outcome.fit_seconds,
             "predict_seconds": outcome.predict_seconds,
-            "told_noise": self._told_noise(what.decoder),
+            **self._about_decoder(what.decoder),
         }
         if outcome.predictions is None:
             return row
         return row | self._scores(outcome.predictions, labels)
 
-    def _told_noise(self, decoder: str | None) -> bool:
-        return (
-            decoder is not None and "transition" in self.materials.registry.decoders[decoder].needs
-        )
+    def _about_decoder(self, name: str | None) -> dict[str, Any]:
+        decoders = self.materials.registry.decoders
+        if name is None:
+            return {"told_noise": False}
+        told = "transition" in decoders[name].needs
+        return {"told_noise": told, "decoder_plugin": decoders.plugin(name).release}
 
     def _outcome(
         self, reading: Reading, features: Sequence[Features], labels: DrawnLabels
@@ -250,7 +272,7 @@ class _Reader:
             materials.train.true if true else labels.train.labels,
             Extras(
                 validation_labels=labels.validation.labels,
-                transition=labels.transition,
+                transition=np.eye(materials.num_classes) if true else labels.transition,
                 module=self.trained.module,
                 seed=seeds.integer(self.network.seed, "decoder"),
                 device=self.device,
@@ -299,22 +321,10 @@ def _network_row(
         "validation_count": len(materials.validation.true),
         "realised_rate": labels.realised_rate,
         "noise_id": labels.noise_id if network.draw else None,
+        "model_plugin": materials.registry.models.plugin(network.model).release,
         "parameter_count": sum(p.numel() for p in trained.module.parameters()),
         "device": str(device),
     }
     return (
         row if network.kind == "untrained" else row | rows.training_row(record, trained.from_cache)
-    )
-
-
-def _failed(network: PlannedNetwork, readings: Sequence[Reading], error: Exception) -> Result:
-    """Return rows that say why a network has no readings."""
-    kind = error.error_type if isinstance(error, TrainingError) else "error"
-    if isinstance(error, MemoryError) or "out of memory" in str(error):
-        kind = "oom"
-    message = one_line(str(error) if isinstance(error, TrainingError) else error)
-    why = {"status": "failed", "error_type": kind, "message": message}
-    return Result(
-        store.table("networks", [rows.network_row(network) | why]),
-        store.table("readings", [rows.reading_row(network, reading) | why for reading in readings]),
     )

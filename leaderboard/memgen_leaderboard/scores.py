@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from memgen_bench.protocol import INPUT, READOUT
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,19 +21,23 @@ UNIT = (*CELL, "seed", "noise_seed", "init_seed", "order_seed")
 _DRAW = (*CELL, "seed", "noise_seed", "init_seed")
 _CLEAN = ("dataset", "model", *_SIZES, "seed", "init_seed", "order_seed")
 
-READOUT, INPUT, ALL_LAYERS = "readout", "input", "*"
 _DIGITS = 12  # means that differ by less are equal
 LEAST_HEADROOM = 0.02  # recovery is undefined where ceiling and readout are closer than this
 LEAST_COVERAGE = 0.95  # decoders that cover fewer units are listed without a rank
 
 
 def current(readings: pl.DataFrame) -> pl.DataFrame:
-    """Keep the newest protocol, and of each decoder the newest version and parameters."""
+    """Keep the newest protocol, network of each unit, and version and parameters of a decoder.
+
+    A unit has several networks where the data, the model's version or the device changed.
+    """
     if readings.is_empty():
         return readings
     newest = readings.filter(pl.col("protocol_version") == pl.col("protocol_version").max())
     same = ("network_id", *_SIZES, "noise", "rate", "noise_seed", "labels", "decoder", "layer")
-    return newest.sort("decoder_version", "created").unique(same, keep="last", maintain_order=True)
+    rows = newest.sort("decoder_version", "created").unique(same, keep="last", maintain_order=True)
+    networks = rows.sort("created").group_by(["kind", *UNIT]).agg(pl.col("network_id").last())
+    return rows.join(networks, on=["kind", *UNIT, "network_id"], how="semi", nulls_equal=True)
 
 
 def choose_layers(readings: pl.DataFrame) -> pl.DataFrame:
@@ -77,7 +83,7 @@ def oracle_layers(readings: pl.DataFrame) -> pl.DataFrame:
 def units(readings: pl.DataFrame) -> pl.DataFrame:
     """Return one row per decoder and memorized network: what it decodes, and the controls.
 
-    Networks that did not memorize their labels are left out.
+    Networks that did not memorize their labels are left out, clean ones too.
 
     Args:
         readings: Rows of one suite.
@@ -89,8 +95,7 @@ def units(readings: pl.DataFrame) -> pl.DataFrame:
         its own chosen layer), `pixels` (the input layer), `clean` (the clean network, corrupted
         labels) and `true_labels` (fitted on true labels: a reference). What was not run is null.
     """
-    lost = (pl.col("kind") == "memorized") & ~pl.col("memorized")
-    rows = _fine(current(readings)).filter(~lost)
+    rows = _fine(current(readings)).filter(pl.col("memorized").fill_null(True))
     chosen = choose_layers(rows)
     corrupted, memorized = pl.col("labels") == "corrupted", pl.col("kind") == "memorized"
     at_chosen = rows.join(
@@ -126,7 +131,7 @@ def units(readings: pl.DataFrame) -> pl.DataFrame:
     ]
     for control, on, name in controls:
         values = control.select(*on, pl.col("test_accuracy").alias(name))
-        frame = frame.join(values, on=on, how="left", nulls_equal=True)
+        frame = frame.join(values, on=on, how="left", nulls_equal=True, validate="m:1")
     return frame.sort([*UNIT, "decoder"])
 
 

@@ -45,6 +45,8 @@ def boards(results: Path) -> list[Board]:
     """
     readings = pl.DataFrame(pl.from_arrow(read_results(results)))
     plans = pl.DataFrame(pl.from_arrow(read_plans(results)))
+    if plans.is_empty() and readings.height:
+        raise StoreError(f"{results}: lacks plans/, which says what belongs to which suite")
     found = []
     for (suite, version), keys in sorted(plans.group_by("suite", "suite_version")):
         rows = readings.join(keys, on="key", how="semi")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any, NoReturn
 
 import typer
 
@@ -27,12 +28,24 @@ app.add_typer(data.app, name="data")
 def main() -> None:
     """Run the command line; a foreseen error is one line, and its exit code says its kind."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
     except MemgenError as error:
         _give_up(f"{error}", error, error.exit_code)
     except Exception as error:
+        if hasattr(error, "format_message"):  # the parser's: a wrong option or value
+            _explain_usage(error)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         _give_up(f"{reason} (unexpected; --debug shows where)", error, 1)
+
+
+def _explain_usage(error: Any) -> NoReturn:
+    """Print one line for a wrong call, or the help that was asked for by saying nothing."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        message = " ".join(error.format_message().split())
+        print(f"memgen-bench: error: {message} (-h shows what there is)", file=sys.stderr)
+    sys.exit(error.exit_code)
 
 
 def _give_up(message: str, error: Exception, exit_code: int) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memgen_bench.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memgen_leaderboard.tables import Board
 
 
 def leaderboard(
@@ -27,15 +32,16 @@ def leaderboard(
 
     if check and update is None:
         raise UsageError("--check needs --update FILE: the file to check")
-    if not tables.boards(results):
+    boards = tables.boards(results)
+    if not boards:
         raise StoreError(
             f"{results}: no reading of a memorized network on corrupted labels, so nothing to "
             "score; run one with memgen-bench run"
         )
     if update is None:
-        print_boards(results)
+        print_boards(boards)
         return
-    content = "\n\n".join(tables.markdown(board) for board in tables.boards(results))
+    content = "\n\n".join(tables.markdown(board) for board in boards)
     fresh = tables.update(update, content, check=check)
     if check and not fresh:
         print(f"{update} is stale: memgen-bench leaderboard --results {results} --update {update}")
@@ -43,8 +49,8 @@ def leaderboard(
     print(f"{update} is up to date" if fresh else f"{update} updated")
 
 
-def print_boards(results: Path) -> None:
-    """Print the boards of a results folder, if any."""
+def print_boards(boards: Sequence[Board]) -> None:
+    """Print boards to the terminal."""
     from rich.console import Console
 
     from memgen_leaderboard import tables
@@ -52,5 +58,5 @@ def print_boards(results: Path) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = 140  # a pipe or a file has no width to fit into
-    for board in tables.boards(results):
+    for board in boards:
         tables.show(board, console)

@@ -87,11 +87,15 @@ def _catalogue(what: What, registry: Registry, every: bool) -> Table:
 
 
 def _decoders(registry: Registry) -> Table:
+    from memgen_bench.errors import one_line
     from memgen_bench.plan import parameters
 
     table = _new_table("decoders", "name", "summary", "parameters", "source", "plugin")
     for name, spec in registry.decoders.items():
-        fixed = json.dumps(parameters(spec.build())).strip("{}").replace('"', "")
+        try:
+            fixed = json.dumps(parameters(spec.build())).strip("{}").replace('"', "")
+        except Exception as error:
+            fixed = f"cannot be built: {one_line(error)}"
         marks = "".join(f" [{mark}]" for mark in (*spec.needs, *(["slow"] if spec.slow else [])))
         plugin = registry.decoders.plugin(name).distribution
         _row(table, name, spec.summary + marks, fixed, spec.citation, plugin)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from memgen_bench.plan import Plan, PlannedNetwork
+    from memgen_bench.registry import Problem
     from memgen_bench.worker import Epoch
 
 
@@ -53,6 +54,10 @@ class ProgressObserver(Observer):
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def problem(self, problem: Problem) -> None:
+        """Say that a plugin is broken."""
+        self._console.print(f"memgen-bench: warning: {problem}", markup=False)
 
     def planned(self, plan: Plan, todo: Sequence[PlannedNetwork]) -> None:
         """Show how many networks there are to do."""

@@ -29,6 +29,9 @@ def run(
     seeds: Annotated[list[int] | None, _axis("seed", "A seed")] = None,
     kinds: Annotated[list[str] | None, _axis("kind", "memorized, clean or untrained")] = None,
     labels: Annotated[list[str] | None, _axis("labels", "corrupted or true")] = None,
+    noise_seeds: Annotated[list[int] | None, _axis("noise-seed", "A noise seed")] = None,
+    init_seeds: Annotated[list[int] | None, _axis("init-seed", "An initialisation seed")] = None,
+    order_seeds: Annotated[list[int] | None, _axis("order-seed", "A data-order seed")] = None,
     train_size: Annotated[int | None, typer.Option(help="Training images to use.")] = None,
     test_size: Annotated[int | None, typer.Option(help="Test images to use.")] = None,
     validation_fraction: Annotated[
@@ -54,7 +57,7 @@ def run(
     An axis option replaces the suite's values; with neither --all nor an axis option the plan is
     printed. What is in the results already is not computed again.
     """
-    axes = {
+    axes: dict[str, Any] = {
         "models": models,
         "datasets": datasets,
         "decoders": decoders,
@@ -63,14 +66,20 @@ def run(
         "seeds": seeds,
         "kinds": kinds,
         "labels": labels,
+        "noise_seeds": noise_seeds,
+        "init_seeds": init_seeds,
+        "order_seeds": order_seeds,
+    }
+    sizes = {
         "train_size": train_size,
         "test_size": test_size,
         "validation_fraction": validation_fraction,
         "max_layer_dim": max_layer_dim,
     }
     places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": device}
-    options.registry(plugins)  # says which plugins are broken, before anything takes time
-    if dry_run or not (everything or any(value is not None for value in axes.values())):
+    start = everything or any(value is not None for value in axes.values())
+    axes |= sizes
+    if dry_run or not start:
         _print_plan(suite, axes, plugins, places, slow=slow)
         if not dry_run:
             print(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
@@ -95,6 +104,7 @@ def _run(
     import memgen_bench
     from memgen_bench.cli.leaderboard import print_boards
     from memgen_bench.cli.progress import ProgressObserver
+    from memgen_leaderboard.tables import boards
 
     console = Console(stderr=True, highlight=False)
     started = time.monotonic()
@@ -113,7 +123,7 @@ def _run(
     except KeyboardInterrupt:
         print("memgen-bench: stopped; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130) from None
-    print_boards(results)
+    print_boards(boards(results))
     _print_summary(summary, time.monotonic() - started)
     if summary.failed and not summary.ok:
         raise typer.Exit(1)
@@ -149,13 +159,12 @@ def _print_plan(
 ) -> None:
     from collections import Counter
 
-    from memgen_bench.registry import load_registry
     from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run
     from memgen_bench.suites import load_suite
 
     plan = plan_run(
         load_suite(suite).replace(axes),
-        load_registry(plugins or ()),
+        options.registry(plugins),
         data_dir=places["data_dir"] or default_data_dir(),
         cache_dir=places["cache_dir"] or default_cache_dir(),
         device=places["device"],

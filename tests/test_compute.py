@@ -1,0 +1,32 @@
+"""Threads: results depend on their number, so a worker must hold every library to it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from memgen_bench import UsageError
+from memgen_bench.compute import find_device
+
+CODE = """
+from memgen_bench.compute import threads
+with threads(1):
+    import sklearn.cluster, sklearn.svm, scipy.linalg, scipy.sparse.linalg, torch
+    import threadpoolctl
+    counts = {library["num_threads"] for library in threadpoolctl.threadpool_info()}
+    counts.add(torch.get_num_threads())
+    assert counts == {1}, threadpoolctl.threadpool_info()
+"""
+
+
+def test_libraries_that_load_later_are_held_too() -> None:
+    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_device_that_is_not_there_is_refused_in_one_line() -> None:
+    with pytest.raises(UsageError, match=r"--device nowhere: not usable here .*; try cpu"):
+        find_device("nowhere")
+    assert find_device("cpu").type == "cpu"
