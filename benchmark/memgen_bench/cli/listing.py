@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,17 +87,16 @@ def _catalogue(what: What, registry: Registry, every: bool) -> Table:
 
 def _decoders(registry: Registry) -> Table:
     from memgen_bench.errors import one_line
-    from memgen_bench.plan import parameters
 
-    table = _new_table("decoders", "name", "summary", "parameters", "source", "plugin")
+    table = _new_table("decoders", "name", "summary", "estimator", "source", "plugin")
     for name, spec in registry.decoders.items():
         try:
-            fixed = json.dumps(parameters(spec.build())).strip("{}").replace('"', "")
+            estimator = " ".join(repr(spec.build()).split())  # shows what differs from defaults
         except Exception as error:
-            fixed = f"cannot be built: {one_line(error)}"
+            estimator = f"cannot be built: {one_line(error)}"
         marks = "".join(f" [{mark}]" for mark in (*spec.needs, *(["slow"] if spec.slow else [])))
         plugin = registry.decoders.plugin(name).distribution
-        _row(table, name, spec.summary + marks, fixed, spec.citation, plugin)
+        _row(table, name, spec.summary + marks, estimator, spec.citation, plugin)
     return table
 
 
