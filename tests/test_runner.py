@@ -234,3 +234,64 @@ def test_rows_name_the_release_of_their_plugin(serial: Path) -> None:
     decoders = readings(serial).filter(pl.col("decoder") != "readout")
     assert set(decoders["decoder_plugin"]) == {release}
     assert {network["model_plugin"] for network in networks(serial)} == {release}
+
+
+GREEDY_DECODERS = """
+import numpy as np, torch
+from memgen_bench import DecoderSpec, hookimpl
+
+class AllLayers:
+    def fit(self, X, y):
+        assert list(X) == ["fc1", "fc2", "fc3", "logits"], list(X)
+        self.means = np.stack([X["fc1"][y == k].mean(axis=0) for k in range(10)])
+        return self
+    def predict(self, X):
+        return ((X["fc1"][:, None] - self.means) ** 2).sum(axis=2).argmin(axis=1)
+
+class Torch:
+    def fit(self, X, y):
+        assert X.dtype == torch.float32 and y.dtype == torch.int64
+        self.means = torch.stack([X[y == k].mean(0) for k in range(10)])
+        return self
+    def predict(self, X):
+        return torch.cdist(X, self.means).argmin(1)
+
+class NeedsAll(AllLayers):
+    def fit(self, X, y, validation, transition, network):
+        assert len(validation[1]) == 30 and transition.shape == (10, 10)
+        self.means = np.stack([X[y == k].mean(axis=0) for k in range(10)])
+        assert not network.training and hasattr(network, "fc3")
+        return self
+    def predict(self, X):
+        return ((X[:, None] - self.means) ** 2).sum(axis=2).argmin(axis=1)
+
+@hookimpl
+def register_decoders():
+    return [
+        DecoderSpec(name="all-layers", summary="s", build=AllLayers, scope="network"),
+        DecoderSpec(name="on-torch", summary="s", build=Torch, arrays="torch"),
+        DecoderSpec(
+            name="needs-all", summary="s", build=NeedsAll,
+            needs=("validation", "transition", "network"),
+        ),
+    ]
+"""
+
+
+def test_decoders_get_what_their_specification_asks_for(tmp_path: Path) -> None:
+    plugin = tmp_path / "greedy.py"
+    plugin.write_text(GREEDY_DECODERS)
+    names = ["all-layers", "on-torch", "needs-all", "ncm-euclidean"]
+    summary = run(tmp_path, jobs=1, models=["mlp"], decoders=names, plugins=[plugin])
+    rows = readings(tmp_path)
+    assert rows.filter(pl.col("status") != "ok")["message"].to_list() == []
+    assert summary.ok == summary.planned
+    whole = rows.filter(pl.col("decoder") == "all-layers")
+    assert set(whole["layer"]) == {"*"}
+    same = ["network_id", "noise", "rate", "labels"]
+    fc1 = rows.filter(pl.col("decoder") == "ncm-euclidean", pl.col("layer") == "fc1")
+    both = whole.join(fc1, on=same, nulls_equal=True)
+    assert both.height == whole.height > 0
+    assert both["test_correct"].to_list() == both["test_correct_right"].to_list()
+    told = rows.filter(pl.col("told_noise"))["decoder"].unique().to_list()
+    assert told == ["needs-all"]
