@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from memgen_bench import DecoderSpec, hookimpl
+from memgen_plugins.argmax import ArgmaxClassifier
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from memgen_plugins.argmax import Matrix
 
 
-class CosineCentroid(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # untyped base
+class CosineCentroid(ArgmaxClassifier):
     """Nearest class mean by cosine: argmax_k ⟨x, m_k⟩ / ‖m_k‖.
 
     A class whose mean is zero scores 0; ties go to the lowest class.
@@ -33,20 +31,15 @@ class CosineCentroid(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # un
 
     def fit(self, X: Any, y: Any) -> Self:
         """Average each class over activations X (N×D) and labels y (N)."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, index = np.unique(y, return_inverse=True)
+        X, index = self._start(X, y)
         means = np.stack([X[index == k].mean(axis=0) for k in range(len(self.classes_))])
         lengths = np.linalg.norm(means, axis=1, keepdims=True)
         self.coef_ = np.divide(means, lengths, out=np.zeros_like(means), where=lengths > 0)
         return self
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the class of the mean with the smallest angle, for each row of X."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
-        labels: npt.NDArray[Any] = self.classes_[np.argmax(X @ self.coef_.T, axis=1)]
-        return labels
+    def _scores(self, X: Matrix) -> Matrix:
+        scores: Matrix = X @ self.coef_.T
+        return scores
 
 
 def _build_euclidean() -> Any:

@@ -6,16 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from memgen_bench import DecoderSpec, hookimpl
+from memgen_plugins.argmax import ArgmaxClassifier
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Matrix = npt.NDArray[np.float64]
+    from memgen_plugins.argmax import Matrix
 
 _MASC = (
     "Ketha & Ramaswamy 2025, arXiv 2501.14687; the same decision as CLAFIC: Watanabe, Lambert, "
@@ -29,7 +25,7 @@ def _principal_axes(X: Matrix) -> tuple[Matrix, Matrix]:
     return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
 
 
-class MASC(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
+class MASC(ArgmaxClassifier):
     """Minimum angle subspace classifier.
 
     Each class k is represented by the leading eigenvectors U_k of its *uncentred* second moment
@@ -73,9 +69,7 @@ class MASC(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn
         """
         if not 0 < self.variance < 1:
             raise ValueError(f"variance={self.variance} must lie between 0 and 1, exclusive")
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, index = np.unique(y, return_inverse=True)
+        X, index = self._start(X, y)
         self.subspaces_ = [self._subspace(X[index == k]) for k in range(len(self.classes_))]
         self.n_components_ = np.array([basis.shape[1] for basis in self.subspaces_])
         return self
@@ -87,30 +81,17 @@ class MASC(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn
             return vectors[:, :0]
         return vectors[:, : int(np.sum(np.cumsum(values) / total <= self.variance)) + 1]
 
-    def decision_function(self, X: Any) -> Matrix:
-        """Return ‖U_kᵀ x‖² for each point and class, N×K; of two classes, the difference (N)."""
-        scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
-
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the class of the subspace with the smallest angle, for each row of X."""
-        best = np.argmax(self._scores(X), axis=1)
-        labels: npt.NDArray[Any] = self.classes_[best]
-        return labels
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True  # subspaces through the origin cannot part blobs
         return tags
 
-    def _scores(self, X: Any) -> Matrix:
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
+    def _scores(self, X: Matrix) -> Matrix:
         projected = [np.square(X @ basis).sum(axis=1) for basis in self.subspaces_]
         return np.stack(projected, axis=1)
 
 
-class VeLPIC(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn is untyped
+class VeLPIC(ArgmaxClassifier):
     """One vector per class: the first eigenvector v_k of its uncentred second moment.
 
     Its sign is chosen so that the mean projection of *all* training points is not negative; a
@@ -131,9 +112,7 @@ class VeLPIC(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
 
     def fit(self, X: Any, y: Any) -> Self:
         """Find the vector of each class from activations X (N×D) and labels y (N)."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, index = np.unique(y, return_inverse=True)
+        X, index = self._start(X, y)
         mean = X.mean(axis=0)
         self.coef_ = np.stack(
             [self._vector(X[index == k], mean) for k in range(len(self.classes_))]
@@ -148,25 +127,12 @@ class VeLPIC(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-lea
         vector = vectors[:, 0]
         return -vector if vector @ mean < 0 else vector
 
-    def decision_function(self, X: Any) -> Matrix:
-        """Return ⟨x, v_k⟩ for each point and class, N×K; of two classes, the difference (N)."""
-        scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
-
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the class with the largest projection, for each row of X."""
-        best = np.argmax(self._scores(X), axis=1)
-        labels: npt.NDArray[Any] = self.classes_[best]
-        return labels
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True  # a vector's length decides too: blobs overlap
         return tags
 
-    def _scores(self, X: Any) -> Matrix:
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
+    def _scores(self, X: Matrix) -> Matrix:
         scores: Matrix = X @ self.coef_.T
         return scores
 
