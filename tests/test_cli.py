@@ -421,7 +421,7 @@ def test_a_suite_has_a_whole_board_though_another_computed_a_part(
     [
         ("models", ("mlp", "paper-resnet18", "timm/test_resnet", "timm/…")),
         ("datasets", ("digits", "fashion-mnist", "folder/…")),
-        ("decoders", ("masc", "lda-shrunk", "variance: 0.99")),
+        ("decoders", ("masc", "lda-shrunk", "variance=0.75")),
         ("noises", ("uniform", "flip", "permute", "pair")),
         ("suites", ("core", "smoke", "fashion", "paper")),
         ("plugins", ("subspace", "memgen_plugins/noises.py")),
