@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from memgen_bench import DecoderSpec, PluginError, Registry, Task, UsageError, load_registry
 from memgen_bench.datasets import DataInfo
 from memgen_bench.layers import Layer
-from memgen_bench.plan import Plan, make_plan, parameters
+from memgen_bench.parameters import parameters
+from memgen_bench.planner import make_plan
 from memgen_bench.suites import RecipeOverride, Suite, load_suite
+
+if TYPE_CHECKING:
+    from memgen_bench.plan import Plan
 
 DIGITS = DataInfo(
     name="digits",

@@ -13,7 +13,7 @@ import platformdirs
 
 from memgen_bench import store
 from memgen_bench.errors import DataNotFoundError, MemgenError, one_line
-from memgen_bench.plan import Plan, PlannedNetwork, make_plan
+from memgen_bench.planner import make_plan
 from memgen_bench.registry import load_registry
 from memgen_bench.suites import Suite, load_suite
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from memgen_bench.engines import Engine
+    from memgen_bench.plan import Plan, PlannedNetwork
     from memgen_bench.registry import Problem, Registry
     from memgen_bench.worker import Epoch, Result, Setting
 
