@@ -64,6 +64,15 @@ def make_reading() -> ReadingMaker:
     return make
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Compute on one thread, as workers do: more are no help where matrices are small."""
+    from memgen_bench.compute import threads
+
+    with threads(1):
+        yield
+
+
 @pytest.fixture
 def plugin_file(tmp_path: Path) -> PluginWriter:
     """Return a writer of plugin files: name and source to path."""

@@ -255,6 +255,14 @@ def test_a_run_of_another_size_has_its_own_board(workplace: Workplace, here: Com
     assert "tiny+max_layer_dim=64 v1: " in outcome.out
 
 
+@pytest.mark.parametrize("size", ["500MB", "4GiB", "1.5 GB", "800000000"])
+def test_memory_is_given_as_people_write_it(
+    size: str, empty_workplace: Workplace, here: CommandLine
+) -> None:
+    outcome = here(*empty_workplace.run("--kind", "untrained", "--memory", size))
+    assert outcome.code == 0, outcome.err
+
+
 @pytest.mark.parametrize("columns", ["40", "300"])
 def test_a_table_that_goes_to_no_terminal_has_a_width_of_its_own(
     columns: str, workplace: Workplace, here: CommandLine, monkeypatch: pytest.MonkeyPatch
@@ -494,6 +502,10 @@ def write(path: Path, text: str) -> str:
         (["run", "--seed", "-1"], 2, "seeds.0: "),
         (["run", "--kind", "messy"], 2, "kinds.0: "),
         (["run", "--device", "abacus"], 2, "--device abacus: not usable here"),
+        (["run", "--memory", "nonsense"], 2, "'nonsense' is no size; write one as 500MB or 4GiB"),
+        (["run", "--memory", "-4GiB"], 2, "'-4GiB' is no size"),
+        (["run", "--memory", "0"], 2, "'0' is no size"),
+        (["run", "--memory", "1MiB", "--train-size", "1200", "--all"], 2, "raise --memory, or"),
         (["run", "--train-size", "1000000"], 2, "train_size 1000000 is more than the"),
         (["run", "--suite", "smok"], 2, "no suite or file 'smok'; did you mean smoke"),
         (["run", "--suite", "misspelt.toml"], 2, "unknown key 'seed'; did you mean 'seeds'"),

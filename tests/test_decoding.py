@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,18 @@ import torch
 from torch import nn
 
 from memgen_bench import DecoderSpec, NotApplicable
-from memgen_bench.decoding import Extras, Outcome, Parts, Predictions, decode, scores
+from memgen_bench.decoding import (
+    CHANGED,
+    Extras,
+    InputChanged,
+    Outcome,
+    Parts,
+    Predictions,
+    decode,
+    scores,
+)
+from memgen_bench.moments import moments_of
+from memgen_bench.neighbors import Neighbors
 
 K = 4
 RNG = np.random.default_rng(0)
@@ -43,18 +56,30 @@ def spec(build: Any = Nearest, **fields: Any) -> DecoderSpec:
     return DecoderSpec(name="d", summary="", build=build, **fields)
 
 
+def sampled(train: Any) -> Any:
+    if isinstance(train, Mapping):
+        return {name: matrix[SAMPLE] for name, matrix in train.items()}
+    return train[SAMPLE]
+
+
 def run(
-    decoder: DecoderSpec, train: Any = TRAIN, validation: Any = VALIDATION, test: Any = TEST
+    decoder: DecoderSpec,
+    train: Any = TRAIN,
+    validation: Any = VALIDATION,
+    test: Any = TEST,
+    **extras: Any,
 ) -> Outcome:
-    extras = Extras(
+    given = Extras(
         validation_labels=LABELS if isinstance(validation, Mapping) else LABELS[: len(validation)],
         transition=np.eye(K),
         module=MODULE,
         seed=7,
         device=torch.device("cpu"),
+        **extras,
     )
-    parts = Parts(train=train, validation=validation, test=test, sample=SAMPLE)
-    return decode(decoder, parts, LABELS, extras, K)
+    sample = TRAIN[SAMPLE] if train is None else sampled(train)
+    parts = Parts(train=train, sample=sample, validation=validation, test=test)
+    return decode(decoder, parts, LABELS, given, K)
 
 
 def predicted(outcome: Outcome) -> Predictions:
@@ -114,13 +139,6 @@ def test_whatever_a_decoder_does_becomes_an_outcome(
     assert re.search(message, outcome.message)
 
 
-def test_activations_that_are_not_finite_fail_before_the_decoder_sees_them() -> None:
-    broken = TRAIN.copy()
-    broken[3, 2] = np.inf
-    outcome = run(spec(lambda: raise_(AssertionError("was built"))), train=broken)
-    assert (outcome.status, outcome.error_type) == ("failed", "nan")
-
-
 def test_a_warning_becomes_the_message_of_a_fine_row() -> None:
     class Warns(Nearest):
         def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
@@ -167,22 +185,149 @@ def test_without_validation_points_a_decoder_that_needs_them_is_skipped() -> Non
     assert len(predicted(run(spec(), validation=VALIDATION[:0])).validation) == 0
 
 
-def test_inputs_are_copies_that_a_decoder_may_spoil() -> None:
+def test_a_decoder_gets_the_search_that_others_share() -> None:
+    search = Neighbors(TRAIN)
+    run(spec(Witness, needs=("neighbors",)), neighbors=search)
+    assert set(Witness.seen) == {"X", "y", "neighbors"}
+    assert Witness.seen["neighbors"] is search
+    run(spec(Witness), neighbors=search)
+    assert "neighbors" not in Witness.seen
+
+
+def test_labels_and_extras_are_copies_that_a_decoder_may_spoil() -> None:
     class Vandal(Nearest):
         def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
             super().fit(X, y)
-            X[:], y[:] = 0, 0
+            y[:], needs["validation"][1][:], needs["transition"][:] = 0, 0, 0
+            for weights in needs["network"].parameters():
+                nn.init.zeros_(weights)
             return self
 
-        def predict(self, X: Any) -> Any:
-            labels = super().predict(X)
-            X[:] = 0
-            return labels
-
     before = [part.copy() for part in (TRAIN, VALIDATION, TEST, LABELS)]
-    assert (predicted(run(spec(Vandal))).train == LABELS[SAMPLE]).all()
+    outcome = run(spec(Vandal, needs=("validation", "transition", "network")))
+    assert (predicted(outcome).train == LABELS[SAMPLE]).all()
     for part, kept in zip((TRAIN, VALIDATION, TEST, LABELS), before, strict=True):
         assert (part == kept).all()
+    assert any(weights.any() for weights in MODULE.parameters())
+
+
+class Overwrites(Nearest):
+    """Writes to what it is given at one place."""
+
+    where = "fit"
+
+    def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
+        super().fit(np.array(X), np.array(y))
+        if self.where == "validation":
+            X = needs["validation"][0]
+        if self.where in ("fit", "validation"):
+            X[:3] = 0
+        return self
+
+    def predict(self, X: Any) -> Any:
+        labels = super().predict(np.array(X))
+        if self.where == "predict":
+            X[:3] = 0
+        return labels
+
+
+@pytest.mark.parametrize("where", ["fit", "predict", "validation"])
+def test_arrays_cannot_be_written_to(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Overwrites, "where", where)
+    before = [part.copy() for part in (TRAIN, VALIDATION, TEST)]
+    outcome = run(spec(Overwrites, needs=("validation",)))
+    assert (outcome.status, outcome.error_type) == ("failed", "error")
+    assert "read-only" in str(outcome.message)
+    assert CHANGED in str(outcome.message)
+    assert "work on a copy" in CHANGED
+    for part, kept in zip((TRAIN, VALIDATION, TEST), before, strict=True):
+        assert (part == kept).all()
+        assert part.flags.writeable  # only the decoder's views are not
+
+
+@pytest.mark.parametrize("where", ["fit", "predict", "validation"])
+@pytest.mark.parametrize("then_fails", [False, True])
+def test_tensors_that_were_written_to_are_reported(
+    where: str, then_fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Careless(Overwrites):
+        def predict(self, X: Any) -> Any:
+            labels = super().predict(X)
+            return raise_(NotApplicable("too late")) if then_fails else labels
+
+    monkeypatch.setattr(Overwrites, "where", where)
+    with pytest.raises(InputChanged):
+        run(
+            spec(Careless, arrays="torch", needs=("validation",)),
+            TRAIN.copy(),
+            VALIDATION.copy(),
+            TEST.copy(),
+        )
+
+
+def test_a_tensor_that_is_only_read_counts_as_unchanged() -> None:
+    class Reads(Nearest):
+        def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
+            spoilt = X.clone().mul_(0)
+            assert not spoilt.any()
+            X.view(-1).sum(), X.T @ X, X[3:].double().add_(1)
+            return super().fit(X.numpy(), y.numpy())
+
+        def predict(self, X: Any) -> Any:
+            return super().predict(X.numpy())
+
+    assert (predicted(run(spec(Reads, arrays="torch"))).test == LABELS).all()
+
+
+class FromMoments(Nearest):
+    """Is fitted from the means of a class, or, if need be, from points."""
+
+    fitted_on: list[str]
+
+    def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
+        FromMoments.fitted_on.append("points")
+        return super().fit(X, y)
+
+    def fit_moments(self, moments: Any, **needs: Any) -> FromMoments:
+        FromMoments.fitted_on.append("moments")
+        self.means = np.asarray(moments.means)
+        return self
+
+
+def test_a_decoder_is_fitted_from_moments_where_there_are_any() -> None:
+    FromMoments.fitted_on = []
+    moments = moments_of(TRAIN, LABELS)
+    from_moments = predicted(run(spec(FromMoments), train=None, moments=moments))
+    assert FromMoments.fitted_on == ["moments"]
+    from_points = predicted(run(spec(FromMoments)))
+    assert FromMoments.fitted_on == ["moments", "points"]
+    for part in ("train", "validation", "test"):
+        assert (getattr(from_moments, part) == getattr(from_points, part)).all()
+
+
+def test_fitting_from_moments_takes_the_extras_too() -> None:
+    class Asks(FromMoments):
+        def fit_moments(self, moments: Any, **needs: Any) -> FromMoments:
+            assert set(needs) == {"transition"}
+            return super().fit_moments(moments)
+
+    FromMoments.fitted_on = []
+    asks = spec(Asks, needs=("transition",))
+    assert predicted(run(asks, train=None, moments=moments_of(TRAIN, LABELS)))
+    assert FromMoments.fitted_on == ["moments"]
+
+
+def test_times_include_what_others_computed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count()  # a second passes between looks at the clock
+    clock = SimpleNamespace(perf_counter=lambda: float(next(ticks)))
+    monkeypatch.setattr("memgen_bench.decoding.time", clock)
+    FromMoments.fitted_on = []
+    moments, search = moments_of(TRAIN, LABELS), Neighbors(TRAIN)
+    moments.seconds, search.seconds = 100.0, 10.0
+    outcome = run(spec(FromMoments), train=None, moments=moments, neighbors=search)
+    assert (outcome.fit_seconds, outcome.predict_seconds) == (101.0, 11.0)
+    outcome = run(spec(FromMoments))
+    assert (outcome.fit_seconds, outcome.predict_seconds) == (1.0, 1.0)
 
 
 def test_torch_decoders_get_tensors() -> None:

@@ -83,6 +83,30 @@ def test_the_decoder_example_is_a_plugin(tmp_path: Path) -> None:
     assert decoder.predict(np.array(X)).tolist() == [0, 0, 1, 1]
 
 
+def test_the_example_of_moments_is_a_plugin_that_is_fitted_from_them(tmp_path: Path) -> None:
+    example = PLUGINS.partition("<!-- moments:begin -->")[2].partition("```python\n")[2]
+    file = tmp_path / "nearest_mean.py"
+    file.write_text(example.partition("```")[0])
+    decoders = ["nearest-mean", "ncm-euclidean"]
+    summary = memgen_bench.run(
+        "smoke",
+        models=["mlp"],
+        rates=[0.4],
+        kinds=["untrained"],
+        decoders=decoders,
+        plugins=[file],
+        results=tmp_path / "results",
+        cache_dir=tmp_path / "cache",
+    )
+    assert summary.ok == summary.planned
+    rows = memgen_bench.read_results(tmp_path / "results").to_pylist()
+    own, built_in = (
+        {row["layer"]: row["test_correct"] for row in rows if row["decoder"] == name}
+        for name in decoders
+    )
+    assert own == built_in
+
+
 def test_every_module_of_the_machine_has_its_line_in_its_readme() -> None:
     text = (ROOT / "benchmark" / "README.md").read_text()
     modules = {path.stem for path in (ROOT / "benchmark" / "memgen_bench").glob("*.py")}

@@ -227,6 +227,53 @@ def test_a_damaged_part_is_named_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_columns_come_alone_and_of_the_rows_that_count(
+    tmp_path: Path, make_reading: ReadingMaker
+) -> None:
+    add(tmp_path, make_reading(key="b", status="failed", test_accuracy=None))
+    add(tmp_path, make_reading(key="a", test_accuracy=0.25))
+    add(tmp_path, make_reading(key="b", test_accuracy=0.75))
+    found = store.read_frame(tmp_path, "readings", ["test_accuracy", "layer"])
+    assert found.columns == ["test_accuracy", "layer"]
+    assert sorted(found.rows()) == [(0.25, "fc1"), (0.75, "fc1")]
+
+
+def test_a_column_that_is_not_asked_for_may_be_missing(
+    tmp_path: Path, make_reading: ReadingMaker
+) -> None:
+    path = add(tmp_path, make_reading())
+    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["labels"]), path)
+    assert store.read_frame(tmp_path, "readings", ["layer"]).rows() == [("fc1",)]
+    with pytest.raises(StoreError, match="lacks the column 'labels'") as caught:
+        store.read_frame(tmp_path, "readings", ["labels"])
+    assert str(path) in str(caught.value)
+
+
+def test_parts_with_narrower_types_and_further_columns_are_read(
+    tmp_path: Path, make_reading: ReadingMaker
+) -> None:
+    add(tmp_path, make_reading(key="a", seed=1))
+    path = add(tmp_path, make_reading(key="b", seed=2))
+    part = pq.read_table(path, partitioning=None)
+    at = part.schema.get_field_index("seed")
+    narrow = part.set_column(at, "seed", part["seed"].cast(pa.int32()))
+    pq.write_table(narrow.append_column("further", pa.array([0])), path)
+    assert read_results(tmp_path).schema.equals(store.READINGS)
+    assert sorted(read_results(tmp_path)["seed"].to_pylist()) == [1, 2]
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path, make_reading: ReadingMaker) -> None:
+    folder = tmp_path / "seed=7" / "[a]*?"
+    add(folder, make_reading(seed=3))
+    assert read_results(folder)["seed"].to_pylist() == [3]
+
+
+def test_of_rows_that_agree_the_last_in_order_stays_in_place() -> None:
+    rows = pl.DataFrame({"name": ["a", "b", "a", None, "a", None], "age": [1, 9, 3, 4, 3, 2]})
+    kept = store.latest(rows, ["name"], ["age"])
+    assert kept.rows() == [("b", 9), (None, 4), ("a", 3)]
+
+
 def test_what_a_killed_writer_leaves_behind_is_not_read(
     tmp_path: Path, make_reading: ReadingMaker
 ) -> None:

@@ -13,6 +13,8 @@ from memgen_bench.layers import find_layers
 from memgen_bench.specs import Task
 from memgen_plugins.subspace import MASC, VeLPIC
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def textbook_subspaces(X: np.ndarray, y: np.ndarray, variance: float) -> list[np.ndarray]:
     bases = []
@@ -72,7 +74,20 @@ def test_masc_equals_the_textbook(kind: str, variance: float) -> None:
     assert (masc.predict(test) == np.unique(y)[angles.argmin(axis=1)]).all()
     lengths = np.linalg.norm(test.astype(np.float64), axis=1, keepdims=True)
     ratio = np.sqrt(masc.decision_function(test)) / lengths
-    np.testing.assert_allclose(np.arccos(np.clip(ratio, 0, 1)), angles, atol=1e-6)
+    np.testing.assert_allclose(np.arccos(np.clip(ratio, 0, 1)), angles, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ACTIVATIONS)
+def test_the_axes_span_the_subspaces_of_the_textbook(kind: str) -> None:
+    X, y, _ = ACTIVATIONS[kind]()
+    bases = textbook_subspaces(X, y, 0.9)
+    masc = MASC(variance=0.9).fit(X, y)
+    ends = np.cumsum([basis.shape[1] for basis in bases])
+    assert masc.components_.shape == (ends[-1], X.shape[1])
+    assert masc.components_.dtype == np.float32
+    for axes, basis in zip(np.split(masc.components_, ends[:-1]), bases, strict=True):
+        np.testing.assert_allclose(axes @ axes.T, np.eye(len(axes)), atol=1e-5)
+        np.testing.assert_allclose(axes.T @ axes, basis @ basis.T, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)
@@ -92,11 +107,12 @@ def test_velpic_equals_the_textbook_and_one_component_masc(kind: str) -> None:
     assert (one_component.predict(test) == predicted).all()  # since activations are >= 0
 
 
-def test_one_more_component_than_the_usual_rule_on_a_tie() -> None:
-    X = np.diag(np.sqrt([3.0, 1.0, 1.0])) * 10  # eigenvalue shares .6, .2, .2
-    masc = MASC(variance=0.6).fit(np.concatenate([X, X]), [0, 0, 0, 1, 1, 1])
-    share = np.cumsum([0.6, 0.2, 0.2])
-    assert masc.n_components_[0] == (share <= 0.6).sum() + 1
+@pytest.mark.parametrize("dim", [3, 6])  # as many points a class as dimensions, and fewer
+def test_one_more_component_than_the_usual_rule_on_a_tie(dim: int) -> None:
+    X = 2.0 * np.eye(3, dim)[[0, 0, 1, 2]]  # eigenvalue shares 1/2, 1/4, 1/4, all of them exact
+    for variance, expected in ((0.25, 1), (0.5, 2), (0.75, 3), (0.4999, 1), (0.5001, 2)):
+        masc = MASC(variance=variance).fit(np.concatenate([X, X]), np.repeat([0, 1], 4))
+        assert masc.n_components_.tolist() == [expected] * 2
 
 
 def test_corner_cases_are_defined() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg  # noqa: F401 - limits reach only libraries that are loaded
@@ -14,7 +19,9 @@ import torch
 from memgen_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
 
     from memgen_bench.specs import Images
 
@@ -43,6 +50,15 @@ def compute_exactly() -> None:
     torch.backends.cudnn.benchmark = False
 
 
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed: fresh pages cost a step of training a tenth of it."""
+    trim_threshold, mmap_threshold = -1, -3  # of glibc's mallopt
+    with contextlib.suppress(AttributeError, OSError):  # other C libraries have none
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(mmap_threshold, 32 << 20)  # the largest that it takes
+        mallopt(trim_threshold, 1 << 30)
+
+
 @contextmanager
 def threads(count: int) -> Iterator[None]:
     """Let torch and BLAS use this many threads: sums, and so results, depend on it."""
@@ -53,6 +69,53 @@ def threads(count: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def finish(device: torch.device) -> None:
+    """Wait for what was started on a device, so that a clock tells the truth."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def eigh(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return eigenvalues (ascending) and eigenvectors (columns) of a symmetric float64 matrix."""
+    if not matrix.is_cpu:
+        values, vectors = torch.linalg.eigh(matrix)
+        return values, vectors
+    values, vectors = np.linalg.eigh(matrix.numpy())  # the faster one on the CPU
+    return torch.from_numpy(values), torch.from_numpy(vectors)
+
+
+def eigh_each(matrices: Sequence[torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Solve several eigenproblems, one thread for each: the number of threads changes nothing."""
+    if not matrices[0].is_cpu:
+        return [eigh(matrix) for matrix in matrices]
+    with _blas().limit(limits=1), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(eigh, matrices))
+
+
+@cache
+def _blas() -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+
+def as_tensor(array: npt.NDArray[Any] | torch.Tensor) -> torch.Tensor:
+    """Return an array as a tensor that shares its memory; a tensor as it is."""
+    if isinstance(array, torch.Tensor):
+        return array
+    with warnings.catch_warnings():  # torch warns of arrays that must not be written to
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def blocks(matrix: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield a matrix in blocks of rows; how many depends on its width alone."""
+    yield from torch.split(matrix, block_rows(matrix.shape[1]))
+
+
+def block_rows(width: int) -> int:
+    """Return how many float32 rows of a width make a block of at most 64 MiB."""
+    return max(256, min(8192, (64 << 20) // (4 * max(width, 1))))
 
 
 def tensor_of(images: Images, device: torch.device) -> torch.Tensor:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from memgen_bench.compute import as_tensor, finish
 from memgen_bench.errors import NotApplicable, error_type_of, one_line
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
+    from memgen_bench.moments import Moments
+    from memgen_bench.neighbors import Neighbors
     from memgen_bench.specs import Decoder, DecoderSpec, Labels
 
     Matrix = npt.NDArray[np.float32]
@@ -28,19 +32,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Activations of the three parts of a split.
+    """Finite activations of the three parts of a split.
 
     Attributes:
-        train: What decoders are fitted on.
+        train: What decoders are fitted on; None where all of them are fitted from moments.
+        sample: Those training points on which train accuracy is taken.
         validation: What layers are chosen on.
         test: What decoders are scored on.
-        sample: Rows of `train` on which train accuracy is taken.
     """
 
-    train: Activations
+    train: Activations | None
+    sample: Activations
     validation: Activations
     test: Activations
-    sample: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,8 @@ class Extras:
         module: The network.
         seed: For decoders that draw random numbers.
         device: Where torch decoders compute.
+        moments: Of the training points under the labels to fit on; None where there are none.
+        neighbors: A search among the training points.
     """
 
     validation_labels: Labels
@@ -60,6 +66,8 @@ class Extras:
     module: nn.Module
     seed: int
     device: torch.device
+    moments: Moments | None = None
+    neighbors: Neighbors | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +91,13 @@ class Outcome:
     message: str | None = None
 
 
+CHANGED = "X belongs to all decoders and must not be written to; work on a copy"
+
+
+class InputChanged(Exception):  # noqa: N818 - an order to read the activations again
+    """A decoder wrote to the activations, which are not its own."""
+
+
 def decode(
     spec: DecoderSpec, parts: Parts, labels: Labels, extras: Extras, num_classes: int
 ) -> Outcome:
@@ -94,20 +109,25 @@ def decode(
     Args:
         spec: The decoder.
         parts: Activations.
-        labels: The labels to fit on, one per row of `parts.train`.
+        labels: The labels to fit on, one per training point.
         extras: What it may ask for.
         num_classes: K; labels are 0..K-1.
+
+    Raises:
+        InputChanged: The decoder wrote to its tensors; `parts` must not be used any more.
     """
-    if not all(_finite(part) for part in (parts.train, parts.validation, parts.test)):
-        return failure("activations are not finite", "nan")
+    given = _Given(spec, extras.device)
     try:
         with warnings.catch_warnings(record=True) as caught, _seeded_streams(extras):
             warnings.simplefilter("always")
-            return _decode(spec, parts, labels, extras, num_classes, caught)
+            return _decode(given, parts, labels, extras, num_classes, caught)
     except NotApplicable as reason:
         return Outcome(status="skipped", message=one_line(str(reason)))
     except (Exception, SystemExit) as error:
-        return failure(one_line(error), error_type_of(error))
+        hint = f" ({CHANGED})" if "read-only" in str(error) else ""
+        return failure(one_line(error) + hint, error_type_of(error))
+    finally:
+        given.check()
 
 
 @contextmanager
@@ -130,30 +150,29 @@ def failure(message: str, error_type: str) -> Outcome:
 
 
 def _decode(
-    spec: DecoderSpec,
+    given: _Given,
     parts: Parts,
     labels: Labels,
     extras: Extras,
     num_classes: int,
     caught: list[warnings.WarningMessage],
 ) -> Outcome:
-    decoder = _seeded(spec.build(), extras.seed)
-    train = _arrays(parts.train, spec, extras.device)
-    needs = _needs(spec, parts, extras)
-    y: Any = labels.copy()
-    if spec.arrays == "torch":
-        y = torch.from_numpy(y).to(extras.device)
+    decoder = _seeded(given.spec.build(), extras.seed)
+    fit = _fit_of(decoder, given, parts, labels, extras)
     started = time.perf_counter()
-    decoder.fit(train, y, **needs)
+    fit()
+    finish(extras.device)
     fitted = time.perf_counter()
-    test = _predict(decoder, _arrays(parts.test, spec, extras.device), num_classes)
+    test = _predict(decoder, given.array(parts.test), num_classes)
+    finish(extras.device)
     done = time.perf_counter()
+    shared_fit = extras.moments.seconds if extras.moments else 0.0
+    shared_search = extras.neighbors.seconds if extras.neighbors else 0.0
     if test is None:
         return failure("predict() returned NaN labels", "nan")
-    sample = _rows(parts.train, parts.sample)
     others = [
-        _predict(decoder, _arrays(part, spec, extras.device), num_classes) if _count(part) else None
-        for part in (sample, parts.validation)
+        _predict(decoder, given.array(part), num_classes) if _count(part) else None
+        for part in (parts.sample, parts.validation)
     ]
     train_predicted, validation = (
         np.empty(0, np.int64) if labels is None else labels for labels in others
@@ -161,10 +180,50 @@ def _decode(
     return Outcome(
         status="ok",
         predictions=Predictions(train=train_predicted, validation=validation, test=test),
-        fit_seconds=fitted - started,
-        predict_seconds=done - fitted,
+        fit_seconds=fitted - started + shared_fit,
+        predict_seconds=done - fitted + shared_search,
         message=one_line(str(caught[0].message)) if caught else None,
     )
+
+
+def _fit_of(
+    decoder: Any, given: _Given, parts: Parts, labels: Labels, extras: Extras
+) -> Callable[[], Any]:
+    """Return the call that fits a decoder, its arguments ready."""
+    needs = _needs(given, parts, extras)
+    if extras.moments is not None:
+        return partial(decoder.fit_moments, extras.moments, **needs)
+    return partial(decoder.fit, given.array(parts.train), given.labels(labels), **needs)
+
+
+class _Given:
+    """What a decoder is given: arrays that cannot be written to, or tensors that must not be."""
+
+    def __init__(self, spec: DecoderSpec, device: torch.device) -> None:
+        self.spec, self._device = spec, device
+        self._tensors: list[torch.Tensor] = []
+
+    def array(self, part: Any) -> Any:
+        """Return activations in the form that the specification asks for."""
+        if isinstance(part, Mapping):
+            return {name: self.array(matrix) for name, matrix in part.items()}
+        if self.spec.arrays == "torch":
+            tensor = as_tensor(part).to(self._device)
+            self._tensors.append(tensor)
+            return tensor
+        view = part.view()
+        view.flags.writeable = False
+        return view
+
+    def labels(self, labels: Labels) -> Any:
+        """Return a copy of labels in that form."""
+        own = labels.copy()
+        return torch.from_numpy(own).to(self._device) if self.spec.arrays == "torch" else own
+
+    def check(self) -> None:
+        """Raise where a tensor was written to: torch counts its changes."""
+        if any(tensor._version for tensor in self._tensors):
+            raise InputChanged
 
 
 def _seeded(decoder: Decoder, seed: int) -> Decoder:
@@ -176,18 +235,20 @@ def _seeded(decoder: Decoder, seed: int) -> Decoder:
     return decoder
 
 
-def _needs(spec: DecoderSpec, parts: Parts, extras: Extras) -> dict[str, Any]:
+def _needs(given: _Given, parts: Parts, extras: Extras) -> dict[str, Any]:
     """Return the extras that a specification names, and no other."""
     needs: dict[str, Any] = {}
-    if "validation" in spec.needs:
+    wanted = given.spec.needs
+    if "validation" in wanted:
         if not len(extras.validation_labels):
             raise NotApplicable("needs validation points; set validation_fraction above 0")
-        validation = _arrays(parts.validation, spec, extras.device)
-        needs["validation"] = (validation, extras.validation_labels.copy())
-    if "transition" in spec.needs:
+        needs["validation"] = (given.array(parts.validation), extras.validation_labels.copy())
+    if "transition" in wanted:
         needs["transition"] = extras.transition.copy()
-    if "network" in spec.needs:
+    if "network" in wanted:
         needs["network"] = copy.deepcopy(extras.module)
+    if "neighbors" in wanted:
+        needs["neighbors"] = extras.neighbors
     return needs
 
 
@@ -214,27 +275,8 @@ def _predict(decoder: Decoder, X: Any, num_classes: int) -> Labels | None:
     return labels
 
 
-def _arrays(part: Any, spec: DecoderSpec, device: torch.device) -> Any:
-    """Hand a decoder its own copy, of the kind that its specification asks for."""
-    if isinstance(part, Mapping):
-        return {name: _arrays(matrix, spec, device) for name, matrix in part.items()}
-    own = part.copy()
-    return torch.from_numpy(own).to(device) if spec.arrays == "torch" else own
-
-
-def _rows(part: Activations, index: npt.NDArray[np.int64]) -> Activations:
-    if isinstance(part, Mapping):
-        return {name: matrix[index] for name, matrix in part.items()}
-    return part[index]
-
-
 def _count(part: Any) -> int:
     return len(next(iter(part.values()))) if isinstance(part, Mapping) else len(part)
-
-
-def _finite(part: Activations) -> bool:
-    matrices = part.values() if isinstance(part, Mapping) else (part,)
-    return all(bool(np.isfinite(matrix).all()) for matrix in matrices)
 
 
 def scores(

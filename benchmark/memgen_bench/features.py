@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
-from memgen_bench.compute import tensor_of
+from memgen_bench.compute import as_tensor, tensor_of
 from memgen_bench.layers import Layer, hooked_names, record, vectors
 from memgen_bench.protocol import FEATURE_BATCH, INPUT, LOGITS
+from memgen_bench.scratch import Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import numpy as np
     import numpy.typing as npt
     from torch import nn
 
@@ -62,14 +63,20 @@ def stream(
 
 
 def extract(
-    module: nn.Module, images: Images, layers: Sequence[Layer], *, device: torch.device
+    module: nn.Module,
+    images: Images,
+    layers: Sequence[Layer],
+    *,
+    device: torch.device,
+    scratch: Scratch | None = None,
 ) -> Mapping[str, Matrix]:
-    """Return all activations of some layers, N×D float32 each."""
-    matrices = {layer.name: np.empty((len(images), layer.dim), np.float32) for layer in layers}
+    """Return all activations of some layers, N×D float32 each; in memory without `scratch`."""
+    scratch = scratch or Scratch(sum(len(images) * layer.dim * 4 for layer in layers))
+    matrices = {layer.name: scratch.empty((len(images), layer.dim)) for layer in layers}
     start = 0
     for batch in stream(module, images, layers, device=device):
         for name, activations in batch.items():
             stop = start + len(activations)
-            matrices[name][start:stop] = activations.cpu().numpy()
+            as_tensor(matrices[name][start:stop]).copy_(activations)
         start = stop
     return matrices

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _DIGITS = 20  # 80 bits: no collision to be expected below 10^12 things
+_AS_THEY_ARE = {str, int, bool, type(None)}
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def digest(fields: Mapping[str, Any]) -> str:
     """Hash plain fields; their order does not matter, and neither does 1 against 1.0."""
-    text = json.dumps(_plain(fields), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    return hashlib.sha256(_encode(_plain(fields)).encode()).hexdigest()[:_DIGITS]
 
 
 def array_digest(*arrays: npt.NDArray[np.generic]) -> str:
@@ -31,10 +32,13 @@ def array_digest(*arrays: npt.NDArray[np.generic]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    if isinstance(value, Mapping):
+        return {
+            str(key): item if type(item) in _AS_THEY_ARE else _plain(item)
+            for key, item in value.items()
+        }
     return value

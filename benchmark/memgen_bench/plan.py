@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -85,7 +85,9 @@ class PlannedNetwork:
         max_layer_dim: Limit above which maps are pooled; 0 for none.
         layers: Its layers; empty where they could not be found.
         fault: Why they could not be found.
-        decodings: What is fitted on each layer.
+        decoders: What is fitted on each layer, labels and draw left out.
+        labels: What each decoder is fitted on.
+        draws: The draws of corrupted labels among them.
     """
 
     network_id: str
@@ -103,7 +105,26 @@ class PlannedNetwork:
     max_layer_dim: int
     layers: tuple[Layer, ...] = field(repr=False)
     fault: str = ""
-    decodings: tuple[Decoding, ...] = field(repr=False)
+    decoders: tuple[Decoding, ...] = field(repr=False)
+    labels: tuple[Labels, ...]
+    draws: tuple[Draw, ...] = field(repr=False)
+
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """Everything that is fitted on this network, its own readout first."""
+        fitted = (
+            replace(decoder, labels=labels, draw=draw)
+            for labels, draw in self._settings()
+            for decoder in self.decoders
+        )
+        return (Decoding(draw=self.draw), *fitted)
+
+    def _settings(self) -> list[tuple[Labels, Draw | None]]:
+        return [
+            (labels, draw)
+            for labels in self.labels
+            for draw in (self.draws if labels == "corrupted" else (self.draw,))
+        ]
 
     @cached_property
     def readings(self) -> tuple[Reading, ...]:
@@ -113,6 +134,12 @@ class PlannedNetwork:
             for decoding in self.decodings
             for layer in self._layers_of(decoding)
         )
+
+    @property
+    def reading_count(self) -> int:
+        """How many planned rows there are, counted without their keys."""
+        rows = sum(len(self._layers_of(decoder)) for decoder in self.decoders)
+        return 1 + rows * len(self._settings())
 
     def _layers_of(self, decoding: Decoding) -> tuple[str, ...]:
         if decoding.scope == "network" or not self.layers:
@@ -125,7 +152,7 @@ class PlannedNetwork:
         return digest(
             {
                 "network": self.network_id,
-                "draw": asdict(decoding.draw) if decoding.draw else None,
+                "draw": vars(decoding.draw) if decoding.draw else None,
                 "labels": decoding.labels,
                 "layer": layer,
                 "max_layer_dim": self.max_layer_dim,
@@ -162,4 +189,4 @@ class Plan:
     @property
     def reading_count(self) -> int:
         """How many rows a complete run ends with."""
-        return sum(len(network.readings) for network in self.networks)
+        return sum(network.reading_count for network in self.networks)

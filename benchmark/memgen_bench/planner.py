@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from memgen_bench.errors import UsageError
 from memgen_bench.identity import digest
 from memgen_bench.parameters import parameters
 from memgen_bench.plan import Decoding, Draw, Plan, PlannedNetwork
 from memgen_bench.protocol import PROTOCOL_VERSION
-from memgen_bench.suites import ALL
+from memgen_bench.suites import ALL, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from memgen_bench.layers import Layer
     from memgen_bench.registry import Registry
     from memgen_bench.specs import DecoderSpec, ModelSpec, NoiseSpec, Task
-    from memgen_bench.suites import Kind, Labels, Pair, Suite
+    from memgen_bench.suites import Labels, Pair, Suite
 
     FindLayers = Callable[[ModelSpec, Task, int], tuple[Layer, ...]]
 
@@ -73,7 +73,8 @@ class _Planner:
         self.suite, self.registry = suite, registry
         self.find_layers, self.device_type = find_layers, device_type
         self.noises: list[NoiseSpec] = [registry.noises.find(name) for name in suite.noises]
-        self.decoders = [_decoding(spec) for spec in _chosen_decoders(suite, registry, slow)]
+        self.decoders = tuple(map(_decoding, _chosen_decoders(suite, registry, slow)))
+        self.labels = {kind: tuple(self._labels(kind)) for kind in get_args(Kind)}
 
     def networks(self, pair: Pair, data: DataInfo) -> Iterator[PlannedNetwork]:
         """Yield untrained, clean and memorized networks, seed by seed."""
@@ -107,30 +108,18 @@ class _Planner:
         recovery = "memorized" in self.suite.kinds and min(self.suite.rates) < 1
         return "clean" in self.suite.kinds or recovery
 
-    def decodings(
-        self, kind: Kind, own: Draw | None, draws: tuple[Draw, ...]
-    ) -> Iterator[Decoding]:
-        """Yield what is fitted on a network of some kind, its own readout first."""
-        yield Decoding(draw=own)
-        for labels, draw in self._label_settings(kind, own, draws):
-            for decoding in self.decoders:
-                yield replace(decoding, labels=labels, draw=draw)
-
-    def _label_settings(
-        self, kind: Kind, own: Draw | None, draws: tuple[Draw, ...]
-    ) -> Iterator[tuple[Labels, Draw | None]]:
+    def _labels(self, kind: Kind) -> Iterator[Labels]:
+        """Yield what decoders are fitted on, on networks of some kind."""
         suite = self.suite
         if kind == "memorized":
-            for labels in suite.labels:
-                yield labels, own
+            yield from suite.labels
             return
         # At rate 0 both settings are the same thing, which is called true.
         at_zero = 0 in suite.rates
         if (kind in suite.kinds or at_zero) and ("true" in suite.labels or at_zero):
-            yield "true", None
+            yield "true"
         if kind in suite.kinds and "corrupted" in suite.labels:
-            for draw in draws:
-                yield "corrupted", draw
+            yield "corrupted"
 
 
 class _Block:
@@ -179,7 +168,7 @@ class _Block:
         """Return one planned network."""
         identity: dict[str, Any] = {"initial": self.initial, "seed": seed, "init": init_seed}
         if kind != "untrained":
-            identity |= {**self.trained, "order": order_seed, "draw": asdict(own) if own else None}
+            identity |= {**self.trained, "order": order_seed, "draw": vars(own) if own else None}
         suite = self.planner.suite
         return PlannedNetwork(
             network_id=digest(identity),
@@ -197,7 +186,9 @@ class _Block:
             max_layer_dim=suite.max_layer_dim,
             layers=self.layers,
             fault=self.fault,
-            decodings=tuple(self.planner.decodings(kind, own, draws)),
+            decoders=self.planner.decoders,
+            labels=self.planner.labels[kind],
+            draws=(own,) if own else draws,
         )
 
 

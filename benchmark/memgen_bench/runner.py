@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import warnings
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
+import psutil
 
 from memgen_bench import store
-from memgen_bench.errors import DataNotFoundError, MemgenError, one_line
+from memgen_bench.errors import DataNotFoundError, MemgenError, UsageError, one_line
 from memgen_bench.planner import make_plan
 from memgen_bench.registry import load_registry
 from memgen_bench.suites import Suite, load_suite
@@ -161,6 +162,7 @@ def run(
     cache_dir: str | Path | None = None,
     device: str = "auto",
     jobs: int | None = None,
+    memory: int | None = None,
     plugins: Sequence[str | Path] = (),
     observer: Observer | None = None,
 ) -> Summary:
@@ -191,6 +193,8 @@ def run(
         cache_dir: Folder for trained networks; see `default_cache_dir`.
         device: `auto`, `cpu`, `cuda`, `cuda:1` …
         jobs: Networks computed at once; cores divided by the recipes' threads by default.
+        memory: Bytes that activations and moments may take up; what is beyond it lies in
+            memory-mapped files. Half of what is free by default. Changes no number.
         plugins: Plugin files that are not installed.
         observer: Is told how the run goes on.
 
@@ -241,7 +245,7 @@ def run(
         network_dir=(cache_dir / "networks").resolve(),
         device=device,
     )
-    return execute(plan, setting, Path(results), jobs=jobs, observer=observer)
+    return execute(plan, setting, Path(results), jobs=jobs, memory=memory, observer=observer)
 
 
 def execute(
@@ -250,32 +254,56 @@ def execute(
     results: Path,
     *,
     jobs: int | None = None,
+    memory: int | None = None,
     observer: Observer | None = None,
 ) -> Summary:
     """Compute the readings of a plan that a results folder lacks, and store them."""
     observer = observer or Observer()
     present = set(_statuses(results))  # reads all tables: a newer schema shows before any work
-    store.write_part(results, "plans", plan.suite.name, _plan_table(plan))
     todo = [
         (network, missing)
         for network in plan.networks
         if (missing := frozenset(r.key for r in network.readings) - present)
     ]
-    observer.planned(plan, [network for network, _ in todo])
+    networks = [network for network, _ in todo]
+    jobs = _jobs(jobs, networks)
+    memory = (memory or psutil.virtual_memory().available // 2) // jobs
+    _check_memory(memory, networks)
+    store.write_part(results, "plans", plan.suite.name, _plan_table(plan))
+    observer.planned(plan, networks)
     if todo:
-        with _engine(jobs, [network for network, _ in todo], observer) as engine:
-            for network, result in _compute(engine, todo, setting):
+        with _engine(jobs, observer) as engine:
+            for network, result in _compute(engine, todo, replace(setting, memory=memory)):
                 store.write_part(results, "networks", network.network_id, result.networks)
                 store.write_part(results, "readings", network.network_id, result.readings)
                 observer.finished(network, result.readings)
     return _summary(plan, results)
 
 
-def _engine(jobs: int | None, networks: Sequence[PlannedNetwork], observer: Observer) -> Engine:
+def _jobs(asked: int | None, networks: Sequence[PlannedNetwork]) -> int:
+    """Return how many networks are computed at once: no number depends on it."""
+    threads = max((network.recipe.threads for network in networks), default=1)
+    return max(1, min(asked or (os.cpu_count() or 1) // threads, len(networks)))
+
+
+def _check_memory(memory: int, networks: Sequence[PlannedNetwork]) -> None:
+    """Refuse a budget that the class moments of a layer do not fit into."""
+    from memgen_bench.moments import least_bytes
+
+    for network in networks:
+        for layer in network.layers:
+            least = least_bytes(network.train_size, layer.dim, network.data.task.num_classes)
+            if least > memory:
+                raise UsageError(
+                    f"{memory / 2**20:.0f} MiB of memory for each network computed at once are too "
+                    f"few: the class moments of layer {layer.name!r} of {network.label} take "
+                    f"{least / 2**20:.0f} MiB; raise --memory, or lower --jobs or --max-layer-dim"
+                )
+
+
+def _engine(jobs: int, observer: Observer) -> Engine:
     from memgen_bench.engines import ProcessEngine, SerialEngine
 
-    threads = max(network.recipe.threads for network in networks)
-    jobs = min(jobs or max(1, (os.cpu_count() or 1) // threads), len(networks))
     return ProcessEngine(jobs, observer.epoch) if jobs > 1 else SerialEngine(observer.epoch)
 
 

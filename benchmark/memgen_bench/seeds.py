@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 # A stream's place in this list is part of the protocol: append, never reorder.
@@ -18,6 +20,7 @@ def stream(seed: int, purpose: str) -> np.random.Generator:
     return np.random.default_rng(_sequence(seed, purpose))
 
 
+@lru_cache(maxsize=1024)
 def integer(seed: int, purpose: str) -> int:
     """Return an integer below 2³¹ for libraries that take a seed rather than a stream."""
     return int(_sequence(seed, purpose).generate_state(1)[0] >> 1)

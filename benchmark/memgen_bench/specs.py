@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     Labels = npt.NDArray[np.int64]
     Images = npt.NDArray[np.float32]
 
-Need = Literal["validation", "transition", "network"]
-NEEDS: tuple[Need, ...] = ("validation", "transition", "network")
+Need = Literal["validation", "transition", "network", "neighbors"]
+NEEDS: tuple[Need, ...] = ("validation", "transition", "network", "neighbors")
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,11 @@ class Decoder(Protocol):
     """scikit-learn's two methods, of which a decoder needs no more.
 
     `X` is N×D float32, `y` N int64 labels, of which a class may have no point at all. With
-    scope `network`, `X` is an ordered mapping from layer name to such a matrix.
+    scope `network`, `X` is an ordered mapping from layer name to such a matrix. X belongs to all
+    decoders: arrays cannot be written to, and a tensor that was changed fails its decoder.
+
+    A decoder of scope `layer` may also have `fit_moments(moments, **needs)`, which must give the
+    same model as `fit`: it is then fitted from `Moments`, which were added up once for all.
     """
 
     def fit(self, X: Any, y: Any, **needs: Any) -> Any:
@@ -171,8 +175,10 @@ class DecoderSpec(Spec):
         build: Makes a fresh estimator (see `Decoder`).
         scope: `layer` (fitted on one layer) or `network` (on all of the network's own layers).
         arrays: What `fit` and `predict` get: `numpy`, or `torch` tensors on the run's device.
+            `Moments` hold tensors in either case: on the CPU for `numpy`.
         needs: Extras passed to `fit` by keyword: `validation` (a pair X, noisy y), `transition`
-            (the noise's K×K matrix P[true, given]), `network` (a copy of the module).
+            (the noise's K×K matrix P[true, given]), `network` (a copy of the module), `neighbors`
+            (a `Neighbors` search among X whose results decoders share; scope `layer` only).
         slow: Left out of a suite's default run; `--slow` takes it in.
     """
 

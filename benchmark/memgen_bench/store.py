@@ -11,18 +11,18 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from memgen_bench.errors import StoreError
 from memgen_bench.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 SCHEMA_VERSION = 1
-_VERSION_KEY = b"memgen_schema_version"
+_VERSION_KEY = "memgen_schema_version"
 
 _TEXT, _REAL, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 _TIME = pa.timestamp("us", tz="UTC")
@@ -51,7 +51,7 @@ _NETWORK_COLUMNS = {
 
 
 def _schema(columns: Mapping[str, pa.DataType]) -> pa.Schema:
-    return pa.schema(list(columns.items()), metadata={_VERSION_KEY: str(SCHEMA_VERSION).encode()})
+    return pa.schema(list(columns.items()), metadata={_VERSION_KEY: str(SCHEMA_VERSION)})
 
 
 READINGS = _schema(
@@ -130,7 +130,8 @@ NETWORKS = _schema(
 PLANS = _schema({"suite": _TEXT, "suite_version": _WHOLE, "key": _TEXT})
 
 _TABLES = {"readings": READINGS, "networks": NETWORKS, "plans": PLANS}
-_STATUS_ORDER = ("ok", "skipped", "failed")
+_IDENTITIES = {"readings": "key", "networks": "network_id"}
+_STATUS_ORDER = {"failed": 0, "skipped": 1, "ok": 2}
 
 
 def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -176,7 +177,7 @@ def read_results(path: str | Path) -> pa.Table:
     Raises:
         StoreError: The folder is not there, a part is damaged or of a newer version.
     """
-    return _one_row_each(_read(Path(path), "readings"), "key")
+    return _to_arrow(read_frame(path, "readings"), READINGS)
 
 
 def read_networks(path: str | Path) -> pa.Table:
@@ -185,7 +186,7 @@ def read_networks(path: str | Path) -> pa.Table:
     Raises:
         StoreError: The folder is not there, a part is damaged or of a newer version.
     """
-    return _one_row_each(_read(Path(path), "networks"), "network_id")
+    return _to_arrow(read_frame(path, "networks"), NETWORKS)
 
 
 def read_plans(path: str | Path) -> pa.Table:
@@ -194,15 +195,73 @@ def read_plans(path: str | Path) -> pa.Table:
     Raises:
         StoreError: The folder is not there, a part is damaged or of a newer version.
     """
-    plans = _read(Path(path), "plans")
-    return plans.group_by(plans.schema.names).aggregate([]).cast(PLANS)
+    return _to_arrow(read_frame(path, "plans").unique(maintain_order=True), PLANS)
 
 
-def _read(folder: Path, name: str) -> pa.Table:
+def read_frame(path: str | Path, name: str, columns: Iterable[str] | None = None) -> pl.DataFrame:
+    """Return columns of a table below a results folder: fast where few columns are asked for.
+
+    Of readings with one key and of networks with one identity the row that counts is returned
+    (see `read_results`); of `plans` all rows.
+
+    Args:
+        path: The results folder.
+        name: `readings`, `networks` or `plans`.
+        columns: What to read; all columns by default. What is wrong with others stays unseen.
+
+    Raises:
+        StoreError: The folder is not there, a part is damaged or of a newer version.
+    """
+    asked = list(columns or _TABLES[name].names)
+    if name == "plans":
+        return _read(Path(path), name, asked)
+    identity = _IDENTITIES[name]
+    rows = _read(Path(path), name, [*dict.fromkeys([*asked, identity, "status", "created"])])
+    rank = pl.col("status").replace_strict(_STATUS_ORDER, default=None)
+    return latest(rows, [identity], [rank, "created"]).select(asked)
+
+
+def latest(rows: pl.DataFrame, same: Sequence[str], order: Sequence[str | pl.Expr]) -> pl.DataFrame:
+    """Keep the last, in some order, of rows that agree in some columns; rows stay in place."""
+    several = rows.select(same).is_duplicated()
+    if not several.any():
+        return rows
+    number = pl.int_range(pl.len())
+    agreeing = rows.with_columns(number.alias("number")).filter(several)
+    kept = agreeing.sort(order, maintain_order=True).unique(same, keep="last")["number"]
+    return rows.filter(~several | number.is_in(kept.implode()))
+
+
+def _to_arrow(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
+    # In slices, as a chunk of a column holds at most 2 GiB of text.
+    slices = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in frame.iter_slices())
+    return pa.concat_tables([schema.empty_table(), *(part.cast(schema) for part in slices)])
+
+
+def _read(folder: Path, name: str, columns: list[str]) -> pl.DataFrame:
     if not folder.is_dir():
         raise StoreError(f"{folder}: no such results folder; make one with memgen-bench run")
-    parts = [_read_part(path, name) for path in sorted((folder / name).glob("*.parquet"))]
-    return pa.concat_tables(parts) if parts else _TABLES[name].empty_table()
+    paths = sorted((folder / name).glob("*.parquet"))
+    rows = _read_at_once(paths, name, columns)
+    if rows is not None:
+        return rows
+    parts = [_read_part(path, name) for path in paths]  # says which one is at fault
+    return pl.DataFrame(pa.concat_tables(parts)).select(columns)
+
+
+def _read_at_once(paths: list[Path], name: str, columns: list[str]) -> pl.DataFrame | None:
+    """Read parts; None where one of them is not exactly as it is written today."""
+    empty = pl.DataFrame(_TABLES[name].empty_table())
+    if not paths:
+        return empty.select(columns)
+    try:
+        versions = {pl.read_parquet_metadata(path).get(_VERSION_KEY) for path in paths}
+        if versions != {str(SCHEMA_VERSION)}:
+            return None
+        parts = pl.scan_parquet(paths, schema=empty.schema, glob=False, hive_partitioning=False)
+        return parts.select(columns).collect().rechunk()
+    except (pl.exceptions.PolarsError, OSError):
+        return None
 
 
 def _read_part(path: Path, name: str) -> pa.Table:
@@ -211,7 +270,7 @@ def _read_part(path: Path, name: str) -> pa.Table:
     except (OSError, pa.ArrowInvalid) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{path}: damaged ({reason}); remove it and run again") from error
-    version = int((part.schema.metadata or {}).get(_VERSION_KEY, b"0"))
+    version = int((part.schema.metadata or {}).get(_VERSION_KEY.encode(), b"0"))
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{path}: schema version {version} is newer than this memgen-bench reads "
@@ -223,17 +282,3 @@ def _read_part(path: Path, name: str) -> pa.Table:
     if missing:
         raise StoreError(f"{path}: lacks the column {missing[0]!r}; remove it and run again")
     return part.select(_TABLES[name].names).cast(_TABLES[name])
-
-
-def _one_row_each(rows: pa.Table, key: str) -> pa.Table:
-    if pc.count_distinct(rows[key]).as_py() == len(rows):
-        return rows
-    rank = pc.index_in(rows["status"], value_set=pa.array(_STATUS_ORDER))
-    order = pc.sort_indices(
-        pa.table({"key": rows[key], "rank": rank, "created": rows["created"]}),
-        sort_keys=[("key", "ascending"), ("rank", "ascending"), ("created", "descending")],
-    )
-    rows = rows.take(order)
-    keys = rows[key].combine_chunks()
-    first = pc.not_equal(keys[1:], keys[:-1])
-    return rows.filter(pa.concat_arrays([pa.array([True]), first]))

@@ -113,7 +113,7 @@ def train(
     """
     started = time.perf_counter()
     module.to(device).to(memory_format=torch.channels_last)
-    optimizer = _optimizer(module, recipe)
+    optimizer = make_optimizer(module, recipe)
     rng = seeds.stream(order_seed, "order")
     x = tensor_of(data.x, device)
     y = torch.from_numpy(data.given).to(device)
@@ -122,7 +122,7 @@ def train(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seeds.integer(order_seed, "order"))  # for models that draw, as dropout
         for epoch in range(1, recipe.max_epochs + 1):
-            loss, accuracy = _epoch(module, optimizer, x, y, recipe, rng)
+            loss, accuracy = train_epoch(module, optimizer, x, y, recipe, rng)
             if not math.isfinite(loss):
                 raise TrainingError(f"the loss is {loss} in epoch {epoch}", error_type="nan")
             record.loss.append(loss)
@@ -137,7 +137,7 @@ def train(
     return record
 
 
-def _epoch(
+def train_epoch(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
     x: torch.Tensor,
@@ -145,7 +145,7 @@ def _epoch(
     recipe: Recipe,
     rng: np.random.Generator,
 ) -> tuple[float, float]:
-    """Visit every image once; return mean loss and running accuracy on the given labels."""
+    """Visit every image once, in a random order; return mean loss and running accuracy."""
     module.train()
     total = torch.zeros((), device=x.device)
     correct = torch.zeros((), device=x.device, dtype=torch.int64)
@@ -177,7 +177,8 @@ def _batches(
     yield from np.split(order, cuts)
 
 
-def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return a recipe's optimizer of a module's parameters."""
     if recipe.optimizer == "adam":
         return torch.optim.Adam(module.parameters(), lr=recipe.lr, fused=True)
     return torch.optim.SGD(module.parameters(), lr=recipe.lr, momentum=recipe.momentum, fused=True)

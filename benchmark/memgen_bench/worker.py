@@ -6,32 +6,26 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from memgen_bench import decoding, rows, seeds, store
+from memgen_bench import decoding, rows, store
 from memgen_bench.cache import NetworkCache
-from memgen_bench.compute import compute_exactly, find_device, threads
-from memgen_bench.decoding import Extras, Outcome, Parts, Predictions
+from memgen_bench.compute import compute_exactly, find_device, keep_freed_memory, threads
 from memgen_bench.errors import DataError, TrainingError, error_type_of, one_line
-from memgen_bench.features import extract
-from memgen_bench.materials import DrawnLabels, Materials
-from memgen_bench.protocol import ALL_LAYERS, INPUT, LOGITS
+from memgen_bench.materials import Materials
+from memgen_bench.reader import Reader
 from memgen_bench.training import TrainingData, TrainingRecord, initial_module, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pyarrow as pa
     import torch
     from torch import nn
 
-    from memgen_bench.layers import Layer
+    from memgen_bench.decoding import Outcome
     from memgen_bench.plan import PlannedNetwork, Reading
 
     Report = Callable[["Epoch"], None]
-    # activations of one part of a split, by layer
-    Features = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +37,14 @@ class Setting:
         data_dir: Where data sets are.
         network_dir: Where trained networks are kept.
         device: A device's name.
+        memory: Bytes that the activations and moments of one network may take up.
     """
 
     plugin_files: tuple[str, ...]
     data_dir: Path
     network_dir: Path
     device: str
+    memory: int = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -87,6 +83,7 @@ def run_network(
         DataError: The data set cannot be used, which is no fault of this network.
     """
     compute_exactly()
+    keep_freed_memory()
     with threads(network.recipe.threads):
         try:
             if network.fault:
@@ -100,7 +97,8 @@ def run_network(
             return failed(network, keys, one_line(_said(error)), error_type_of(error))
         own_row = _network_row(network, materials, trained, device)
         try:
-            found = _Reader(network, materials, trained, device).read(_wanted(network, keys))
+            reader = Reader(network, materials, trained.module, device, setting.memory)
+            found = _rows(network, materials, trained, reader, _wanted(network, keys))
         except (Exception, SystemExit) as error:
             lost = failed(network, keys, one_line(_said(error)), error_type_of(error))
             return Result(store.table("networks", [own_row]), lost.readings)
@@ -194,116 +192,59 @@ class _Throttle:
             self.report(Epoch(self.network.label, epoch, most, train_accuracy))
 
 
-class _Reader:
-    """Reads a network: its layers' activations once, then every decoding of them."""
-
-    def __init__(
-        self,
-        network: PlannedNetwork,
-        materials: Materials,
-        trained: _Trained,
-        device: torch.device,
-    ) -> None:
-        self.network, self.materials = network, materials
-        self.trained, self.device = trained, device
-
-    def read(self, readings: Sequence[Reading]) -> list[dict[str, Any]]:
-        """Return the rows of some readings."""
-        layers = self._needed_layers(readings)
-        parts = self.materials.train, self.materials.validation, self.materials.test
-        features = [
-            extract(self.trained.module, part.x, layers, device=self.device) for part in parts
-        ]
-        return [self._row(reading, features) for reading in readings]
-
-    def _needed_layers(self, readings: Sequence[Reading]) -> list[Layer]:
-        names = {reading.layer for reading in readings}
-        own = ALL_LAYERS in names
-        return [
-            layer
-            for layer in self.network.layers
-            if layer.name in names or (own and layer.name != INPUT)
-        ]
-
-    def _row(self, reading: Reading, features: Sequence[Features]) -> dict[str, Any]:
-        what, materials = reading.decoding, self.materials
-        labels = materials.labels(what.draw)
-        outcome = self._outcome(reading, features, labels)
-        row = rows.reading_row(self.network, reading) | {
-            "memorized": _memorized(self.network, self.trained),
-            "train_count": len(materials.train.true),
-            "validation_count": len(materials.validation.true),
-            "realised_rate": labels.train.realised_rate,
-            "noise_id": labels.train.noise_id if what.draw else None,
-            "rankable": labels.rankable,
-            "status": outcome.status,
-            "error_type": outcome.error_type,
-            "message": outcome.message,
-            "fit_seconds": outcome.fit_seconds,
-            "predict_seconds": outcome.predict_seconds,
-            **self._about_decoder(what.decoder),
-        }
-        if outcome.predictions is None:
-            return row
-        return row | self._scores(outcome.predictions, labels)
-
-    def _about_decoder(self, name: str | None) -> dict[str, Any]:
-        decoders = self.materials.registry.decoders
-        if name is None:
-            return {"told_noise": False}
-        told = "transition" in decoders[name].needs
-        return {"told_noise": told, "decoder_plugin": decoders.plugin(name).release}
-
-    def _outcome(
-        self, reading: Reading, features: Sequence[Features], labels: DrawnLabels
-    ) -> Outcome:
-        materials, name = self.materials, reading.decoding.decoder
-        if name is None:
-            return _readout(features, materials.sample)
-        spec = materials.registry.decoders.find(name)
-        if spec.scope == "network":
-            own: list[Any] = [{k: v for k, v in f.items() if k != INPUT} for f in features]
-        else:
-            own = [part[reading.layer] for part in features]
-        true = reading.decoding.labels == "true"
-        return decoding.decode(
-            spec,
-            Parts(train=own[0], validation=own[1], test=own[2], sample=materials.sample),
-            materials.train.true if true else labels.train.labels,
-            Extras(
-                validation_labels=labels.validation.labels,
-                transition=np.eye(materials.num_classes) if true else labels.transition,
-                module=self.trained.module,
-                seed=seeds.integer(self.network.seed, "decoder"),
-                device=self.device,
-            ),
-            materials.num_classes,
-        )
-
-    def _scores(self, predictions: Predictions, labels: DrawnLabels) -> dict[str, Any]:
-        materials = self.materials
-        return decoding.scores(
-            predictions,
-            train_given=labels.train.labels[materials.sample],
-            train_true=materials.train.true[materials.sample],
-            validation_given=labels.validation.labels,
-            test_true=materials.test.true,
-            num_classes=materials.num_classes,
-        )
+def _rows(
+    network: PlannedNetwork,
+    materials: Materials,
+    trained: _Trained,
+    reader: Reader,
+    readings: Sequence[Reading],
+) -> list[dict[str, Any]]:
+    """Return the rows of some readings, in their order."""
+    outcomes = dict(reader.outcomes(readings))
+    return [_row(network, materials, trained, each, outcomes[each]) for each in readings]
 
 
-def _readout(features: Sequence[Features], sample: Any) -> Outcome:
-    train_logits, validation, test = (part[LOGITS] for part in features)
-    if not all(np.isfinite(logits).all() for logits in (train_logits, validation, test)):
-        return decoding.failure("logits are not finite", "nan")
-    return Outcome(
-        status="ok",
-        predictions=Predictions(
-            train=train_logits[sample].argmax(1),
-            validation=validation.argmax(1),
-            test=test.argmax(1),
-        ),
+def _row(
+    network: PlannedNetwork,
+    materials: Materials,
+    trained: _Trained,
+    reading: Reading,
+    outcome: Outcome,
+) -> dict[str, Any]:
+    what = reading.decoding
+    labels = materials.labels(what.draw)
+    row = rows.reading_row(network, reading) | {
+        "memorized": _memorized(network, trained),
+        "train_count": len(materials.train.true),
+        "validation_count": len(materials.validation.true),
+        "realised_rate": labels.train.realised_rate,
+        "noise_id": labels.train.noise_id if what.draw else None,
+        "rankable": labels.rankable,
+        "status": outcome.status,
+        "error_type": outcome.error_type,
+        "message": outcome.message,
+        "fit_seconds": outcome.fit_seconds,
+        "predict_seconds": outcome.predict_seconds,
+        **_about_decoder(materials, what.decoder),
+    }
+    if outcome.predictions is None:
+        return row
+    return row | decoding.scores(
+        outcome.predictions,
+        train_given=labels.train.labels[materials.sample],
+        train_true=materials.train.true[materials.sample],
+        validation_given=labels.validation.labels,
+        test_true=materials.test.true,
+        num_classes=materials.num_classes,
     )
+
+
+def _about_decoder(materials: Materials, name: str | None) -> dict[str, Any]:
+    decoders = materials.registry.decoders
+    if name is None:
+        return {"told_noise": False}
+    told = "transition" in decoders[name].needs
+    return {"told_noise": told, "decoder_plugin": decoders.plugin(name).release}
 
 
 def _memorized(network: PlannedNetwork, trained: _Trained) -> bool | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from memgen_bench.protocol import INPUT, READOUT
+from memgen_bench.store import latest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,16 @@ UNIT = (*CELL, "seed", "noise_seed", "init_seed", "order_seed")
 _DRAW = (*CELL, "seed", "noise_seed", "init_seed")
 _CLEAN = ("dataset", "model", *_SIZES, "seed", "init_seed", "order_seed")
 
+# Texts of few values: held as categories they are compared as fast as numbers.
+NAMES = ("network_id", "dataset", "model", "noise", "kind", "labels", "decoder", "layer", "status")
+# What scores are made from, beside the key.
+COLUMNS = (
+    *dict.fromkeys([*UNIT, *NAMES]),
+    *("protocol_version", "memorized", "rankable", "decoder_version", "told_noise"),
+    *("layer_index", "layer_depth", "test_accuracy", "validation_accuracy"),
+    *("fit_seconds", "created"),
+)
+
 _DIGITS = 12  # means that differ by less are equal
 LEAST_HEADROOM = 0.02  # recovery is undefined where ceiling and readout are closer than this
 LEAST_COVERAGE = 0.95  # decoders that cover fewer units are listed without a rank
@@ -34,10 +45,10 @@ def current(readings: pl.DataFrame) -> pl.DataFrame:
     if readings.is_empty():
         return readings
     newest = readings.filter(pl.col("protocol_version") == pl.col("protocol_version").max())
-    same = ("network_id", *_SIZES, "noise", "rate", "noise_seed", "labels", "decoder", "layer")
-    rows = newest.sort("decoder_version", "created").unique(same, keep="last", maintain_order=True)
-    networks = rows.sort("created").group_by(["kind", *UNIT]).agg(pl.col("network_id").last())
-    return rows.join(networks, on=["kind", *UNIT, "network_id"], how="semi", nulls_equal=True)
+    same = ["network_id", *_SIZES, "noise", "rate", "noise_seed", "labels", "decoder", "layer"]
+    rows = latest(newest, same, ["decoder_version", "created"])
+    network = pl.col("network_id")
+    return rows.filter(network == network.sort_by("created").last().over("kind", *UNIT))
 
 
 def choose_layers(readings: pl.DataFrame) -> pl.DataFrame:
@@ -95,7 +106,12 @@ def units(readings: pl.DataFrame) -> pl.DataFrame:
         its own chosen layer), `pixels` (the input layer), `clean` (the clean network, corrupted
         labels) and `true_labels` (fitted on true labels: a reference). What was not run is null.
     """
-    rows = _fine(current(readings)).filter(pl.col("memorized").fill_null(True))
+    return units_of_current(current(readings))
+
+
+def units_of_current(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return `units` of rows that `current` returned."""
+    rows = _fine(readings).filter(pl.col("memorized").fill_null(True))
     chosen = choose_layers(rows)
     corrupted, memorized = pl.col("labels") == "corrupted", pl.col("kind") == "memorized"
     at_chosen = rows.join(
@@ -132,7 +148,7 @@ def units(readings: pl.DataFrame) -> pl.DataFrame:
     for control, on, name in controls:
         values = control.select(*on, pl.col("test_accuracy").alias(name))
         frame = frame.join(values, on=on, how="left", nulls_equal=True, validate="m:1")
-    return frame.sort([*UNIT, "decoder"])
+    return frame.with_columns(pl.col(pl.Categorical).cast(pl.String)).sort([*UNIT, "decoder"])
 
 
 def recovery(frame: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import polars as pl
 
 from memgen_bench.errors import StoreError
 from memgen_bench.files import write_atomically
-from memgen_bench.store import read_plans, read_results
+from memgen_bench.store import read_frame
 from memgen_leaderboard import scores
 
 if TYPE_CHECKING:
@@ -43,20 +43,22 @@ def boards(results: Path) -> list[Board]:
     Raises:
         StoreError: There is no folder, or it is damaged.
     """
-    readings = pl.DataFrame(pl.from_arrow(read_results(results)))
-    plans = pl.DataFrame(pl.from_arrow(read_plans(results)))
+    readings = read_frame(results, "readings", ["key", *scores.COLUMNS])
+    readings = readings.with_columns(pl.col(scores.NAMES).cast(pl.Categorical))
+    plans = read_frame(results, "plans")
     if plans.is_empty() and readings.height:
         raise StoreError(f"{results}: lacks plans/, which says what belongs to which suite")
     found = []
     for (suite, version), keys in sorted(plans.group_by("suite", "suite_version")):
         rows = readings.join(keys, on="key", how="semi")
-        frame = scores.units(rows)
+        current = scores.current(rows)
+        frame = scores.units_of_current(current)
         if frame.height:
-            found.append(_board(f"{suite} v{version}", rows, frame))
+            found.append(_board(f"{suite} v{version}", frame, _left_out(rows, current)))
     return found
 
 
-def _board(suite: str, readings: pl.DataFrame, frame: pl.DataFrame) -> Board:
+def _board(suite: str, frame: pl.DataFrame, left_out: list[str]) -> Board:
     table, rates = scores.board(frame), scores.by_rate(frame)
     draws = list(rates.select("noise", "rate").unique().sort("noise", "rate").iter_rows())
     accuracies = {(d, n, r): a for d, n, r, a, *_ in rates.iter_rows()}
@@ -69,7 +71,7 @@ def _board(suite: str, readings: pl.DataFrame, frame: pl.DataFrame) -> Board:
         title=_title(suite, frame),
         columns=(*columns, *headings),
         rows=tuple(rows),
-        notes=_notes(readings, frame, table),
+        notes=(*_notes(frame), *left_out, *_not_ranked(table)),
     )
 
 
@@ -105,10 +107,10 @@ def _readout_row(frame: pl.DataFrame, draws: list[tuple[str, float]]) -> tuple[s
     return ("", "readout", _percent(0.0), _percent(overall), "", "", "", *map(_percent, per_draw))
 
 
-def _notes(readings: pl.DataFrame, frame: pl.DataFrame, table: pl.DataFrame) -> tuple[str, ...]:
+def _notes(frame: pl.DataFrame) -> tuple[str, ...]:
     ranked = frame.filter(pl.col("rankable"))
     networks = ranked.select(scores.UNIT).unique().height
-    notes = [
+    return (
         f"Test accuracy on true labels in %, decoders fitted on corrupted labels of memorized "
         f"networks; the first columns are means over {networks} networks at rates at which the "
         "noise leaves the true label the likeliest.",
@@ -117,14 +119,21 @@ def _notes(readings: pl.DataFrame, frame: pl.DataFrame, table: pl.DataFrame) -> 
         "The gains compare with the same decoder on the untrained network and on raw pixels, in "
         "points.",
         _layer_note(frame),
+    )
+
+
+def _left_out(readings: pl.DataFrame, current: pl.DataFrame) -> list[str]:
+    failed = current.filter(pl.col("status") == "failed").height
+    lost = readings.filter(pl.col("memorized") == False)["network_id"].n_unique()  # noqa: E712
+    return [
+        *[f"{failed} readings failed."] * bool(failed),
+        *[f"{lost} networks did not memorize and are left out."] * bool(lost),
     ]
-    failed = scores.current(readings).filter(pl.col("status") == "failed").height
-    lost = readings.filter(pl.col("memorized") == False).select("network_id").n_unique()  # noqa: E712
-    notes += [f"{failed} readings failed."] * bool(failed)
-    notes += [f"{lost} networks did not memorize and are left out."] * bool(lost)
+
+
+def _not_ranked(table: pl.DataFrame) -> list[str]:
     short = table.filter(pl.col("coverage") < scores.LEAST_COVERAGE)["decoder"].to_list()
-    notes += [f"Not ranked, too few readings: {', '.join(short)}."] * bool(short)
-    return tuple(notes)
+    return [f"Not ranked, too few readings: {', '.join(short)}."] * bool(short)
 
 
 def _layer_note(frame: pl.DataFrame) -> str:

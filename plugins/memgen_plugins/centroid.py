@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
-import numpy as np
+import torch
 
 from memgen_bench import DecoderSpec, hookimpl
-from memgen_plugins.argmax import ArgmaxClassifier
+from memgen_plugins.argmax import LinearScores, MomentClassifier
 
 if TYPE_CHECKING:
-    from memgen_plugins.argmax import Matrix
+    from memgen_bench.moments import Moments
 
 
-class CosineCentroid(ArgmaxClassifier):
+class CosineCentroid(LinearScores, MomentClassifier):
     """Nearest class mean by cosine: argmax_k ⟨x, m_k⟩ / ‖m_k‖.
 
     A class whose mean is zero scores 0; ties go to the lowest class.
@@ -29,23 +29,28 @@ class CosineCentroid(ArgmaxClassifier):
         Rocchio 1971; Mensink et al. 2013.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Average each class over activations X (N×D) and labels y (N)."""
-        X, index = self._start(X, y)
-        means = np.stack([X[index == k].mean(axis=0) for k in range(len(self.classes_))])
-        lengths = np.linalg.norm(means, axis=1, keepdims=True)
-        self.coef_ = np.divide(means, lengths, out=np.zeros_like(means), where=lengths > 0)
-        return self
-
-    def _scores(self, X: Matrix) -> Matrix:
-        scores: Matrix = X @ self.coef_.T
-        return scores
+    def _fit(self, moments: Moments) -> None:
+        lengths = torch.linalg.vector_norm(moments.means, dim=1, keepdim=True)
+        self._set(torch.where(lengths > 0, moments.means / lengths, 0.0))
 
 
-def _build_euclidean() -> Any:
-    from sklearn.neighbors import NearestCentroid
+class EuclideanCentroid(LinearScores, MomentClassifier):
+    """Nearest class mean by distance: argmax_k ⟨x, m_k⟩ − ‖m_k‖² / 2.
 
-    return NearestCentroid()
+    Attributes:
+        classes_: The classes seen, ascending.
+        coef_: The class means, K×D, float64.
+        intercept_: −‖m_k‖² / 2, K, float64.
+
+    Cost:
+        Fit ND FLOPs, predict 2MDK.
+
+    References:
+        Mensink et al. 2013.
+    """
+
+    def _fit(self, moments: Moments) -> None:
+        self._set(moments.means, -moments.means.square().sum(dim=1) / 2)
 
 
 @hookimpl
@@ -54,14 +59,18 @@ def register_decoders() -> list[DecoderSpec]:
     return [
         DecoderSpec(
             name="ncm",
+            version=2,
             summary="nearest class mean by cosine",
             citation="Rocchio 1971; Mensink et al. 2013",
             build=CosineCentroid,
+            arrays="torch",
         ),
         DecoderSpec(
             name="ncm-euclidean",
+            version=2,
             summary="nearest class mean by Euclidean distance",
             citation="Rocchio 1971; Mensink et al. 2013",
-            build=_build_euclidean,
+            build=EuclideanCentroid,
+            arrays="torch",
         ),
     ]

@@ -6,20 +6,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.preprocessing import normalize
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+import torch
 
 from memgen_bench import DecoderSpec, hookimpl
+from memgen_bench.neighbors import Neighbors
+from memgen_plugins.argmax import ArgmaxClassifier
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-_BLOCK = 1024  # test points whose similarities are held at once
+    from collections.abc import Iterator
 
 
-class CosineNeighbors(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # untyped base
+class CosineNeighbors(ArgmaxClassifier):
     """Majority label among the training points with the largest cosine similarity; exact.
 
     Where there are fewer points than neighbours all of them vote. Ties between labels go to the
@@ -41,34 +38,29 @@ class CosineNeighbors(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # u
     def __init__(self, n_neighbors: int = 5) -> None:
         self.n_neighbors = n_neighbors
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Remember activations X (N×D) and labels y (N)."""
+    def fit(self, X: Any, y: Any, neighbors: Neighbors | None = None) -> Self:
+        """Remember activations and labels.
+
+        Args:
+            X: Activations, N×D.
+            y: Labels, N.
+            neighbors: A search among X that is shared with other decoders.
+        """
         if self.n_neighbors < 1:
             raise ValueError(f"n_neighbors={self.n_neighbors} must be at least 1")
-        X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
-        check_classification_targets(y)
-        self.classes_, self._index = np.unique(y, return_inverse=True)
-        self._directions = normalize(X)
+        X, self._index = self._start(X, y)
+        self._neighbors = neighbors or Neighbors(X)
         return self
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the majority label of the neighbours, for each row of X."""
-        check_is_fitted(self)
-        X = normalize(validate_data(self, X, reset=False, dtype=self._directions.dtype))
-        blocks = [self._vote(X[start : start + _BLOCK]) for start in range(0, len(X), _BLOCK)]
-        labels: npt.NDArray[Any] = self.classes_[np.concatenate(blocks)]
-        return labels
+    def _parts(self, X: torch.Tensor) -> Iterator[torch.Tensor]:
+        yield self._scores(X)  # at once: the search makes its own blocks
 
-    def _vote(self, X: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        similarity = X @ self._directions.T
-        k = min(self.n_neighbors, similarity.shape[1])
-        nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
-        rows = np.arange(len(X))[:, None] * len(self.classes_)
-        votes = np.bincount(
-            (rows + self._index[nearest]).ravel(), minlength=len(X) * len(self.classes_)
-        )
-        best: npt.NDArray[np.int64] = votes.reshape(len(X), -1).argmax(axis=1)
-        return best
+    def _scores(self, X: torch.Tensor) -> torch.Tensor:
+        nearest = self._neighbors.query(X, self.n_neighbors).numpy()
+        count = len(self.classes_)
+        places = np.arange(len(nearest))[:, None] * count + self._index[nearest]
+        votes = np.bincount(places.ravel(), minlength=len(nearest) * count)
+        return torch.from_numpy(votes.reshape(-1, count).astype(np.float64))
 
 
 @hookimpl
@@ -77,9 +69,12 @@ def register_decoders() -> list[DecoderSpec]:
     return [
         DecoderSpec(
             name=f"knn-{k}",
+            version=2,
             summary=f"majority of the {k} nearest neighbours by cosine",
             citation="Cover & Hart 1967",
             build=partial(CosineNeighbors, n_neighbors=k),
+            arrays="torch",
+            needs=("neighbors",),
         )
         for k in (5, 50)
     ]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from memgen_bench import DecoderSpec, hookimpl
-from memgen_plugins.argmax import ArgmaxClassifier
+from memgen_bench.compute import as_tensor
+from memgen_plugins.argmax import LinearScores, MomentClassifier
 
 if TYPE_CHECKING:
-    from memgen_plugins.argmax import Matrix
+    from memgen_bench.moments import Moments
 
 _MASC = (
     "Ketha & Ramaswamy 2025, arXiv 2501.14687; the same decision as CLAFIC: Watanabe, Lambert, "
@@ -19,13 +21,7 @@ _MASC = (
 )
 
 
-def _principal_axes(X: Matrix) -> tuple[Matrix, Matrix]:
-    """Eigenvalues (descending) and eigenvectors (columns) of the uncentred second moment."""
-    values, vectors = np.linalg.eigh(X.T @ X / len(X))
-    return np.maximum(values[::-1], 0.0), vectors[:, ::-1]
-
-
-class MASC(ArgmaxClassifier):
+class MASC(MomentClassifier):
     """Minimum angle subspace classifier.
 
     Each class k is represented by the leading eigenvectors U_k of its *uncentred* second moment
@@ -44,10 +40,11 @@ class MASC(ArgmaxClassifier):
     Attributes:
         classes_: The classes seen, ascending.
         n_components_: p_k of each class.
-        subspaces_: U_k of each class, D×p_k, float64.
+        components_: The subspaces' axes as rows, class after class, Σp_k×D, float32.
 
     Cost:
-        Fit 2ND² + 9KD³ FLOPs, predict 2MD·Σp_k.
+        Fit 2ND² + 9KD³ FLOPs, predict 2MD·Σp_k; a class of n_k < D points takes 2n_k²D + 9n_k³ +
+        2n_k²D of the fit.
 
     References:
         Ketha & Ramaswamy, arXiv 2501.14687. The decision rule is that of CLAFIC (Watanabe et al.
@@ -57,41 +54,42 @@ class MASC(ArgmaxClassifier):
     def __init__(self, variance: float = 0.99) -> None:
         self.variance = variance
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Find the subspace of each class.
-
-        Args:
-            X: Activations, N×D.
-            y: Labels, N.
-
-        Raises:
-            ValueError: `variance` is not between 0 and 1, or an array is unusable.
-        """
+    def _fit(self, moments: Moments) -> None:
         if not 0 < self.variance < 1:
             raise ValueError(f"variance={self.variance} must lie between 0 and 1, exclusive")
-        X, index = self._start(X, y)
-        self.subspaces_ = [self._subspace(X[index == k]) for k in range(len(self.classes_))]
-        self.n_components_ = np.array([basis.shape[1] for basis in self.subspaces_])
-        return self
+        axes = [moments.axes(k) for k in range(len(moments.classes))]
+        self.n_components_ = np.array([self._needed(values) for values, _ in axes])
+        shape = (int(self.n_components_.sum()), moments.dim)
+        self.components_ = moments.scratch.empty(shape)
+        for place, (_, vectors) in zip(self._places(), axes, strict=True):
+            self.components_[place] = vectors[:, : place.stop - place.start].T.cpu().numpy()
 
-    def _subspace(self, X: Matrix) -> Matrix:
-        values, vectors = _principal_axes(X)
-        total = values.sum()
-        if total == 0:
-            return vectors[:, :0]
-        return vectors[:, : int(np.sum(np.cumsum(values) / total <= self.variance)) + 1]
+    def _needed(self, values: torch.Tensor) -> int:
+        """Return how many axes it takes to exceed the share."""
+        share = values.double().cumsum(0)
+        if float(share[-1]) == 0:
+            return 0
+        return min(int((share / share[-1] <= self.variance).sum()) + 1, len(values))
+
+    def _places(self) -> list[slice]:
+        ends = np.cumsum(self.n_components_).tolist()
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True  # subspaces through the origin cannot part blobs
         return tags
 
-    def _scores(self, X: Matrix) -> Matrix:
-        projected = [np.square(X @ basis).sum(axis=1) for basis in self.subspaces_]
-        return np.stack(projected, axis=1)
+    def _scores(self, X: torch.Tensor) -> torch.Tensor:
+        X = X.float()
+        projected = [
+            (X @ as_tensor(self.components_[place]).to(X.device).T).square_().sum(dim=1)
+            for place in self._places()
+        ]
+        return torch.stack(projected, dim=1)
 
 
-class VeLPIC(ArgmaxClassifier):
+class VeLPIC(LinearScores, MomentClassifier):
     """One vector per class: the first eigenvector v_k of its uncentred second moment.
 
     Its sign is chosen so that the mean projection of *all* training points is not negative; a
@@ -110,31 +108,20 @@ class VeLPIC(ArgmaxClassifier):
         NeurIPS 2021).
     """
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Find the vector of each class from activations X (N×D) and labels y (N)."""
-        X, index = self._start(X, y)
-        mean = X.mean(axis=0)
-        self.coef_ = np.stack(
-            [self._vector(X[index == k], mean) for k in range(len(self.classes_))]
-        )
-        return self
+    def _fit(self, moments: Moments) -> None:
+        mean = moments.mean()
+        self._set(torch.stack([self._vector(moments, k, mean) for k in range(len(moments.counts))]))
 
     @staticmethod
-    def _vector(X: Matrix, mean: Matrix) -> Matrix:
-        values, vectors = _principal_axes(X)
-        if values[0] == 0:
-            return np.zeros(X.shape[1])
-        vector = vectors[:, 0]
+    def _vector(moments: Moments, k: int, mean: torch.Tensor) -> torch.Tensor:
+        values, axes = moments.axes(k)
+        vector = axes[:, 0].double() * (values[0] > 0)
         return -vector if vector @ mean < 0 else vector
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True  # a vector's length decides too: blobs overlap
         return tags
-
-    def _scores(self, X: Matrix) -> Matrix:
-        scores: Matrix = X @ self.coef_.T
-        return scores
 
 
 @hookimpl
@@ -143,18 +130,24 @@ def register_decoders() -> list[DecoderSpec]:
     return [
         DecoderSpec(
             name="masc",
+            version=2,
+            arrays="torch",
             summary="minimum angle subspace classifier, 99 % of the variance (the paper's)",
             citation=_MASC,
             build=MASC,
         ),
         DecoderSpec(
             name="masc-75",
+            version=2,
+            arrays="torch",
             summary="minimum angle subspace classifier, 75 % of the variance",
             citation=_MASC,
             build=partial(MASC, variance=0.75),
         ),
         DecoderSpec(
             name="velpic",
+            version=2,
+            arrays="torch",
             summary="first principal vector of each class",
             citation="Ketha & Ramaswamy 2026, arXiv 2603.19865",
             build=VeLPIC,

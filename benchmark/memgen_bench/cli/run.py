@@ -18,6 +18,18 @@ def _axis(name: str, help_: str) -> Any:
     return typer.Option(f"--{name}", help=f"{help_}; may be repeated.", rich_help_panel="Axes")
 
 
+def _bytes(text: str) -> int:
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        size = int(TypeAdapter(ByteSize).validate_python(text))
+    except ValidationError:
+        size = 0
+    if size <= 0:
+        raise typer.BadParameter(f"{text!r} is no size; write one as 500MB or 4GiB")
+    return size
+
+
 def run(
     suite: Annotated[str, typer.Option(help="A suite's name or TOML file.")] = "core",
     everything: Annotated[bool, typer.Option("--all", help="Every combination.")] = False,
@@ -47,6 +59,14 @@ def run(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
     jobs: Annotated[
         int | None, typer.Option(help="Networks at once; cores ÷ threads by default.", min=1)
+    ] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            help="For activations, as 500MB or 4GiB; half of what is free by default.",
+            parser=_bytes,
+            metavar="SIZE",
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan.")] = False,
     plugins: options.Plugins = None,
@@ -84,14 +104,15 @@ def run(
         if not dry_run:
             print(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
         return
-    _run(suite, axes, results, jobs, plugins, places, slow=slow)
+    resources: dict[str, Any] = {"jobs": jobs, "memory": memory}
+    _run(suite, axes, results, resources, plugins, places, slow=slow)
 
 
 def _run(
     suite: str,
     axes: dict[str, Any],
     results: Path,
-    jobs: int | None,
+    resources: dict[str, Any],
     plugins: list[Path] | None,
     places: dict[str, Any],
     *,
@@ -116,7 +137,7 @@ def _run(
                 **places,
                 slow=slow,
                 results=results,
-                jobs=jobs,
+                **resources,
                 plugins=plugins or (),
                 observer=observer,
             )
@@ -179,6 +200,6 @@ def _print_plan(
         print(f"{model} on {dataset}: {count} {kind}")
     for fault in dict.fromkeys(network.fault for network in plan.networks if network.fault):
         print(f"will fail: {fault}")
-    decoders = {d.decoder for network in plan.networks for d in network.decodings if d.decoder}
+    decoders = {d.decoder for network in plan.networks for d in network.decoders if d.decoder}
     print(f"decoders: {', '.join(sorted(decoders))}")
     print(f"{len(plan.networks)} networks, {plan.reading_count} readings")

@@ -1,0 +1,426 @@
+"""Class moments: all that many decoders need to know of the points of each class.
+
+They come in two forms with one interface. *Streamed* moments are D×D sums that were added up while
+activations went by. *Kept* moments hold the points themselves, which take less room where there
+are few for their width, and compute what is asked for; where a class has fewer points than
+dimensions, its axes come from the Gram matrix of its points. Which form it is, and in which blocks
+it is computed, depends on shapes alone.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+
+from memgen_bench.compute import as_tensor, block_rows, eigh, eigh_each, finish
+from memgen_bench.scratch import Scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from memgen_bench.specs import Labels
+
+T = TypeVar("T")
+
+# Both label settings share their sums, one for each pair of given and true label, where these have
+# at most this many elements (256 MiB).
+PAIR_LIMIT = 2**25
+# Rows wait until there are this many, on average, for each group that they are added up in.
+_ROWS_A_GROUP = 1024
+# ... or until they take up this much room.
+WAITING_BYTES = 64 << 20
+# A Gram matrix is computed in blocks of so many rows, each up to the diagonal.
+_GRAM_BLOCK = 192
+# Up to this size eigenproblems are solved side by side, a thread for each.
+_SIDE_BY_SIDE = 1024
+
+
+def keeps_points(count: int, dim: int, num_classes: int) -> bool:
+    """Whether N×D float32 points take less room than K×D×D float64 sums for two label settings."""
+    return count <= 4 * num_classes * dim
+
+
+def least_bytes(count: int, dim: int, num_classes: int) -> int:
+    """Return the memory that N points' moments of both label settings need; 0 if kept as points."""
+    if keeps_points(count, dim, num_classes):
+        return 0
+    pairs = num_classes**2 * dim**2
+    return 8 * (pairs if pairs <= PAIR_LIMIT else 2 * num_classes * dim**2) + WAITING_BYTES
+
+
+class Moments(ABC):
+    """The moments of the points of each class.
+
+    Matrices are float64 tensors on the device where the points are, unless said otherwise;
+    `np.asarray` turns those on the CPU into arrays. They belong to all decoders and must not be
+    written to. What is computed from them is kept, so that decoders share it; each decoder gets a
+    view of its own, `for_decoder`, whose account says what it would have spent alone.
+
+    Attributes:
+        classes: The labels with at least one point, ascending, K.
+        counts: Points of each class, K.
+        means: Mean of each class, K×D.
+        scratch: Where large results are kept.
+        seconds: The account: what adding up, and what was used of earlier computations, took.
+    """
+
+    classes: Labels
+    counts: torch.Tensor
+    means: torch.Tensor
+
+    def __init__(self, adding_seconds: float, scratch: Scratch | None = None) -> None:
+        self.scratch = scratch or Scratch()
+        self.seconds = self._adding_seconds = adding_seconds
+        self._kept: dict[str, tuple[Any, dict[str, float]]] = {}
+        self._paid: set[str] = set()
+        self._used: dict[str, float] = {}
+        self._computed = 0.0
+
+    def for_decoder(self) -> Moments:
+        """Return a view that shares what is known and has a fresh account."""
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view.seconds, view._paid, view._used = self._adding_seconds, set(), {}
+        return view
+
+    def _once(self, name: str, compute: Callable[[], T]) -> T:
+        """Compute what has a name, or return what was computed before and account for it.
+
+        What a computation used of others is kept with its own cost: nobody pays twice for those.
+        """
+        if name in self._kept:
+            value, used = self._kept[name]
+            self.seconds += sum(cost for step, cost in used.items() if step not in self._paid)
+        else:
+            outer, self._used = self._used, {}
+            before, started = self._computed, time.perf_counter()
+            value = compute()
+            finish(self.means.device)
+            own = time.perf_counter() - started - (self._computed - before)
+            self._computed += own
+            used = self._used | {name: own}
+            self._kept[name], self._used = (value, used), outer
+        self._used |= used
+        self._paid |= used.keys()
+        found: T = value
+        return found
+
+    def _held(self, matrix: torch.Tensor) -> torch.Tensor:
+        """Return a matrix that is to be kept, perhaps moved to a file."""
+        if not matrix.is_cpu:
+            return matrix
+        return as_tensor(self.scratch.hold(matrix.contiguous().numpy()))
+
+    @property
+    def dim(self) -> int:
+        """Width D of the points."""
+        return self.means.shape[1]
+
+    @abstractmethod
+    def second(self, k: int) -> torch.Tensor:
+        """Return Σ x xᵀ over the points of the k-th class, D×D."""
+
+    def axes(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the principal axes of the k-th class about the origin.
+
+        They are the eigenvalues (descending, R, float64) and the eigenvectors (columns, D×R,
+        computed in float64, rounded to float32) of the uncentred second moment Σ x xᵀ / n_k;
+        R = min(n_k, D).
+        """
+        return self._once("axes", self._all_axes)[k]
+
+    def _all_axes(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return the axes of every class; small eigenproblems are solved side by side."""
+        classes = range(len(self.classes))
+        if max(self._side(k) for k in classes) > _SIDE_BY_SIDE:
+            return [self._axes(k, *eigh(self._square(k))) for k in classes]
+        solved = eigh_each([self._square(k) for k in classes])
+        return [self._axes(k, *solved[k]) for k in classes]
+
+    def _side(self, k: int) -> int:
+        """Return the size of the eigenproblem of the k-th class."""
+        return self.dim
+
+    def _square(self, k: int) -> torch.Tensor:
+        """Return the matrix of the eigenproblem of the k-th class."""
+        return self.second(k) / self.counts[k]
+
+    def _axes(
+        self, k: int, values: torch.Tensor, vectors: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return eigenvalues and axes from the solution (ascending) of the eigenproblem."""
+        rank = min(int(self.counts[k]), self.dim)
+        return values.flip(0)[:rank].clamp(min=0), self._held(vectors.float().flip(1)[:, :rank])
+
+    def covariance(self, k: int) -> torch.Tensor:
+        """Return the covariance of the k-th class about its mean (divided by n_k), D×D."""
+        mean = self.means[k]
+        return self.second(k) / self.counts[k] - torch.outer(mean, mean)
+
+    def within(self) -> torch.Tensor:
+        """Return the scatter within classes, Σ_k n_k·covariance(k), D×D."""
+        return self._once("within", self._within)
+
+    def _within(self) -> torch.Tensor:
+        scatter = torch.zeros(self.dim, self.dim, dtype=torch.float64, device=self.means.device)
+        for k in range(len(self.classes)):
+            scatter += self.counts[k] * self.covariance(k)
+        return self._held(scatter)
+
+    def total(self) -> torch.Tensor:
+        """Return the scatter of all points about their mean, D×D."""
+        shift = self.means - self.mean()
+        return self.within() + (shift.T * self.counts) @ shift
+
+    def mean(self) -> torch.Tensor:
+        """Return the mean of all points, D."""
+        return (self.counts.double() / self.counts.sum()) @ self.means
+
+
+class StreamedMoments(Moments):
+    """Moments added up while the points went by.
+
+    Args:
+        counts: Points of each label 0..K-1.
+        sums: Sum of the points of each label, K×D.
+        seconds: Σ x xᵀ over the points of each label, K×D×D.
+        adding_seconds: What it took to add them up.
+    """
+
+    def __init__(
+        self,
+        counts: torch.Tensor,
+        sums: torch.Tensor,
+        seconds: torch.Tensor,
+        adding_seconds: float,
+    ) -> None:
+        super().__init__(adding_seconds)
+        self._labels = torch.nonzero(counts).flatten().tolist()
+        self.classes = np.array(self._labels, dtype=np.int64)
+        self.counts = counts[self._labels]
+        self.means = sums[self._labels] / self.counts[:, None]
+        self._seconds = seconds
+
+    def second(self, k: int) -> torch.Tensor:
+        """Return Σ x xᵀ over the points of the k-th class, D×D."""
+        return self._seconds[self._labels[k]]
+
+
+class KeptMoments(Moments):
+    """Moments computed from the points when asked for.
+
+    Args:
+        X: Points, N×D, perhaps in a memory-mapped file.
+        y: Their labels, N.
+        device: Where to compute; where X lies by default.
+        scratch: Where large results are kept.
+    """
+
+    def __init__(
+        self,
+        X: torch.Tensor,
+        y: Labels,
+        *,
+        device: torch.device | None = None,
+        scratch: Scratch | None = None,
+    ) -> None:
+        started = time.perf_counter()
+        self._X, self._device = X, device or X.device
+        self.classes = np.unique(y)
+        self._rows = [
+            torch.from_numpy(np.flatnonzero(y == label)).to(X.device) for label in self.classes
+        ]
+        self.counts = torch.tensor([len(rows) for rows in self._rows], device=self._device)
+        self.means = torch.stack([self._mean(k) for k in range(len(self._rows))])
+        super().__init__(time.perf_counter() - started, scratch)
+
+    def _points(self, k: int) -> Iterator[torch.Tensor]:
+        """Yield the points of a class in blocks."""
+        for rows in torch.split(self._rows[k], block_rows(self._X.shape[1])):
+            yield self._X[rows].to(self._device)
+
+    def _mean(self, k: int) -> torch.Tensor:
+        sums = [points.sum(dim=0, dtype=torch.float64) for points in self._points(k)]
+        return torch.stack(sums).sum(dim=0) / len(self._rows[k])
+
+    def second(self, k: int) -> torch.Tensor:
+        """Return Σ x xᵀ over the points of the k-th class, D×D."""
+        return self._once(f"second {k}", lambda: self._held(self._gram(self.dim, self._points(k))))
+
+    def _gram(self, size: int, parts: Iterator[torch.Tensor]) -> torch.Tensor:
+        lower = torch.zeros(size, size, dtype=torch.float64, device=self._device)
+        for part in parts:
+            add_gram(lower, part.double())
+        return symmetric(lower)
+
+    def _side(self, k: int) -> int:
+        return min(len(self._rows[k]), self.dim)
+
+    def _square(self, k: int) -> torch.Tensor:
+        """Return the second moment, or the n×n Gram matrix where that is the smaller one."""
+        count = len(self._rows[k])
+        if count >= self.dim:
+            return super()._square(k)
+        return self._gram(count, (columns.T for _, columns in self._columns(k))).div_(count)
+
+    def _axes(
+        self, k: int, values: torch.Tensor, vectors: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        count = len(self._rows[k])
+        if count >= self.dim:
+            return super()._axes(k, values, vectors)
+        vectors = vectors.float().flip(1)
+        if self._device.type == "cpu":
+            axes = as_tensor(self.scratch.empty((self.dim, count)))
+        else:
+            axes = torch.empty(self.dim, count, device=self._device)
+        for place, columns in self._columns(k):
+            torch.matmul(columns.T.float(), vectors, out=axes[place])
+        axes /= torch.linalg.vector_norm(axes, dim=0).clamp_(min=1e-30)
+        return values.flip(0).clamp(min=0), axes
+
+    def _columns(self, k: int) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield a class's points in blocks of columns, and which columns they are."""
+        rows = self._rows[k]
+        width = block_rows(len(rows))
+        for start in range(0, self.dim, width):
+            place = slice(start, start + width)
+            yield place, self._X[:, place][rows].to(self._device)
+
+
+def add_gram(lower: torch.Tensor, rows: torch.Tensor) -> None:
+    """Add rowsᵀ·rows to the lower triangle, at least, of a float64 D×D matrix, block by block."""
+    for start in range(0, len(lower), _GRAM_BLOCK):
+        stop = min(start + _GRAM_BLOCK, len(lower))
+        lower[start:stop, :stop].addmm_(rows[:, start:stop].T, rows[:, :stop])
+
+
+def symmetric(lower: torch.Tensor) -> torch.Tensor:
+    """Return the symmetric matrices whose lower triangles are given."""
+    return torch.tril(lower) + torch.tril(lower, -1).mT
+
+
+class _Sums:
+    """Counts, sums and second moments of groups of points."""
+
+    def __init__(self, groups: Labels, count: int, dim: int, device: torch.device) -> None:
+        self._groups, self._position = groups, 0
+        self.counts = torch.zeros(count, dtype=torch.int64, device=device)
+        self.sums = torch.zeros(count, dim, dtype=torch.float64, device=device)
+        self.lower = torch.zeros(count, dim, dim, dtype=torch.float64, device=device)
+        self.seconds = 0.0
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Add the points that come next."""
+        started = time.perf_counter()
+        groups = self._groups[self._position : self._position + len(rows)]
+        self._position += len(rows)
+        order = np.argsort(groups, kind="stable")
+        rows = rows[torch.from_numpy(order).to(rows.device)]
+        found, starts = np.unique(groups[order], return_index=True)
+        for group, part in zip(
+            found.tolist(), torch.tensor_split(rows, starts[1:].tolist()), strict=True
+        ):
+            part = part.double()
+            self.counts[group] += len(part)
+            self.sums[group] += part.sum(dim=0)
+            add_gram(self.lower[group], part)
+        finish(rows.device)
+        self.seconds += time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The labels of all training points under one draw.
+
+    Attributes:
+        settings: Label setting to labels, N each: `corrupted` and `true`, or `true` alone.
+        wanted: The settings whose moments are wanted.
+    """
+
+    settings: Mapping[str, Labels]
+    wanted: frozenset[str]
+
+    def paired(self, num_classes: int, dim: int) -> bool:
+        """Whether the sums of all pairs of labels are few enough to serve both settings."""
+        return len(self.settings) == 2 and num_classes**2 * dim**2 <= PAIR_LIMIT
+
+    def bytes(self, num_classes: int, dim: int) -> int:
+        """Return how much memory the sums take."""
+        groups = num_classes if self.paired(num_classes, dim) else len(self.wanted)
+        return 8 * groups * num_classes * dim**2
+
+
+class Adding:
+    """Adds up the moments of points that come in batches, for each wanted label setting.
+
+    Args:
+        labelling: The labels of all points that will come.
+        num_classes: K; labels are 0..K-1.
+        dim: Width D of the points.
+        device: Where to add up.
+    """
+
+    def __init__(
+        self, labelling: Labelling, *, num_classes: int, dim: int, device: torch.device
+    ) -> None:
+        self._settings, self._num_classes = list(labelling.settings), num_classes
+        self._paired = labelling.paired(num_classes, dim)
+        if self._paired:
+            first, second = labelling.settings.values()
+            pairs = _Sums(first * num_classes + second, num_classes**2, dim, device)
+            self._sums = dict.fromkeys(self._settings, pairs)
+        else:
+            self._sums = {
+                setting: _Sums(labelling.settings[setting], num_classes, dim, device)
+                for setting in sorted(labelling.wanted)
+            }
+        groups = num_classes**2 if self._paired else num_classes
+        self._block = max(1, min(_ROWS_A_GROUP * groups, WAITING_BYTES // (4 * dim)))
+        self._waiting: list[torch.Tensor] = []
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Add the points that come next, B×D."""
+        self._waiting.append(rows)
+        if sum(map(len, self._waiting)) >= self._block:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        rows = torch.cat(self._waiting)
+        self._waiting.clear()
+        for sums in {id(each): each for each in self._sums.values()}.values():
+            sums.add(rows)
+
+    def moments(self, setting: str) -> Moments:
+        """Return the moments under a wanted label setting; all points must have come."""
+        self._flush()
+        sums = self._sums[setting]
+        if not self._paired:
+            return StreamedMoments(sums.counts, sums.sums, symmetric(sums.lower), sums.seconds)
+        started = time.perf_counter()
+        pairs, other = (self._num_classes,) * 2, 1 - self._settings.index(setting)
+        counts, totals, lower = (
+            each.view(*pairs, *each.shape[1:]).sum(dim=other)
+            for each in (sums.counts, sums.sums, sums.lower)
+        )
+        merging = time.perf_counter() - started
+        return StreamedMoments(counts, totals, symmetric(lower), sums.seconds + merging)
+
+
+def moments_of(X: Any, y: Labels) -> Moments:
+    """Return the moments of points X (N×D) with labels y (N, 0..K-1), in the smaller form."""
+    X, num_classes = as_tensor(X), int(np.max(y)) + 1
+    if keeps_points(len(X), X.shape[1], num_classes):
+        return KeptMoments(X, y)
+    labelling = Labelling({"true": np.asarray(y)}, frozenset({"true"}))
+    adding = Adding(labelling, num_classes=num_classes, dim=X.shape[1], device=X.device)
+    for rows in torch.split(X, block_rows(X.shape[1])):
+        adding.add(rows)
+    return adding.moments("true")
