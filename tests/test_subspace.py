@@ -136,3 +136,11 @@ def test_corner_cases_are_defined() -> None:
 def test_an_impossible_variance_is_refused(variance: float) -> None:
     with pytest.raises(ValueError, match="must lie between 0 and 1"):
         MASC(variance=variance).fit(np.eye(4), [0, 0, 1, 1])
+
+
+def test_classes_that_span_the_whole_space_tie_exactly() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 6)).astype(np.float32), np.arange(300) % 3 + 4
+    fitted = MASC(variance=0.999).fit(X, y)
+    assert set(fitted.n_components_) == {6}
+    assert set(fitted.predict(rng.standard_normal((50, 6)).astype(np.float32))) == {4}

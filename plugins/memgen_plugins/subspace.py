@@ -31,8 +31,8 @@ class MASC(MomentClassifier):
 
     Defined corner cases: ties, a zero vector among them, go to the lowest class; a class without
     points is never predicted; a class of zero vectors has the empty subspace; with fewer points
-    than dimensions p_k is at most the number of points. Where subspaces of several classes span
-    the whole space, rounding decides.
+    than dimensions p_k is at most the number of points. A subspace that is the whole space makes
+    no angle with any point, exactly: of several such classes the lowest is predicted.
 
     Args:
         variance: Share of the second moment to keep, 0 < variance < 1.
@@ -82,11 +82,13 @@ class MASC(MomentClassifier):
 
     def _scores(self, X: torch.Tensor) -> torch.Tensor:
         X = X.float()
-        projected = [
-            (X @ as_tensor(self.components_[place]).to(X.device).T).square_().sum(dim=1)
-            for place in self._places()
-        ]
-        return torch.stack(projected, dim=1)
+        return torch.stack([self._projected(X, place) for place in self._places()], dim=1)
+
+    def _projected(self, X: torch.Tensor, place: slice) -> torch.Tensor:
+        """Return ‖U_kᵀ x‖² of each point."""
+        if place.stop - place.start == X.shape[1]:
+            return X.square().sum(dim=1)  # of the whole space: not up to rounding
+        return (X @ as_tensor(self.components_[place]).to(X.device).T).square_().sum(dim=1)
 
 
 class VeLPIC(LinearScores, MomentClassifier):
