@@ -432,7 +432,7 @@ def test_a_suite_has_a_whole_board_though_another_computed_a_part(
         ("decoders", ("masc", "lda-shrunk", "variance=0.75")),
         ("noises", ("uniform", "flip", "permute", "pair")),
         ("suites", ("core", "smoke", "fashion", "paper")),
-        ("plugins", ("subspace", "memgen_plugins/noises.py")),
+        ("plugins", ("decoders", "memgen_plugins/noises.py")),
     ],
 )
 def test_list_names_what_is_registered(

@@ -105,7 +105,7 @@ BROKEN = {
         offering("[Family(prefix='toy', summary='', resolve=decoder)]"),
         ("register_decoders", "toy"),
     ),
-    "name of a built-in": (offering("[decoder('masc')]"), ("masc", "subspace", "rename")),
+    "name of a built-in": (offering("[decoder('masc')]"), ("masc", "decoders", "rename")),
     "name twice": (offering("[decoder('twin'), decoder('twin')]"), ("twin", "twice", "rename")),
     "prefix of a built-in": (
         f"{PREAMBLE}\n@hookimpl\ndef register_models():\n"
@@ -146,7 +146,7 @@ def test_a_spec_knows_the_plugin_that_it_came_from() -> None:
     registry = load_registry()
     plugin = registry.decoders.plugin("masc")
     version = importlib.metadata.version("memgen-bench")
-    assert (plugin.name, plugin.distribution) == ("subspace", "memgen-bench")
+    assert (plugin.name, plugin.distribution) == ("decoders", "memgen-bench")
     assert plugin.version == version
     assert registry.models.plugin("timm/test_resnet").name == "timm_models"
     with pytest.raises(KeyError, match="no noise 'louder'"):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from memgen_bench import DecoderSpec, hookimpl
 from memgen_plugins.argmax import LinearScores, MomentClassifier
 
 if TYPE_CHECKING:
@@ -51,26 +50,3 @@ class EuclideanCentroid(LinearScores, MomentClassifier):
 
     def _fit(self, moments: Moments) -> None:
         self._set(moments.means, -moments.means.square().sum(dim=1) / 2)
-
-
-@hookimpl
-def register_decoders() -> list[DecoderSpec]:
-    """Offer both nearest class means."""
-    return [
-        DecoderSpec(
-            name="ncm",
-            version=2,
-            summary="nearest class mean by cosine",
-            citation="Rocchio 1971; Mensink et al. 2013",
-            build=CosineCentroid,
-            arrays="torch",
-        ),
-        DecoderSpec(
-            name="ncm-euclidean",
-            version=2,
-            summary="nearest class mean by Euclidean distance",
-            citation="Rocchio 1971; Mensink et al. 2013",
-            build=EuclideanCentroid,
-            arrays="torch",
-        ),
-    ]

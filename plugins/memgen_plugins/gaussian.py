@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from memgen_bench import DecoderSpec, NotApplicable, hookimpl
+from memgen_bench import NotApplicable
 from memgen_bench.compute import as_tensor
 from memgen_plugins.argmax import LinearScores, MomentClassifier, not_zero
 
@@ -163,35 +163,3 @@ def _cholesky(matrix: torch.Tensor, otherwise: str) -> torch.Tensor:
         raise NotApplicable(otherwise)
     factor: torch.Tensor = found.L
     return factor
-
-
-@hookimpl
-def register_decoders() -> list[DecoderSpec]:
-    """Offer LDA, and LDA and QDA with shrunk covariances."""
-    shrunk = "covariances shrunk per class by OAS (Chen et al. 2010)"
-    return [
-        DecoderSpec(
-            name="lda",
-            version=2,
-            summary="linear discriminant analysis, not regularised",
-            citation="Fisher 1936",
-            build=LDA,
-            arrays="torch",
-        ),
-        DecoderSpec(
-            name="lda-shrunk",
-            version=2,
-            summary=f"linear discriminant analysis, {shrunk}",
-            citation="Friedman 1989; Chen, Wiesel, Eldar & Hero 2010",
-            build=ShrunkLDA,
-            arrays="torch",
-        ),
-        DecoderSpec(
-            name="qda-shrunk",
-            version=2,
-            summary=f"quadratic discriminant analysis, {shrunk}",
-            citation="Friedman 1989; Chen, Wiesel, Eldar & Hero 2010",
-            build=ShrunkQDA,
-            arrays="torch",
-        ),
-    ]

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from memgen_bench import DecoderSpec, hookimpl
 from memgen_bench.compute import as_tensor, blocks, eigh
 from memgen_bench.scratch import Scratch
 from memgen_plugins.argmax import LinearScores, MomentClassifier, not_zero
@@ -271,34 +270,3 @@ class Ridge(LinearScores, MomentClassifier):
         products = 2 * counts[:, None] * (moments.means - mean) / scale
         coef = torch.linalg.solve(scatter, products.T).T / scale
         self._set(coef, 2 * counts / count - 1 - coef @ mean)
-
-
-@hookimpl
-def register_decoders() -> list[DecoderSpec]:
-    """Offer logistic regression, a linear support vector machine and ridge regression."""
-    return [
-        DecoderSpec(
-            name="logreg",
-            version=2,
-            summary="logistic regression (linear probe), C = 0.001",
-            citation="Alain & Bengio 2016, arXiv 1610.01644",
-            build=LogisticRegression,
-            arrays="torch",
-        ),
-        DecoderSpec(
-            name="linear-svm",
-            version=2,
-            summary="linear support vector machine, one against the rest, C = 0.001",
-            citation="Cortes & Vapnik 1995",
-            build=LinearSVM,
-            arrays="torch",
-        ),
-        DecoderSpec(
-            name="ridge",
-            version=2,
-            summary="least squares on one-hot labels, alpha = 1",
-            citation="Hoerl & Kennard 1970",
-            build=Ridge,
-            arrays="torch",
-        ),
-    ]

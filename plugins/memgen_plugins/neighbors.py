@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 
-from memgen_bench import DecoderSpec, hookimpl
 from memgen_bench.neighbors import Neighbors
 from memgen_plugins.argmax import ArgmaxClassifier
 
@@ -61,20 +59,3 @@ class CosineNeighbors(ArgmaxClassifier):
         places = np.arange(len(nearest))[:, None] * count + self._index[nearest]
         votes = np.bincount(places.ravel(), minlength=len(nearest) * count)
         return torch.from_numpy(votes.reshape(-1, count).astype(np.float64))
-
-
-@hookimpl
-def register_decoders() -> list[DecoderSpec]:
-    """Offer 5 and 50 neighbours."""
-    return [
-        DecoderSpec(
-            name=f"knn-{k}",
-            version=2,
-            summary=f"majority of the {k} nearest neighbours by cosine",
-            citation="Cover & Hart 1967",
-            build=partial(CosineNeighbors, n_neighbors=k),
-            arrays="torch",
-            needs=("neighbors",),
-        )
-        for k in (5, 50)
-    ]

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from memgen_bench import DecoderSpec, hookimpl
 from memgen_bench.compute import as_tensor
 from memgen_plugins.argmax import LinearScores, MomentClassifier
 
 if TYPE_CHECKING:
     from memgen_bench.moments import Moments
-
-_MASC = (
-    "Ketha & Ramaswamy 2025, arXiv 2501.14687; the same decision as CLAFIC: Watanabe, Lambert, "
-    "Kulikowski, Buxton & Walker 1967"
-)
 
 
 class MASC(MomentClassifier):
@@ -124,34 +117,3 @@ class VeLPIC(LinearScores, MomentClassifier):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.poor_score = True  # a vector's length decides too: blobs overlap
         return tags
-
-
-@hookimpl
-def register_decoders() -> list[DecoderSpec]:
-    """Offer MASC at two variances, and VeLPIC."""
-    return [
-        DecoderSpec(
-            name="masc",
-            version=2,
-            arrays="torch",
-            summary="minimum angle subspace classifier, 99 % of the variance (the paper's)",
-            citation=_MASC,
-            build=MASC,
-        ),
-        DecoderSpec(
-            name="masc-75",
-            version=2,
-            arrays="torch",
-            summary="minimum angle subspace classifier, 75 % of the variance",
-            citation=_MASC,
-            build=partial(MASC, variance=0.75),
-        ),
-        DecoderSpec(
-            name="velpic",
-            version=2,
-            arrays="torch",
-            summary="first principal vector of each class",
-            citation="Ketha & Ramaswamy 2026, arXiv 2603.19865",
-            build=VeLPIC,
-        ),
-    ]

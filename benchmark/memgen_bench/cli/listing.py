@@ -42,15 +42,15 @@ def show(
     registry = options.registry(plugins)
     console = Console(highlight=False)
     for one in [what] if what else list(What):
-        console.print(_table(one, registry, every))
+        console.print(_table(one, registry, every, in_full=what is not None))
 
 
-def _table(what: What, registry: Registry, every: bool) -> Table:
+def _table(what: What, registry: Registry, every: bool, *, in_full: bool) -> Table:
     if what is What.suites:
         return _suites()
     if what is What.plugins:
         return _plugins(registry)
-    if what is What.decoders:
+    if what is What.decoders and in_full:
         return _decoders(registry)
     return _catalogue(what, registry, every)
 
@@ -77,7 +77,7 @@ def _catalogue(what: What, registry: Registry, every: bool) -> Table:
     for name in catalogue:
         _row(table, name, catalogue[name].summary, catalogue.plugin(name).distribution)
     for prefix, family in catalogue.families.items():
-        members = [m for m in family.members() if every and m not in family.featured]
+        members = [m for m in family.members() if m not in family.featured] if every else []
         for name in members:
             _row(table, name, "", catalogue.plugin(prefix).distribution)
         if not members:
@@ -86,6 +86,7 @@ def _catalogue(what: What, registry: Registry, every: bool) -> Table:
 
 
 def _decoders(registry: Registry) -> Table:
+    """Show parameters and sources, too: all decoders are built, which takes their libraries."""
     from memgen_bench.errors import one_line
 
     table = _new_table("decoders", "name", "summary", "estimator", "source", "plugin")

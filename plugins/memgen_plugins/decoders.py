@@ -1,0 +1,111 @@
+"""The decoders that ship, by name; their estimators are imported only where they are built."""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from memgen_bench import DecoderSpec, hookimpl
+
+if TYPE_CHECKING:
+    from memgen_bench.specs import Need
+
+_MASC = (
+    "Ketha & Ramaswamy 2025, arXiv 2501.14687; the same decision as CLAFIC: Watanabe, Lambert, "
+    "Kulikowski, Buxton & Walker 1967"
+)
+_SHRUNK = "covariances shrunk per class by OAS (Chen et al. 2010)"
+_SHRINKAGE = "Friedman 1989; Chen, Wiesel, Eldar & Hero 2010"
+_MEANS = "Rocchio 1971; Mensink et al. 2013"
+
+
+def _build(place: str, **parameters: Any) -> Any:
+    return pkgutil.resolve_name(f"memgen_plugins.{place}")(**parameters)
+
+
+def _spec(
+    name: str,
+    place: str,
+    summary: str,
+    citation: str,
+    *,
+    needs: tuple[Need, ...] = (),
+    **parameters: Any,
+) -> DecoderSpec:
+    return DecoderSpec(
+        name=name,
+        version=2,
+        summary=summary,
+        citation=citation,
+        build=partial(_build, place, **parameters),
+        arrays="torch",
+        needs=needs,
+    )
+
+
+@hookimpl
+def register_decoders() -> list[DecoderSpec]:
+    """Offer subspace, class-mean, Gaussian, linear and neighbour decoders."""
+    masc = "minimum angle subspace classifier"
+    return [
+        _spec("masc", "subspace:MASC", f"{masc}, 99 % of the variance (the paper's)", _MASC),
+        _spec("masc-75", "subspace:MASC", f"{masc}, 75 % of the variance", _MASC, variance=0.75),
+        _spec(
+            "velpic",
+            "subspace:VeLPIC",
+            "first principal vector of each class",
+            "Ketha & Ramaswamy 2026, arXiv 2603.19865",
+        ),
+        _spec("ncm", "centroid:CosineCentroid", "nearest class mean by cosine", _MEANS),
+        _spec(
+            "ncm-euclidean",
+            "centroid:EuclideanCentroid",
+            "nearest class mean by Euclidean distance",
+            _MEANS,
+        ),
+        _spec(
+            "lda", "gaussian:LDA", "linear discriminant analysis, not regularised", "Fisher 1936"
+        ),
+        _spec(
+            "lda-shrunk",
+            "gaussian:ShrunkLDA",
+            f"linear discriminant analysis, {_SHRUNK}",
+            _SHRINKAGE,
+        ),
+        _spec(
+            "qda-shrunk",
+            "gaussian:ShrunkQDA",
+            f"quadratic discriminant analysis, {_SHRUNK}",
+            _SHRINKAGE,
+        ),
+        _spec(
+            "logreg",
+            "linear:LogisticRegression",
+            "logistic regression (linear probe), C = 0.001",
+            "Alain & Bengio 2016, arXiv 1610.01644",
+        ),
+        _spec(
+            "linear-svm",
+            "linear:LinearSVM",
+            "linear support vector machine, one against the rest, C = 0.001",
+            "Cortes & Vapnik 1995",
+        ),
+        _spec(
+            "ridge",
+            "linear:Ridge",
+            "least squares on one-hot labels, alpha = 1",
+            "Hoerl & Kennard 1970",
+        ),
+        *(
+            _spec(
+                f"knn-{k}",
+                "neighbors:CosineNeighbors",
+                f"majority of the {k} nearest neighbours by cosine",
+                "Cover & Hart 1967",
+                needs=("neighbors",),
+                n_neighbors=k,
+            )
+            for k in (5, 50)
+        ),
+    ]
