@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     Images = npt.NDArray[np.float32]
 
 Need = Literal["validation", "transition", "network", "neighbors"]
-NEEDS: tuple[Need, ...] = ("validation", "transition", "network", "neighbors")
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ class DecoderSpec(Spec):
         build: Makes a fresh estimator (see `Decoder`).
         scope: `layer` (fitted on one layer) or `network` (on all of the network's own layers).
         arrays: What `fit` and `predict` get: `numpy`, or `torch` tensors on the run's device.
-            `Moments` hold tensors in either case: on the CPU for `numpy`.
+            `Moments` hold tensors on the run's device in either case.
         needs: Extras passed to `fit` by keyword: `validation` (a pair X, noisy y), `transition`
             (the noise's K×K matrix P[true, given]), `network` (a copy of the module), `neighbors`
             (a `Neighbors` search among X whose results decoders share; scope `layer` only).

@@ -307,7 +307,7 @@ def reading_seconds(decoders: list[str], cache_dir: Path) -> float:
 
 
 def test_decoding_against_training(benchmark: Any, tmp_path: Path) -> None:
-    """Training is one epoch, timed here, times the epochs that this network took to memorize."""
+    """Training is one epoch of 60,000 images, timed here, times EPOCHS: an estimate."""
     fashion()
     decoders = load_registry().decoders
     moments = [name for name in decoders if hasattr(decoders[name].build(), "fit_moments")]
