@@ -143,8 +143,13 @@ def plot(rows: list[tuple[str, int, str, float]], path: Path) -> None:
             panel.plot(*zip(*points, strict=True), marker="o", label=label)
         panel.set_xlabel(axis)
         if axis != "decoders":
+            values = sorted({row[1] for row in rows if row[0] == axis})
             panel.set_xscale("log")
             panel.set_yscale("log")
+            panel.set_xticks(values, [f"{value:,}" for value in values])
+            panel.set_xticks([], minor=True)
+            panel.yaxis.set_major_formatter("{x:g}")
+            panel.yaxis.set_minor_formatter("{x:g}")
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("seconds, fit and predict")
     panels[0].legend(fontsize=8)
