@@ -47,7 +47,8 @@ class Layer:
 def vectors(output: torch.Tensor, layer: Layer) -> torch.Tensor:
     """Turn a layer's output into B×D vectors that share no memory with it."""
     if layer.grid is None:
-        return output.flatten(1).clone()
+        flat = output.flatten(1)
+        return flat.clone() if flat.data_ptr() == output.data_ptr() else flat
     return _pool(_channels_first(output, layer.channels_last), layer.grid).flatten(1)
 
 
