@@ -70,7 +70,7 @@ class Workplace:
     def run(self, *options: str) -> list[str]:
         """Return the command that runs the suite here."""
         places = ["--results", str(self.results), "--cache-dir", str(self.cache)]
-        return ["run", "--suite", str(self.suite), *places, "--jobs", "1", *options]
+        return ["run", "--suite", str(self.suite), *places, "--engine", "serial", *options]
 
     def parts(self, name: str) -> dict[Path, bytes]:
         """Return the parts of a table with their contents."""

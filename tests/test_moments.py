@@ -10,14 +10,13 @@ import pytest
 import torch
 
 from memgen_bench import load_registry, moments
+from memgen_bench.footprint import WAITING_BYTES, keeps_points, least_bytes
 from memgen_bench.moments import (
     Adding,
     KeptMoments,
     Labelling,
     Moments,
     StreamedMoments,
-    keeps_points,
-    least_bytes,
     moments_of,
 )
 from memgen_bench.scratch import Scratch
@@ -411,7 +410,7 @@ def test_the_least_memory_covers_the_sums_of_both_label_settings() -> None:
     assert not keeps_points(many, D, K)
     sums = Labelling(SETTINGS, frozenset(SETTINGS)).bytes(K, D)
     assert sums == 8 * D * D * 3 * K  # labels that agree, and the others of each setting
-    assert least_bytes(many, D, K) == sums + moments.WAITING_BYTES
+    assert least_bytes(many, D, K) == sums + WAITING_BYTES
     assert least_bytes(many - 1, D, K) == 0
 
 

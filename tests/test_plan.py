@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from memgen_bench import DecoderSpec, PluginError, Registry, Task, UsageError, load_registry
 from memgen_bench.datasets import DataInfo
-from memgen_bench.layers import Layer
 from memgen_bench.parameters import parameters
+from memgen_bench.plan import Layer
 from memgen_bench.planner import make_plan
 from memgen_bench.suites import RecipeOverride, Suite, load_suite
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
 
@@ -29,6 +31,12 @@ def array_digest(*arrays: npt.NDArray[np.generic]) -> str:
         for start in range(0, len(array), 4096):  # in blocks: a memory map stays on disk
             state.update(array[start : start + 4096].tobytes())
     return state.hexdigest()[:_DIGITS]
+
+
+def file_digest(path: Path) -> str:
+    """Hash the contents of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
 
 
 def _plain(value: Any) -> Any:

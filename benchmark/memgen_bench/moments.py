@@ -19,6 +19,7 @@ import torch
 
 from memgen_bench.compute import as_tensor, block_rows, finish
 from memgen_bench.eigen import SIDE_BY_SIDE, eigh, eigh_each
+from memgen_bench.footprint import WAITING_BYTES, keeps_points
 from memgen_bench.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -28,24 +29,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Rows wait until there are this many, on average, for each class.
+# Rows wait until there are this many, on average, for each class, or for lack of room.
 _ROWS_A_CLASS = 1024
-# ... or until they take up this much room.
-WAITING_BYTES = 64 << 20
 # A Gram matrix is computed in blocks of so many rows, each up to the diagonal.
 _GRAM_BLOCK = 96
-
-
-def keeps_points(count: int, dim: int, num_classes: int) -> bool:
-    """Whether N×D float32 points take less room than K×D×D float64 sums for two label settings."""
-    return count <= 4 * num_classes * dim
-
-
-def least_bytes(count: int, dim: int, num_classes: int) -> int:
-    """Return the memory that N points' moments of both label settings need; 0 if kept as points."""
-    if keeps_points(count, dim, num_classes):
-        return 0
-    return 8 * 3 * num_classes * dim**2 + WAITING_BYTES
 
 
 class Moments(ABC):

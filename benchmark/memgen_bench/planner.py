@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from memgen_bench.errors import UsageError
 from memgen_bench.identity import digest
 from memgen_bench.parameters import parameters
-from memgen_bench.plan import Decoding, Draw, Plan, PlannedNetwork
+from memgen_bench.plan import Decoding, Draw, Layer, Plan, PlannedNetwork
 from memgen_bench.protocol import PROTOCOL_VERSION
 from memgen_bench.suites import ALL, Kind
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from memgen_bench.datasets import DataInfo
-    from memgen_bench.layers import Layer
     from memgen_bench.registry import Registry
     from memgen_bench.specs import DecoderSpec, ModelSpec, NoiseSpec, Task
     from memgen_bench.suites import Labels, Pair, Suite

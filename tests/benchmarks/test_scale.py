@@ -20,7 +20,7 @@ from rich.console import Console
 
 from memgen_bench import Task, load_registry, store
 from memgen_bench.datasets import DataInfo
-from memgen_bench.layers import Layer
+from memgen_bench.plan import Layer
 from memgen_bench.planner import make_plan
 from memgen_bench.suites import Suite
 from memgen_leaderboard import tables

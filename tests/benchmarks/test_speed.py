@@ -33,7 +33,7 @@ from memgen_bench import DataNotFoundError, Task, load_registry, seeds
 from memgen_bench.compute import as_tensor, keep_freed_memory, tensor_of, threads
 from memgen_bench.eigen import eigh
 from memgen_bench.features import extract, stream
-from memgen_bench.layers import Layer, find_layers
+from memgen_bench.layers import find_layers
 from memgen_bench.materials import Materials
 from memgen_bench.moments import Adding, KeptMoments, Labelling, Moments, moments_of
 from memgen_bench.reader import Reader
@@ -44,6 +44,8 @@ from memgen_plugins.subspace import MASC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from memgen_bench.plan import Layer
 
 CPU = torch.device("cpu")
 TASK = Task(channels=1, height=28, width=28, num_classes=10)

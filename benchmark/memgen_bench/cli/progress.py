@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console
 
+    from memgen_bench.messages import Epoch
     from memgen_bench.plan import Plan, PlannedNetwork
     from memgen_bench.registry import Problem
-    from memgen_bench.worker import Epoch
 
 
 class ProgressObserver(Observer):
@@ -72,8 +72,10 @@ class ProgressObserver(Observer):
         text = f"{news.label}: epoch {news.epoch}, train accuracy {news.train_accuracy:.3f}"
         self._progress.update(self._task, news=text)
 
-    def finished(self, network: PlannedNetwork, rows: pa.Table) -> None:
-        """Count a network."""
+    def stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
+        """Count a network that is done."""
+        if not done:
+            return
         self._done += 1
         self._progress.advance(self._task)
         if not self._console.is_terminal:

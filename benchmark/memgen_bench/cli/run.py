@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,6 +58,12 @@ def run(
     data_dir: options.DataDir = None,
     cache_dir: options.CacheDir = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Where networks are computed; see list engines.", metavar="NAME")
+    ] = "processes",
+    scheduler: Annotated[
+        str, typer.Option(help="What the engine connects to.", metavar="ADDRESS")
+    ] = "",
     jobs: Annotated[
         int | None, typer.Option(help="Networks at once; cores ÷ threads by default.", min=1)
     ] = None,
@@ -68,6 +75,20 @@ def run(
             metavar="SIZE",
         ),
     ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(help="Seconds for one step: an epoch, a pass, a reading; 0: no limit.", min=0),
+    ] = 3600,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do everything again.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do again what failed.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first failed reading.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if any reading failed.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan.")] = False,
     plugins: options.Plugins = None,
     debug: options.Debug = False,
@@ -104,21 +125,31 @@ def run(
         if not dry_run:
             print(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
         return
-    resources: dict[str, Any] = {"jobs": jobs, "memory": memory}
-    _run(suite, axes, results, resources, plugins, places, slow=slow)
+    how: dict[str, Any] = {
+        "engine": engine,
+        "scheduler": scheduler,
+        "jobs": jobs,
+        "memory": memory,
+        "timeout": timeout or None,
+        "fresh": fresh,
+        "retry_failed": retry_failed,
+        "fail_fast": fail_fast,
+        "slow": slow,
+    }
+    summary = _run(suite, axes, results, how, plugins, places)
+    if summary.failed and (strict or fail_fast or not summary.ok):
+        raise typer.Exit(1)
 
 
 def _run(
     suite: str,
     axes: dict[str, Any],
     results: Path,
-    resources: dict[str, Any],
+    how: dict[str, Any],
     plugins: list[Path] | None,
     places: dict[str, Any],
-    *,
-    slow: bool,
-) -> None:
-    import sys
+) -> Summary:
+    import signal
 
     from rich.console import Console
 
@@ -129,25 +160,28 @@ def _run(
 
     console = Console(stderr=True, highlight=False)
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as a cluster asks to end
     try:
         with ProgressObserver(console) as observer:
             summary = memgen_bench.run(
                 suite,
                 **axes,
                 **places,
-                slow=slow,
+                **how,
                 results=results,
-                **resources,
                 plugins=plugins or (),
                 observer=observer,
             )
     except KeyboardInterrupt:
-        print("memgen-bench: stopped; the same command goes on from here", file=sys.stderr)
+        print(
+            "memgen-bench: stopped; what is finished is stored, and the same command goes on from "
+            "here",
+            file=sys.stderr,
+        )
         raise typer.Exit(130) from None
     print_boards(boards(results))
     _print_summary(summary, time.monotonic() - started)
-    if summary.failed and not summary.ok:
-        raise typer.Exit(1)
+    return summary
 
 
 def _print_summary(summary: Summary, seconds: float) -> None:
@@ -180,14 +214,17 @@ def _print_plan(
 ) -> None:
     from collections import Counter
 
-    from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run
+    from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run, probe_on
     from memgen_bench.suites import load_suite
 
+    registry = options.registry(plugins)
+    files = tuple(str(file.resolve()) for file in plugins or ())
     plan = plan_run(
         load_suite(suite).replace(axes),
-        options.registry(plugins),
+        registry,
         data_dir=places["data_dir"] or default_data_dir(),
         cache_dir=places["cache_dir"] or default_cache_dir(),
+        probe=probe_on(registry.engines["processes"], files, None),
         device=places["device"],
         slow=slow,
         required_datasets=axes["datasets"] or (),
