@@ -119,8 +119,8 @@ class DaskEngine:
     def __exit__(self, *error: object) -> None:
         if error[0] is not None:
             self._client.cancel(list(self._running), force=True)
-            self._client.run(isolation.children.stop)
-        self._client.run(isolation.children.close)
+            self._client.run(_stop)
+        self._client.run(_close)
         self._client.close()
         if self._cluster:
             self._cluster.close()
@@ -193,3 +193,11 @@ def _keep(folder: Path, files: Files) -> None:
     for name in sorted(files, key=lambda name: name.endswith(".json")):
         if not (folder / name).exists():
             write_atomically(folder / name, files[name])
+
+
+def _stop() -> None:
+    isolation.children.stop()
+
+
+def _close() -> None:
+    isolation.children.close()
