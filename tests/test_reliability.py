@@ -308,6 +308,7 @@ def test_a_run_that_is_asked_to_stop_stores_what_is_finished(
         command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as run:
         while not list(tmp_path.glob("results/networks/*.parquet")):
+            assert run.poll() is None, run.communicate()[1].decode()
             time.sleep(0.1)
         run.send_signal(how)
         _, errors = run.communicate(timeout=60)

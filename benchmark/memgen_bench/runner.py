@@ -15,6 +15,7 @@ import psutil
 
 from memgen_bench import isolation, store
 from memgen_bench.errors import DataNotFoundError, UsageError
+from memgen_bench.estimates import NETWORK_COLUMNS, READING_COLUMNS, Timings
 from memgen_bench.execution import Execution, NewParts
 from memgen_bench.footprint import least_bytes
 from memgen_bench.inbox import Inbox
@@ -26,10 +27,11 @@ from memgen_bench.registry import load_registry
 from memgen_bench.suites import Suite, load_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
+    from memgen_bench.estimates import Estimate
     from memgen_bench.messages import Epoch
     from memgen_bench.plan import Plan, PlannedNetwork
     from memgen_bench.registry import Problem, Registry
@@ -71,8 +73,8 @@ class Observer:
         """An installed plugin is broken; the run goes on without it."""
         warnings.warn(str(problem), stacklevel=2)
 
-    def planned(self, plan: Plan, todo: Sequence[PlannedNetwork]) -> None:
-        """The plan is made; `todo` are the networks of which readings are missing."""
+    def planned(self, plan: Plan, todo: Todo) -> None:
+        """The plan is made and compared with what is there."""
 
     def epoch(self, news: Epoch) -> None:
         """A training goes on."""
@@ -128,6 +130,53 @@ def plan_run(
         device_type=probe.device_type(device),
         slow=slow,
         skipped=skipped,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Todo:
+    """What of a plan is still to be computed.
+
+    Attributes:
+        networks: By identity, the networks that readings are missing of, and the readings' keys.
+        cached: How many of them need no training, though they are trained networks.
+        estimate: What they cost.
+    """
+
+    networks: Mapping[str, tuple[PlannedNetwork, frozenset[str]]]
+    cached: int
+    estimate: Estimate
+
+
+def find_todo(
+    plan: Plan, results: Path, cache_dir: Path, *, fresh: bool = False, retry_failed: bool = False
+) -> Todo:
+    """Compare a plan with what is there; nothing is loaded.
+
+    Raises:
+        StoreError: The results are damaged, or of a newer version.
+    """
+    settled = ("ok", "skipped") if retry_failed else ("ok", "skipped", "failed")
+    statuses = {} if fresh else _statuses(results)
+    present = {key for key, status in statuses.items() if status in settled}
+    networks = {
+        network.network_id: (network, missing)
+        for network in plan.networks
+        if (missing := frozenset(r.key for r in network.readings) - present)
+    }
+    known = set() if fresh else {path.stem for path in (cache_dir / "networks").glob("*.json")}
+    cached = known & networks.keys()
+    estimate = _timings(results).estimate(list(networks.values()), cached)
+    return Todo(networks=networks, cached=len(cached), estimate=estimate)
+
+
+def _timings(results: Path) -> Timings:
+    """Return what earlier runs in a results folder took."""
+    if not results.is_dir():
+        return Timings()
+    return Timings(
+        store.read_frame(results, "networks", NETWORK_COLUMNS),
+        store.read_frame(results, "readings", READING_COLUMNS),
     )
 
 
@@ -277,7 +326,6 @@ class _Run:
     ) -> None:
         self._plan, self._setting, self._results = plan, setting, results
         self._observer, self._fail_fast = observer, fail_fast
-        self._networks = {network.network_id: network for network in plan.networks}
 
     def go(
         self,
@@ -290,16 +338,22 @@ class _Run:
     ) -> Summary:
         """Compute the readings that the results lack, store them, and say how it ended."""
         parts = NewParts(self._results)  # before the statuses: what comes in between is seen twice
-        todo = self._todo(retry_failed=retry_failed)
-        networks = [self._networks[network_id] for network_id in todo]
+        todo = find_todo(
+            self._plan,
+            self._results,
+            self._setting.network_dir.parent,
+            fresh=self._setting.fresh,
+            retry_failed=retry_failed,
+        )
+        networks = [network for network, _ in todo.networks.values()]
         jobs = _jobs(jobs, networks)
         memory = (memory or psutil.virtual_memory().available // 2) // jobs
         _check_memory(memory, networks)
         with Locks(self._results) as locks:
             store.write_part(self._results, "plans", self._plan.suite.name, _plan_table(self._plan))
-            self._observer.planned(self._plan, networks)
+            self._observer.planned(self._plan, todo)
             execution = Execution(
-                todo,
+                todo.networks,
                 _function(engine),
                 replace(self._setting, memory=memory),
                 self._results,
@@ -315,17 +369,6 @@ class _Run:
                 finally:
                     execution.store_rest(inbox)
         return _summary(self._plan, self._results)
-
-    def _todo(self, *, retry_failed: bool) -> dict[str, tuple[PlannedNetwork, frozenset[str]]]:
-        """Return the networks that readings are missing of, and which ones."""
-        statuses = {} if self._setting.fresh else _statuses(self._results)
-        settled = ("ok", "skipped") if retry_failed else ("ok", "skipped", "failed")
-        present = {key for key, status in statuses.items() if status in settled}
-        return {
-            network_id: (network, missing)
-            for network_id, network in self._networks.items()
-            if (missing := frozenset(r.key for r in network.readings) - present)
-        }
 
     def _stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
         self._observer.stored(network, readings, done)

@@ -12,7 +12,7 @@ import typer
 from memgen_bench.cli import options
 
 if TYPE_CHECKING:
-    from memgen_bench.runner import Summary
+    from memgen_bench.runner import Summary, Todo
 
 
 def _axis(name: str, help_: str) -> Any:
@@ -121,7 +121,8 @@ def run(
     start = everything or any(value is not None for value in axes.values())
     axes |= sizes
     if dry_run or not start:
-        _print_plan(suite, axes, plugins, places, slow=slow)
+        again = {"fresh": fresh, "retry_failed": retry_failed}
+        _print_plan(suite, axes, results, again, plugins, places, slow=slow)
         if not dry_run:
             print(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
         return
@@ -207,6 +208,8 @@ def _exceptions(summary: Summary) -> list[tuple[int, str]]:
 def _print_plan(
     suite: str,
     axes: dict[str, Any],
+    results: Path,
+    again: dict[str, bool],
     plugins: list[Path] | None,
     places: dict[str, Any],
     *,
@@ -214,16 +217,22 @@ def _print_plan(
 ) -> None:
     from collections import Counter
 
-    from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run, probe_on
+    from memgen_bench.runner import (
+        default_cache_dir,
+        default_data_dir,
+        find_todo,
+        plan_run,
+        probe_on,
+    )
     from memgen_bench.suites import load_suite
 
-    registry = options.registry(plugins)
+    registry, cache_dir = options.registry(plugins), places["cache_dir"] or default_cache_dir()
     files = tuple(str(file.resolve()) for file in plugins or ())
     plan = plan_run(
         load_suite(suite).replace(axes),
         registry,
         data_dir=places["data_dir"] or default_data_dir(),
-        cache_dir=places["cache_dir"] or default_cache_dir(),
+        cache_dir=cache_dir,
         probe=probe_on(registry.engines["processes"], files, None),
         device=places["device"],
         slow=slow,
@@ -240,3 +249,21 @@ def _print_plan(
     decoders = {d.decoder for network in plan.networks for d in network.decoders if d.decoder}
     print(f"decoders: {', '.join(sorted(decoders))}")
     print(f"{len(plan.networks)} networks, {plan.reading_count} readings")
+    _print_todo(find_todo(plan, results, cache_dir, **again))
+
+
+def _print_todo(todo: Todo) -> None:
+    from datetime import timedelta
+
+    if not todo.networks:
+        print("all of it is in the results")
+        return
+    readings = sum(len(keys) for _, keys in todo.networks.values())
+    print(f"to do: {len(todo.networks)} networks ({todo.cached} cached), {readings} readings")
+    estimate = todo.estimate
+    if estimate.unknown == len(estimate.seconds):
+        print("no timing of an earlier run is in the results: how long it takes is not known")
+        return
+    spent = timedelta(seconds=round(sum(estimate.weights)))
+    guessed = f"; {estimate.unknown} networks are guessed" if estimate.unknown else ""
+    print(f"about {spent} of computing, and {estimate.bytes / 2**20:.0f} MiB on disk{guessed}")
