@@ -75,6 +75,7 @@ class Child:
         """
         try:
             self._pipe.send((function, args))
+            self._pipe.recv()  # it has started, and imported what it needs: no time of the call's
             while True:
                 if not self._pipe.poll(timeout):
                     self.kill()
@@ -185,13 +186,22 @@ def _serve(pipe: Connection, parent: int) -> None:
         while True:
             name, args = pipe.recv()
             try:
-                function = pkgutil.resolve_name(name)
+                function = _found(name, pipe)
                 answer = ("result", function(*args, lambda news: pipe.send(("report", news))))
             except MemgenError as error:
                 answer = ("error", error)
             except (Exception, SystemExit) as error:
                 answer = ("error", MemgenError(one_line(error)))
             pipe.send(answer)
+
+
+def _found(name: str, pipe: Connection) -> Callable[..., Any]:
+    """Import a function, and say when that is done, well or not."""
+    try:
+        function: Callable[..., Any] = pkgutil.resolve_name(name)
+        return function
+    finally:
+        pipe.send("started")
 
 
 def _end_with(parent: int) -> None:
