@@ -185,7 +185,7 @@ def test_each_fault_of_a_decoder_costs_its_own_readings_alone(
 
 @pytest.mark.slow
 @settings(
-    max_examples=10,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
@@ -214,7 +214,7 @@ def test_whatever_fails_every_planned_key_ends_with_one_row(
         cache_dir=folder,
         data_dir=folder / "data",
         plugins=[faults],
-        timeout=10,
+        timeout=8,
         jobs=jobs,
     )
     check_that_every_key_has_one_row(summary, folder / "results")
