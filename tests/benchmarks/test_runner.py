@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 import memgen_bench
 from memgen_bench.runner import Observer
 from memgen_bench.suites import Suite
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COUNT = 10_000
 TRIVIAL = """
