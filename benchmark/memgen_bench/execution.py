@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
+from collections import defaultdict, deque
 from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ from memgen_bench.errors import one_line
 from memgen_bench.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -47,13 +48,28 @@ class NewParts:
 
     def __init__(self, results: Path) -> None:
         self._folder = results / "readings"
+        self._seen = self._changed()
         self._known = set(self._names(""))
 
     def keys(self, network_id: str) -> frozenset[str]:
         """Return the keys in new parts of one network."""
+        if self._changed() == self._seen:
+            return frozenset()
         new = [name for name in self._names(network_id) if name not in self._known]
         tables = [pq.read_table(self._folder / name, columns=["key"]) for name in new]
         return frozenset(key for table in tables for key in table["key"].to_pylist())
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Know that what comes meanwhile is this run's own: listing a large folder takes long."""
+        alone = self._changed() == self._seen
+        yield
+        if alone:
+            self._seen = self._changed()
+
+    def _changed(self) -> int:
+        """Return when a file was last added to the folder."""
+        return self._folder.stat().st_mtime_ns if self._folder.is_dir() else 0
 
     def _names(self, prefix: str) -> list[str]:
         if not self._folder.is_dir():
@@ -91,6 +107,7 @@ class Execution:
         self._waiting = deque(todo)
         self._running: dict[Future[None], str] = {}
         self._parts = parts
+        self._stored: defaultdict[str, set[str]] = defaultdict(set)
 
     def run(self, engine: Engine, inbox: Inbox) -> None:
         """Compute everything and store it as it comes."""
@@ -144,11 +161,17 @@ class Execution:
             raise error
         self._store(network_id, inbox, done=False)
         network, keys = self._todo[network_id]
-        lost = keys - self._parts.keys(network_id)
+        lost = keys - self._stored[network_id]
         Progress(lost, inbox).fail(network, lost, one_line(error), "crash")
 
     def _store(self, network_id: str, inbox: Inbox, *, done: bool) -> None:
         tables = inbox.take(network_id)
-        for name, rows in tables.items():
-            store.write_part(self._results, name, network_id, rows)
-        self._on_stored(self._todo[network_id][0], tables.get("readings"), done)
+        with self._parts.writing():
+            for name, rows in tables.items():
+                store.write_part(self._results, name, network_id, rows)
+        readings = tables.get("readings")
+        if readings is not None:
+            self._stored[network_id].update(readings["key"].to_pylist())
+        self._on_stored(self._todo[network_id][0], readings, done)
+        if done:
+            self._stored.pop(network_id, None)
