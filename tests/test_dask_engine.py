@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -22,7 +23,6 @@ from memgen_bench.suites import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -218,3 +218,32 @@ def test_a_link_that_is_cut_and_restored_costs_nothing(
     finally:
         for process in (*cluster.workers.values(), cluster.scheduler):
             cluster.end(process)
+
+
+BATCH = """#!/bin/sh
+nohup sh "$1" > /dev/null 2>&1 &
+echo "Submitted batch job $!"
+"""
+
+
+def test_the_slurm_example_runs(tmp_path: Path) -> None:
+    """As documented, with a stand-in for SLURM that starts a job at once."""
+    text = (Path(__file__).parents[1] / "benchmark" / "README.md").read_text()
+    example = text.split("<!-- slurm:begin -->")[1].split("```python")[1].split("```")[0]
+    (tmp_path / "example.py").write_text(example)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, script in (("sbatch", BATCH), ("scancel", '#!/bin/sh\nkill "$@"\n')):
+        (tools / name).write_text(script)
+        (tools / name).chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "example.py"],
+        cwd=tmp_path,
+        env=os.environ
+        | {"PATH": f"{tools}:{os.environ['PATH']}", "MEMGEN_CACHE": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert "393 of 393 readings" in done.stdout, done.stderr
