@@ -260,10 +260,12 @@ def execute(
     """Compute the readings of a plan that a results folder lacks, and store them."""
     observer = observer or Observer()
     present = set(_statuses(results))  # reads all tables: a newer schema shows before any work
+    known = set(_network_ids(results))
     todo = [
         (network, missing)
         for network in plan.networks
         if (missing := frozenset(r.key for r in network.readings) - present)
+        or network.network_id not in known  # its row was damaged
     ]
     networks = [network for network, _ in todo]
     jobs = _jobs(jobs, networks)
@@ -363,6 +365,11 @@ def _statuses(results: Path) -> dict[str, str]:
         read(results) for read in (store.read_results, store.read_networks, store.read_plans)
     )
     return dict(zip(rows["key"].to_pylist(), rows["status"].to_pylist(), strict=True))
+
+
+def _network_ids(results: Path) -> list[str]:
+    found = store.read_frame(results, "networks", ["network_id"]) if results.is_dir() else None
+    return [] if found is None else found["network_id"].to_list()
 
 
 def _summary(plan: Plan, results: Path) -> Summary:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from memgen_bench import decoding, rows, store
 from memgen_bench.cache import NetworkCache
 from memgen_bench.compute import compute_exactly, find_device, keep_freed_memory, threads
-from memgen_bench.errors import DataError, TrainingError, error_type_of, one_line
+from memgen_bench.errors import DataError, TrainingError, WriteError, error_type_of, one_line
 from memgen_bench.materials import Materials
 from memgen_bench.reader import Reader
 from memgen_bench.training import TrainingData, TrainingRecord, initial_module, train
@@ -81,6 +81,7 @@ def run_network(
 
     Raises:
         DataError: The data set cannot be used, which is no fault of this network.
+        WriteError: The network cannot be kept, which is no fault of its own either.
     """
     compute_exactly()
     keep_freed_memory()
@@ -91,7 +92,7 @@ def run_network(
             materials = Materials(network, setting.plugin_files, setting.data_dir)
             device = find_device(setting.device)
             trained = _train_or_load(network, materials, device, setting.network_dir, report)
-        except DataError:
+        except (DataError, WriteError):
             raise
         except (Exception, SystemExit) as error:
             return failed(network, keys, one_line(_said(error)), error_type_of(error))
