@@ -9,11 +9,9 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
-
 from memgen_bench import store
-from memgen_bench.child import ChildLost
-from memgen_bench.errors import one_line
+from memgen_bench.errors import WriteError, one_line
+from memgen_bench.parts import read_parts
 from memgen_bench.progress import Progress
 
 if TYPE_CHECKING:
@@ -56,8 +54,8 @@ class NewParts:
         if self._changed() == self._seen:
             return frozenset()
         new = [name for name in self._names(network_id) if name not in self._known]
-        tables = [pq.read_table(self._folder / name, columns=["key"]) for name in new]
-        return frozenset(key for table in tables for key in table["key"].to_pylist())
+        paths = [self._folder / name for name in new]
+        return frozenset(read_parts(paths, "readings", ["key"])["key"]) if paths else frozenset()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -129,9 +127,9 @@ class Execution:
             if not self._locks.take(network_id):
                 self._waiting.append(network_id)
                 continue
-            network, keys = self._todo[network_id]
-            keys -= self._parts.keys(network_id)  # another run was here
-            if keys:
+            network, missing = self._todo[network_id]
+            keys = missing - self._parts.keys(network_id)  # another run was here
+            if keys or not missing:  # where none is missing the network's own row is
                 future = engine.submit(self._function, network, keys, self._setting)
                 self._running[future] = network_id
             else:
@@ -157,7 +155,7 @@ class Execution:
         error = future.exception()
         if error is None:
             return
-        if isinstance(error, ChildLost) and error.error_type == "stopped":
+        if isinstance(error, WriteError) or getattr(error, "error_type", "") == "stopped":
             raise error
         self._store(network_id, inbox, done=False)
         network, keys = self._todo[network_id]

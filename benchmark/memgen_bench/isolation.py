@@ -26,9 +26,10 @@ def run_in_child(
 
     Raises:
         ChildLost: The children were stopped.
+        WriteError: There is no room for the network.
     """
     progress = Progress(keys, report)
-    while progress.left:
+    while True:
         progress.current = ""
         why = ChildLost("error", "its worker left it out")
         try:
@@ -44,6 +45,7 @@ def run_in_child(
             if lost.error_type == "stopped":
                 raise
             why = lost
-        if progress.left:
-            doomed = frozenset({progress.current}) if progress.current else progress.left
-            progress.fail(network, doomed, str(why), why.error_type)
+        if not progress.left:
+            return
+        doomed = frozenset({progress.current}) if progress.current else progress.left
+        progress.fail(network, doomed, str(why), why.error_type)

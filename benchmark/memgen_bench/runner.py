@@ -17,6 +17,7 @@ from memgen_bench import isolation, store
 from memgen_bench.errors import DataNotFoundError, UsageError
 from memgen_bench.estimates import NETWORK_COLUMNS, READING_COLUMNS, Timings
 from memgen_bench.execution import Execution, NewParts
+from memgen_bench.files import remove_leftovers
 from memgen_bench.footprint import least_bytes
 from memgen_bench.inbox import Inbox
 from memgen_bench.locks import Locks
@@ -159,10 +160,12 @@ def find_todo(
     settled = ("ok", "skipped") if retry_failed else ("ok", "skipped", "failed")
     statuses = {} if fresh else _statuses(results)
     present = {key for key, status in statuses.items() if status in settled}
+    rows = set() if fresh else _network_ids(results)
     networks = {
         network.network_id: (network, missing)
         for network in plan.networks
         if (missing := frozenset(r.key for r in network.readings) - present)
+        or network.network_id not in rows  # its row was damaged, and set aside
     }
     known = set() if fresh else {path.stem for path in (cache_dir / "networks").glob("*.json")}
     cached = known & networks.keys()
@@ -349,6 +352,8 @@ class _Run:
         jobs = _jobs(jobs, networks)
         memory = (memory or psutil.virtual_memory().available // 2) // jobs
         _check_memory(memory, networks)
+        for folder in (self._results, self._setting.network_dir):
+            remove_leftovers(folder)
         with Locks(self._results) as locks:
             store.write_part(self._results, "plans", self._plan.suite.name, _plan_table(self._plan))
             self._observer.planned(self._plan, todo)
@@ -423,6 +428,12 @@ def _statuses(results: Path) -> dict[str, str]:
         store.read_frame(results, name, [])
     rows = store.read_frame(results, "readings", ["key", "status"])
     return dict(rows.iter_rows())
+
+
+def _network_ids(results: Path) -> set[str]:
+    if not results.is_dir():
+        return set()
+    return set(store.read_frame(results, "networks", ["network_id"])["network_id"])
 
 
 def _summary(plan: Plan, results: Path) -> Summary:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from memgen_bench import decoding, rows
 from memgen_bench.cache import NetworkCache
 from memgen_bench.compute import compute_exactly, find_device, keep_freed_memory, threads
-from memgen_bench.errors import MemgenError, TrainingError, error_type_of, one_line
+from memgen_bench.errors import MemgenError, TrainingError, WriteError, error_type_of, one_line
 from memgen_bench.materials import Materials
 from memgen_bench.messages import Epoch, Row, Started
 from memgen_bench.progress import Progress
@@ -35,6 +35,9 @@ def run_network(
         keys: Which of its readings to compute.
         setting: The run.
         report: Called with each row as soon as it is there, whatever fails, and before each step.
+
+    Raises:
+        WriteError: The network cannot be kept, which is no fault of its own.
     """
     compute_exactly()
     keep_freed_memory()
@@ -42,6 +45,8 @@ def run_network(
     with threads(network.recipe.threads):
         try:
             _run(network, keys, setting, progress)
+        except WriteError:
+            raise
         except (Exception, SystemExit) as error:
             progress.fail(network, progress.left, one_line(_said(error)), error_type_of(error))
 

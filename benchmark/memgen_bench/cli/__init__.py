@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from memgen_bench.cli import data, leaderboard, listing, run
+from memgen_bench.cli import data, leaderboard, listing, results, run
 from memgen_bench.errors import MemgenError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("list")(listing.show)
 app.add_typer(data.app, name="data")
+app.add_typer(results.app, name="results")
 
 
 def main() -> None:
