@@ -57,5 +57,9 @@ class StoreError(MemgenError):
     """A results folder is damaged or was written by a newer version."""
 
 
+class DamagedError(MemgenError):
+    """A file of the cache is not what was written; it is set aside and made anew."""
+
+
 class NotApplicable(ValueError):  # noqa: N818 - a decoder's answer, not a fault
     """Raised by a decoder that has no meaning on the data at hand; its reading is `skipped`."""

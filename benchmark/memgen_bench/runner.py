@@ -13,6 +13,7 @@ import platformdirs
 import psutil
 
 from memgen_bench import store
+from memgen_bench.entries import network_dir, shared_folders
 from memgen_bench.errors import DataNotFoundError, MemgenError, UsageError, one_line
 from memgen_bench.planner import make_plan
 from memgen_bench.registry import load_registry
@@ -160,9 +161,11 @@ def run(
     results: str | Path = DEFAULT_RESULTS,
     data_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    shared_caches: Sequence[str | Path] = (),
     device: str = "auto",
     jobs: int | None = None,
     memory: int | None = None,
+    checkpoint_minutes: float = 10,
     plugins: Sequence[str | Path] = (),
     observer: Observer | None = None,
 ) -> Summary:
@@ -191,10 +194,12 @@ def run(
         results: Folder for the results.
         data_dir: Data root; see `default_data_dir`.
         cache_dir: Folder for trained networks; see `default_cache_dir`.
+        shared_caches: Further folders of trained networks, only read.
         device: `auto`, `cpu`, `cuda`, `cuda:1` …
         jobs: Networks computed at once; cores divided by the recipes' threads by default.
         memory: Bytes that activations and moments may take up; what is beyond it lies in
             memory-mapped files. Half of what is free by default. Changes no number.
+        checkpoint_minutes: How often a training saves its state, to go on from there.
         plugins: Plugin files that are not installed.
         observer: Is told how the run goes on.
 
@@ -242,7 +247,9 @@ def run(
     setting = Setting(
         plugin_files=tuple(str(Path(file).resolve()) for file in plugins),
         data_dir=data_dir.resolve(),
-        network_dir=(cache_dir / "networks").resolve(),
+        network_dir=network_dir(cache_dir).resolve(),
+        shared_caches=shared_folders(shared_caches),
+        checkpoint_minutes=checkpoint_minutes,
         device=device,
     )
     return execute(plan, setting, Path(results), jobs=jobs, memory=memory, observer=observer)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench import decoding, rows, store
 from memgen_bench.cache import NetworkCache
+from memgen_bench.checkpoint import Checkpoint
 from memgen_bench.compute import compute_exactly, find_device, keep_freed_memory, threads
-from memgen_bench.errors import DataError, TrainingError, error_type_of, one_line
+from memgen_bench.errors import DataError, MemgenError, TrainingError, error_type_of, one_line
 from memgen_bench.materials import Materials
 from memgen_bench.reader import Reader
 from memgen_bench.training import TrainingData, TrainingRecord, initial_module, train
@@ -36,15 +38,19 @@ class Setting:
         plugin_files: Plugins that are not installed.
         data_dir: Where data sets are.
         network_dir: Where trained networks are kept.
+        shared_caches: Further folders of trained networks, only read.
         device: A device's name.
         memory: Bytes that the activations and moments of one network may take up.
+        checkpoint_minutes: How often a training saves its state.
     """
 
     plugin_files: tuple[str, ...]
     data_dir: Path
     network_dir: Path
+    shared_caches: tuple[Path, ...] = ()
     device: str
     memory: int = 1 << 30
+    checkpoint_minutes: float = 10
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def run_network(
                 raise TrainingError(network.fault)
             materials = Materials(network, setting.plugin_files, setting.data_dir)
             device = find_device(setting.device)
-            trained = _train_or_load(network, materials, device, setting.network_dir, report)
+            trained = _train_or_load(network, materials, device, setting, report)
         except DataError:
             raise
         except (Exception, SystemExit) as error:
@@ -134,7 +140,7 @@ def _train_or_load(
     network: PlannedNetwork,
     materials: Materials,
     device: torch.device,
-    network_dir: Path,
+    setting: Setting,
     report: Report,
 ) -> _Trained:
     """Return the network: untrained, from the cache, or trained now and cached."""
@@ -142,13 +148,16 @@ def _train_or_load(
     module = initial_module(spec, network.data.task, network.init_seed).to(device)
     if network.kind == "untrained":
         return _Trained(module=module, record=TrainingRecord())
-    cache = NetworkCache(network_dir)
-    if cached := cache.load(network.network_id):
-        weights, record = cached
-        module.load_state_dict(weights)
+    cache = NetworkCache(setting.network_dir, setting.shared_caches)
+    if record := cache.load(network.network_id, module):
         return _Trained(module=module, record=record, from_cache=True)
-    record = _train(network, materials, module, device, report)
-    cache.save(network.network_id, module.state_dict(), record, {"network": network.label})
+    checkpoint = Checkpoint(cache.folder, network, setting.checkpoint_minutes)
+    record = _train(network, materials, module, device, checkpoint, report)
+    try:
+        cache.save(network, module, record)
+        checkpoint.remove()
+    except MemgenError as error:  # its readings are worth having all the same
+        warnings.warn(f"{network.label} is not cached: {error}", stacklevel=2)
     return _Trained(module=module, record=record)
 
 
@@ -157,6 +166,7 @@ def _train(
     materials: Materials,
     module: nn.Module,
     device: torch.device,
+    checkpoint: Checkpoint,
     report: Report,
 ) -> TrainingRecord:
     labels = materials.labels(network.draw)
@@ -176,6 +186,7 @@ def _train(
         order_seed=network.order_seed,
         device=device,
         on_epoch=_Throttle(network, report),
+        checkpoint=checkpoint,
     )
 
 
