@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from memgen_bench.runner import Summary
 
 
-def _axis(name: str, help_: str) -> Any:
-    return typer.Option(f"--{name}", help=f"{help_}; may be repeated.", rich_help_panel="Axes")
-
-
 def _bytes(text: str) -> int:
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
@@ -31,32 +27,29 @@ def _bytes(text: str) -> int:
 
 
 def run(
-    suite: Annotated[str, typer.Option(help="A suite's name or TOML file.")] = "core",
+    suite: options.Suite = "core",
     everything: Annotated[bool, typer.Option("--all", help="Every combination.")] = False,
-    models: Annotated[list[str] | None, _axis("model", "A model")] = None,
-    datasets: Annotated[list[str] | None, _axis("dataset", "A data set")] = None,
-    decoders: Annotated[list[str] | None, _axis("decoder", "A decoder")] = None,
-    noises: Annotated[list[str] | None, _axis("noise", "A noise")] = None,
-    rates: Annotated[list[float] | None, _axis("rate", "A shuffle rate in [0, 1]")] = None,
-    seeds: Annotated[list[int] | None, _axis("seed", "A seed")] = None,
-    kinds: Annotated[list[str] | None, _axis("kind", "memorized, clean or untrained")] = None,
-    labels: Annotated[list[str] | None, _axis("labels", "corrupted or true")] = None,
-    noise_seeds: Annotated[list[int] | None, _axis("noise-seed", "A noise seed")] = None,
-    init_seeds: Annotated[list[int] | None, _axis("init-seed", "An initialisation seed")] = None,
-    order_seeds: Annotated[list[int] | None, _axis("order-seed", "A data-order seed")] = None,
-    train_size: Annotated[int | None, typer.Option(help="Training images to use.")] = None,
-    test_size: Annotated[int | None, typer.Option(help="Test images to use.")] = None,
-    validation_fraction: Annotated[
-        float | None, typer.Option(help="Share of the training images to set aside.")
-    ] = None,
-    max_layer_dim: Annotated[
-        int | None, typer.Option(help="Pool maps that are wider than this; 0: none.")
-    ] = None,
-    slow: Annotated[bool, typer.Option("--slow", help="Take slow decoders too.")] = False,
+    models: options.Models = None,
+    datasets: options.Datasets = None,
+    decoders: options.Decoders = None,
+    noises: options.Noises = None,
+    rates: options.Rates = None,
+    seeds: options.Seeds = None,
+    kinds: options.Kinds = None,
+    labels: options.Labels = None,
+    noise_seeds: options.NoiseSeeds = None,
+    init_seeds: options.InitSeeds = None,
+    order_seeds: options.OrderSeeds = None,
+    train_size: options.TrainSize = None,
+    test_size: options.TestSize = None,
+    validation_fraction: options.ValidationFraction = None,
+    max_layer_dim: options.MaxLayerDim = None,
+    slow: options.Slow = False,
     results: options.Results = Path("memgen-results"),
     data_dir: options.DataDir = None,
     cache_dir: options.CacheDir = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    shared_caches: options.SharedCaches = None,
+    device: options.Device = "auto",
     jobs: Annotated[
         int | None, typer.Option(help="Networks at once; cores ÷ threads by default.", min=1)
     ] = None,
@@ -68,6 +61,9 @@ def run(
             metavar="SIZE",
         ),
     ] = None,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(help="How often a long training saves its state.", min=0)
+    ] = 10,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan.")] = False,
     plugins: options.Plugins = None,
     debug: options.Debug = False,
@@ -96,7 +92,12 @@ def run(
         "validation_fraction": validation_fraction,
         "max_layer_dim": max_layer_dim,
     }
-    places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": device}
+    places = {
+        "data_dir": data_dir,
+        "cache_dir": cache_dir,
+        "shared_caches": shared_caches or (),
+        "device": device,
+    }
     start = everything or any(value is not None for value in axes.values())
     axes |= sizes
     if dry_run or not start:
@@ -104,7 +105,11 @@ def run(
         if not dry_run:
             print(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
         return
-    resources: dict[str, Any] = {"jobs": jobs, "memory": memory}
+    resources: dict[str, Any] = {
+        "jobs": jobs,
+        "memory": memory,
+        "checkpoint_minutes": checkpoint_minutes,
+    }
     _run(suite, axes, results, resources, plugins, places, slow=slow)
 
 
@@ -180,18 +185,7 @@ def _print_plan(
 ) -> None:
     from collections import Counter
 
-    from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run
-    from memgen_bench.suites import load_suite
-
-    plan = plan_run(
-        load_suite(suite).replace(axes),
-        options.registry(plugins),
-        data_dir=places["data_dir"] or default_data_dir(),
-        cache_dir=places["cache_dir"] or default_cache_dir(),
-        device=places["device"],
-        slow=slow,
-        required_datasets=axes["datasets"] or (),
-    )
+    plan = options.plan(suite, axes, plugins, places, slow=slow)
     for reason in plan.skipped.values():
         print(f"left out: {reason}")
     for (model, dataset, kind), count in Counter(
