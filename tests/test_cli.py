@@ -135,7 +135,9 @@ def empty_workplace(tmp_path: Path) -> Workplace:
 # help
 
 
-@pytest.mark.parametrize("verb", [[], ["run"], ["leaderboard"], ["list"], ["data"], ["results"]])
+@pytest.mark.parametrize(
+    "verb", [[], ["run"], ["leaderboard"], ["list"], ["data"], ["cache"], ["why"], ["results"]]
+)
 def test_help_answers_without_what_takes_long_to_import(verb: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "memgen_bench.cli", *verb, "--help"],

@@ -18,8 +18,10 @@ class Setting:
         plugin_files: Plugins that are not installed.
         data_dir: Where data sets are.
         network_dir: Where trained networks are kept.
+        shared_caches: Further folders of trained networks, only read.
         device: A device's name.
         memory: Bytes that the activations and moments of one network may take up.
+        checkpoint_minutes: How often a training saves its state.
         timeout: Seconds that one step may take: an epoch, a pass over a network's layers, a
             reading. None: as long as it takes.
         fresh: Train networks anew, also those that are cached.
@@ -28,8 +30,10 @@ class Setting:
     plugin_files: tuple[str, ...]
     data_dir: Path
     network_dir: Path
+    shared_caches: tuple[Path, ...] = ()
     device: str
     memory: int = 1 << 30
+    checkpoint_minutes: float = 10
     timeout: float | None = None
     fresh: bool = False
 

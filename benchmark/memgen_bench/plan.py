@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memgen_bench import seeds
 from memgen_bench.identity import digest
@@ -93,6 +93,7 @@ class PlannedNetwork:
 
     Attributes:
         network_id: Hash of what decides its weights.
+        identity: What was hashed (see `identity.network_id`).
         kind: memorized, clean or untrained.
         model: The model's name.
         data: Its data set.
@@ -113,6 +114,7 @@ class PlannedNetwork:
     """
 
     network_id: str
+    identity: Mapping[str, Any] = field(repr=False, compare=False)
     kind: Kind
     model: str
     data: DataInfo

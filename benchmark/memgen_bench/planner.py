@@ -132,18 +132,17 @@ class _Block:
         self.train_size = _size(suite.train_size, data.train_count, "train_size", data.name)
         self.test_size = _size(suite.test_size, data.test_count, "test_size", data.name)
         self.layers, self.fault = self._find_layers()
-        self.initial = digest(
-            {
-                "protocol": PROTOCOL_VERSION,
-                "model": self.model.name,
-                "version": self.model.version,
-                "parameters": self.model.parameters,
-                "task": asdict(data.task),
-                "data": data.fingerprint,
-                "train_size": self.train_size,
-                "validation_fraction": suite.validation_fraction,
-            }
-        )
+        self.initial = {
+            "protocol": PROTOCOL_VERSION,
+            "model": self.model.name,
+            "version": self.model.version,
+            "parameters": self.model.parameters,
+            "task": asdict(data.task),
+            "data": data.fingerprint,
+            "train_size": self.train_size,
+            "validation_fraction": suite.validation_fraction,
+        }
+        self.initial_digest = digest(self.initial)
         self.trained = {"recipe": asdict(self.recipe), "device": planner.device_type}
 
     def _find_layers(self) -> tuple[tuple[Layer, ...], str]:
@@ -170,7 +169,8 @@ class _Block:
             identity |= {**self.trained, "order": order_seed, "draw": vars(own) if own else None}
         suite = self.planner.suite
         return PlannedNetwork(
-            network_id=digest(identity),
+            network_id=digest({**identity, "initial": self.initial_digest}),
+            identity=identity,
             kind=kind,
             model=self.model.name,
             data=self.data,

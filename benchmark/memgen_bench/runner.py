@@ -14,6 +14,7 @@ import platformdirs
 import psutil
 
 from memgen_bench import isolation, store
+from memgen_bench.entries import cached, network_dir, shared_folders
 from memgen_bench.errors import DataNotFoundError, UsageError
 from memgen_bench.estimates import NETWORK_COLUMNS, READING_COLUMNS, Timings
 from memgen_bench.execution import Execution, NewParts
@@ -150,9 +151,21 @@ class Todo:
 
 
 def find_todo(
-    plan: Plan, results: Path, cache_dir: Path, *, fresh: bool = False, retry_failed: bool = False
+    plan: Plan,
+    results: Path,
+    folders: Iterable[Path],
+    *,
+    fresh: bool = False,
+    retry_failed: bool = False,
 ) -> Todo:
     """Compare a plan with what is there; nothing is loaded.
+
+    Args:
+        plan: What is planned.
+        results: The results folder.
+        folders: Where trained networks are.
+        fresh: Do everything again.
+        retry_failed: Do again what failed.
 
     Raises:
         StoreError: The results are damaged, or of a newer version.
@@ -167,10 +180,9 @@ def find_todo(
         if (missing := frozenset(r.key for r in network.readings) - present)
         or network.network_id not in rows  # its row was damaged, and set aside
     }
-    known = set() if fresh else {path.stem for path in (cache_dir / "networks").glob("*.json")}
-    cached = known & networks.keys()
-    estimate = _timings(results).estimate(list(networks.values()), cached)
-    return Todo(networks=networks, cached=len(cached), estimate=estimate)
+    trained = set() if fresh else cached(folders) & networks.keys()
+    estimate = _timings(results).estimate(list(networks.values()), trained)
+    return Todo(networks=networks, cached=len(trained), estimate=estimate)
 
 
 def _timings(results: Path) -> Timings:
@@ -205,6 +217,7 @@ def run(
     results: str | Path = DEFAULT_RESULTS,
     data_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    shared_caches: Sequence[str | Path] = (),
     device: str = "auto",
     engine: str = "processes",
     scheduler: str = "",
@@ -214,6 +227,7 @@ def run(
     fresh: bool = False,
     retry_failed: bool = False,
     fail_fast: bool = False,
+    checkpoint_minutes: float = 10,
     plugins: Sequence[str | Path] = (),
     observer: Observer | None = None,
 ) -> Summary:
@@ -242,6 +256,7 @@ def run(
         results: Folder for the results.
         data_dir: Data root; see `default_data_dir`.
         cache_dir: Folder for trained networks; see `default_cache_dir`.
+        shared_caches: Further folders of trained networks, only read.
         device: `auto`, `cpu`, `cuda`, `cuda:1` …
         engine: An engine's name. With `serial`, in this process, no time-out can be kept, and a
             crash is the end of it.
@@ -254,6 +269,7 @@ def run(
         fresh: Train and compute everything again, also what is there.
         retry_failed: Compute again what failed.
         fail_fast: Stop at the first reading that fails.
+        checkpoint_minutes: How often a training saves its state, to go on from there.
         plugins: Plugin files that are not installed.
         observer: Is told how the run goes on.
 
@@ -303,7 +319,9 @@ def run(
         setting = Setting(
             plugin_files=files,
             data_dir=data_dir,
-            network_dir=cache_dir / "networks",
+            network_dir=network_dir(cache_dir),
+            shared_caches=shared_folders(shared_caches),
+            checkpoint_minutes=checkpoint_minutes,
             device=device,
             timeout=timeout,
             fresh=fresh,
@@ -344,7 +362,7 @@ class _Run:
         todo = find_todo(
             self._plan,
             self._results,
-            self._setting.network_dir.parent,
+            (self._setting.network_dir, *self._setting.shared_caches),
             fresh=self._setting.fresh,
             retry_failed=retry_failed,
         )

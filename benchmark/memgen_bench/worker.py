@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench import decoding, rows
 from memgen_bench.cache import NetworkCache
+from memgen_bench.checkpoint import Checkpoint
 from memgen_bench.compute import compute_exactly, find_device, keep_freed_memory, threads
 from memgen_bench.errors import MemgenError, TrainingError, WriteError, error_type_of, one_line
 from memgen_bench.materials import Materials
@@ -89,13 +91,16 @@ def _train_or_load(
     module = initial_module(spec, network.data.task, network.init_seed).to(device)
     if network.kind == "untrained":
         return _Trained(module=module, record=TrainingRecord())
-    cache = NetworkCache(setting.network_dir)
-    if not setting.fresh and (cached := cache.load(network.network_id)):
-        weights, record = cached
-        module.load_state_dict(weights)
+    cache = NetworkCache(setting.network_dir, setting.shared_caches)
+    if not setting.fresh and (record := cache.load(network.network_id, module)):
         return _Trained(module=module, record=record, from_cache=True)
-    record = _train(network, materials, module, device, report)
-    cache.save(network.network_id, module.state_dict(), record, {"network": network.label})
+    checkpoint = Checkpoint(cache.folder, network, setting.checkpoint_minutes)
+    record = _train(network, materials, module, device, checkpoint, report)
+    try:
+        cache.save(network, module, record)
+        checkpoint.remove()
+    except MemgenError as error:  # its readings are worth having all the same
+        warnings.warn(f"{network.label} is not cached: {error}", stacklevel=2)
     return _Trained(module=module, record=record)
 
 
@@ -104,6 +109,7 @@ def _train(
     materials: Materials,
     module: nn.Module,
     device: torch.device,
+    checkpoint: Checkpoint,
     report: Report,
 ) -> TrainingRecord:
     labels = materials.labels(network.draw)
@@ -123,6 +129,7 @@ def _train(
         order_seed=network.order_seed,
         device=device,
         on_epoch=_Throttle(network, report),
+        checkpoint=checkpoint,
     )
 
 

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from memgen_bench.runner import Summary, Todo
 
 
-def _axis(name: str, help_: str) -> Any:
-    return typer.Option(f"--{name}", help=f"{help_}; may be repeated.", rich_help_panel="Axes")
-
-
 def _bytes(text: str) -> int:
     from pydantic import ByteSize, TypeAdapter, ValidationError
 
@@ -32,32 +28,29 @@ def _bytes(text: str) -> int:
 
 
 def run(
-    suite: Annotated[str, typer.Option(help="A suite's name or TOML file.")] = "core",
+    suite: options.Suite = "core",
     everything: Annotated[bool, typer.Option("--all", help="Every combination.")] = False,
-    models: Annotated[list[str] | None, _axis("model", "A model")] = None,
-    datasets: Annotated[list[str] | None, _axis("dataset", "A data set")] = None,
-    decoders: Annotated[list[str] | None, _axis("decoder", "A decoder")] = None,
-    noises: Annotated[list[str] | None, _axis("noise", "A noise")] = None,
-    rates: Annotated[list[float] | None, _axis("rate", "A shuffle rate in [0, 1]")] = None,
-    seeds: Annotated[list[int] | None, _axis("seed", "A seed")] = None,
-    kinds: Annotated[list[str] | None, _axis("kind", "memorized, clean or untrained")] = None,
-    labels: Annotated[list[str] | None, _axis("labels", "corrupted or true")] = None,
-    noise_seeds: Annotated[list[int] | None, _axis("noise-seed", "A noise seed")] = None,
-    init_seeds: Annotated[list[int] | None, _axis("init-seed", "An initialisation seed")] = None,
-    order_seeds: Annotated[list[int] | None, _axis("order-seed", "A data-order seed")] = None,
-    train_size: Annotated[int | None, typer.Option(help="Training images to use.")] = None,
-    test_size: Annotated[int | None, typer.Option(help="Test images to use.")] = None,
-    validation_fraction: Annotated[
-        float | None, typer.Option(help="Share of the training images to set aside.")
-    ] = None,
-    max_layer_dim: Annotated[
-        int | None, typer.Option(help="Pool maps that are wider than this; 0: none.")
-    ] = None,
-    slow: Annotated[bool, typer.Option("--slow", help="Take slow decoders too.")] = False,
+    models: options.Models = None,
+    datasets: options.Datasets = None,
+    decoders: options.Decoders = None,
+    noises: options.Noises = None,
+    rates: options.Rates = None,
+    seeds: options.Seeds = None,
+    kinds: options.Kinds = None,
+    labels: options.Labels = None,
+    noise_seeds: options.NoiseSeeds = None,
+    init_seeds: options.InitSeeds = None,
+    order_seeds: options.OrderSeeds = None,
+    train_size: options.TrainSize = None,
+    test_size: options.TestSize = None,
+    validation_fraction: options.ValidationFraction = None,
+    max_layer_dim: options.MaxLayerDim = None,
+    slow: options.Slow = False,
     results: options.Results = Path("memgen-results"),
     data_dir: options.DataDir = None,
     cache_dir: options.CacheDir = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    shared_caches: options.SharedCaches = None,
+    device: options.Device = "auto",
     engine: Annotated[
         str, typer.Option(help="Where networks are computed; see list engines.", metavar="NAME")
     ] = "processes",
@@ -89,6 +82,9 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if any reading failed.")
     ] = False,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(help="How often a long training saves its state.", min=0)
+    ] = 10,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan.")] = False,
     plugins: options.Plugins = None,
     debug: options.Debug = False,
@@ -117,7 +113,12 @@ def run(
         "validation_fraction": validation_fraction,
         "max_layer_dim": max_layer_dim,
     }
-    places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": device}
+    places = {
+        "data_dir": data_dir,
+        "cache_dir": cache_dir,
+        "shared_caches": shared_caches or (),
+        "device": device,
+    }
     start = everything or any(value is not None for value in axes.values())
     axes |= sizes
     if dry_run or not start:
@@ -131,6 +132,7 @@ def run(
         "scheduler": scheduler,
         "jobs": jobs,
         "memory": memory,
+        "checkpoint_minutes": checkpoint_minutes,
         "timeout": timeout or None,
         "fresh": fresh,
         "retry_failed": retry_failed,
@@ -217,27 +219,10 @@ def _print_plan(
 ) -> None:
     from collections import Counter
 
-    from memgen_bench.runner import (
-        default_cache_dir,
-        default_data_dir,
-        find_todo,
-        plan_run,
-        probe_on,
-    )
-    from memgen_bench.suites import load_suite
+    from memgen_bench.entries import network_dir, shared_folders
+    from memgen_bench.runner import default_cache_dir, find_todo
 
-    registry, cache_dir = options.registry(plugins), places["cache_dir"] or default_cache_dir()
-    files = tuple(str(file.resolve()) for file in plugins or ())
-    plan = plan_run(
-        load_suite(suite).replace(axes),
-        registry,
-        data_dir=places["data_dir"] or default_data_dir(),
-        cache_dir=cache_dir,
-        probe=probe_on(registry.engines["processes"], files, None),
-        device=places["device"],
-        slow=slow,
-        required_datasets=axes["datasets"] or (),
-    )
+    plan = options.plan(suite, axes, plugins, places, slow=slow)
     for reason in plan.skipped.values():
         print(f"left out: {reason}")
     for (model, dataset, kind), count in Counter(
@@ -249,7 +234,9 @@ def _print_plan(
     decoders = {d.decoder for network in plan.networks for d in network.decoders if d.decoder}
     print(f"decoders: {', '.join(sorted(decoders))}")
     print(f"{len(plan.networks)} networks, {plan.reading_count} readings")
-    _print_todo(find_todo(plan, results, cache_dir, **again))
+    folders = [network_dir(places["cache_dir"] or default_cache_dir())]
+    folders += shared_folders(places["shared_caches"] or ())
+    _print_todo(find_todo(plan, results, folders, **again))
 
 
 def _print_todo(todo: Todo) -> None:
