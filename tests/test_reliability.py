@@ -165,6 +165,7 @@ def test_each_fault_of_a_decoder_costs_its_own_readings_alone(
     decoders = ["ncm", *(f"bad-{fault}" for fault in bad)]
     summary = memgen_bench.run(
         SUITE,
+        models=["net-none"],
         decoders=decoders,
         kinds=["untrained"],
         labels=["corrupted"],

@@ -218,7 +218,13 @@ def register_decoders():
 def test_a_worker_that_dies_leaves_rows_and_the_other_networks_go_on(tmp_path: Path) -> None:
     plugin = tmp_path / "dies.py"
     plugin.write_text(BROKEN_DECODERS)
-    options: dict[str, Any] = {"models": ["mlp"], "rates": [0.4, 0.8], "plugins": [plugin]}
+    options: dict[str, Any] = {
+        "models": ["mlp"],
+        "rates": [0.4],
+        "kinds": ["untrained", "memorized"],
+        "labels": ["corrupted"],
+        "plugins": [plugin],
+    }
     run(tmp_path, decoders=["ncm"], **options)
     summary = run(tmp_path, decoders=["ncm", "dies"], engine="processes", jobs=2, **options)
     rows = readings(tmp_path)

@@ -16,10 +16,10 @@ import psutil
 from memgen_bench import isolation, store
 from memgen_bench.entries import cached, network_dir, shared_folders
 from memgen_bench.errors import DataNotFoundError, UsageError
-from memgen_bench.estimates import NETWORK_COLUMNS, READING_COLUMNS, Timings
 from memgen_bench.execution import Execution, NewParts
 from memgen_bench.files import remove_leftovers
 from memgen_bench.footprint import least_bytes
+from memgen_bench.forecast import NETWORK_COLUMNS, READING_COLUMNS, Timings
 from memgen_bench.inbox import Inbox
 from memgen_bench.locks import Locks
 from memgen_bench.messages import Setting
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from memgen_bench.estimates import Estimate
+    from memgen_bench.forecast import Estimate
     from memgen_bench.messages import Epoch
     from memgen_bench.plan import Plan, PlannedNetwork
     from memgen_bench.registry import Problem, Registry

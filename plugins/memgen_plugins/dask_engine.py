@@ -12,6 +12,7 @@ from distributed import Client, LocalCluster
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from memgen_bench import UsageError, isolation, store
+from memgen_bench.entries import network_dir, network_entry
 from memgen_bench.environment import code_commit, versions
 from memgen_bench.errors import one_line
 from memgen_bench.files import write_atomically
@@ -180,12 +181,14 @@ def _at_home(setting: Setting) -> Setting:
     return replace(
         setting,
         data_dir=Path(data) if data else setting.data_dir,
-        network_dir=Path(cache) / "networks" if cache else setting.network_dir,
+        network_dir=network_dir(Path(cache)) if cache else setting.network_dir,
     )
 
 
 def _files(folder: Path, network_id: str) -> Files:
-    return {path.name: path.read_bytes() for path in folder.glob(f"{network_id}.*")}
+    """Return the files of a trained network, as far as they are there."""
+    files = network_entry(folder, network_id).there
+    return {path.name: path.read_bytes() for path in files}
 
 
 def _keep(folder: Path, files: Files) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from memgen_bench import load_registry
 from memgen_bench.datasets import DataInfo
-from memgen_bench.estimates import Timings
+from memgen_bench.forecast import Timings
 from memgen_bench.plan import Layer, PlannedNetwork
 from memgen_bench.planner import make_plan
 from memgen_bench.specs import Task
