@@ -208,7 +208,7 @@ def test_prune_needs_the_data_of_the_suites_that_it_keeps(here: CommandLine) -> 
 
 
 def test_a_run_reads_a_shared_folder_and_trains_nothing(here: CommandLine) -> None:
-    options = ("--suite", "tiny.toml", "--all", "--results", "new", "--jobs", "1")
+    options = ("--suite", "tiny.toml", "--all", "--results", "new", "--engine", "serial")
     code, _, err = here("run", *options, "--cache-dir", "new", "--shared-cache", "cache/networks")
     assert code == 0, err
     rows = memgen_bench.read_networks("new").to_pylist()
@@ -223,7 +223,7 @@ def test_a_run_reads_a_shared_folder_and_trains_nothing(here: CommandLine) -> No
 def test_a_run_names_what_is_damaged_and_trains_it_again(here: CommandLine) -> None:
     clean, memorized = networks()
     flip(memorized)
-    options = ("--suite", "tiny.toml", "--all", "--results", "new", "--jobs", "1")
+    options = ("--suite", "tiny.toml", "--all", "--results", "new", "--engine", "serial")
     with pytest.warns(UserWarning, match=f"{memorized.name}: damaged, set aside"):
         assert here("run", *options)[0] == 0
     rows = {row["kind"]: row for row in memgen_bench.read_networks("new").to_pylist()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING
 
 from memgen_bench.child import ChildLost, Children
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 # The children of this process; they persist from one network to the next.
 children = Children()
+atexit.register(children.close)
 
 
 def run_in_child(
