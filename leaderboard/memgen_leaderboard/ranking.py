@@ -89,7 +89,8 @@ def rank(frame: pl.DataFrame, *, planned: int | None = None, ranked: bool = True
     """Rank decoders by recovery over networks at rates that can be ranked.
 
     Decoders with at least `LEAST_COVERAGE` are compared on the networks that all of them cover and
-    that have a readout and a ceiling; the others show what they cover themselves. A decoder that is told the noise has no rank.
+    that have a readout and a ceiling; the others show what they cover themselves. A decoder that
+    is told the noise has no rank.
 
     Args:
         frame: From `units`, of one suite.

@@ -121,11 +121,11 @@ def crossed(samples: Sequence[Answers]) -> Crossed:
     for sample in samples:
         per_image = sample.correct.sum(axis=1, dtype=np.float64) / total
         means += per_image.mean(axis=1)
-        images += _of_mean(per_image)
+        images += _of_means(per_image)
         if over_seeds:
             deviations = _deviations(sample, names) / total
             by_seed += deviations.mean(axis=2)
-            residual += sum(map(_of_mean, deviations.swapaxes(0, 1)))
+            residual += _of_means(deviations)
     smallest = min(sample.correct.shape[2] for sample in samples)
     return Crossed(
         means=means,
@@ -153,9 +153,11 @@ def _deviations(sample: Answers, names: npt.NDArray[np.int64]) -> Array:
     return found
 
 
-def _of_mean(values: Array) -> Array:
-    """Return the covariance of the means of quantities × images."""
-    return np.asarray(np.atleast_2d(np.cov(values)) / values.shape[1])
+def _of_means(values: Array) -> Array:
+    """Return the covariance of the means over images, the last axis, summed over those between."""
+    images = values.shape[-1]
+    centred = (values - values.mean(axis=-1, keepdims=True)).reshape(len(values), -1)
+    return np.asarray(centred @ centred.T / (images * (images - 1)))
 
 
 def _quadratic(contrasts: Array, covariance: Array) -> Array:

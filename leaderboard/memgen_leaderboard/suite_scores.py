@@ -164,7 +164,7 @@ def results_folders(path: Path) -> list[Path]:
 def _suites(folder: Path) -> Iterator[Scores]:
     readings = read_frame(folder, "readings", ["key", *COLUMNS])
     readings = readings.with_columns(pl.col(NAMES).cast(pl.Categorical))
-    plans = read_frame(folder, "plans").unique()
+    plans = read_frame(folder, "plans")
     if plans.is_empty() and readings.height:
         raise StoreError(f"{folder}: lacks plans/, which says what belongs to which suite")
     for (suite, version), plan in sorted(plans.group_by("suite", "suite_version")):
@@ -176,7 +176,7 @@ def _suites(folder: Path) -> Iterator[Scores]:
             view=View(),
             folder=folder,
             readings=current(rows),
-            plan_size=plan.height,
+            plan_size=plan["key"].n_unique(),
             outdated=rows.filter(pl.col("protocol_version") < newest).height,
         )
 
