@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
+import numpy as np
 import pytest
+
+from readings import Bench
 
 if TYPE_CHECKING:
     from memgen_bench.plan import Plan
@@ -28,7 +31,7 @@ def make_reading() -> ReadingMaker:
     """Return a maker of one row of the readings table; what is not said has a plain value."""
 
     def make(**columns: Any) -> dict[str, Any]:
-        row = {
+        row: dict[str, Any] = {
             "protocol_version": 1,
             "model": "mlp",
             "dataset": "digits",
@@ -63,6 +66,9 @@ def make_reading() -> ReadingMaker:
             network += [row["noise"], row["rate"]]
         row.setdefault("network_id", "-".join(map(str, network)))
         row.setdefault("key", "/".join(map(str, row.values())))
+        if row["test_accuracy"] is not None:
+            right = np.arange(row["test_count"]) < round(row["test_accuracy"] * row["test_count"])
+            row.setdefault("test_correct", np.packbits(right).tobytes())
         return row
 
     return make
@@ -103,6 +109,18 @@ def plan_digits() -> Planner:
         )
 
     return plan
+
+
+@pytest.fixture(scope="session")
+def new_bench(make_reading: ReadingMaker) -> Callable[[], Bench]:
+    """Return a maker of empty benches."""
+    return lambda: Bench(make_reading)
+
+
+@pytest.fixture
+def bench(new_bench: Callable[[], Bench]) -> Bench:
+    """Return an empty bench."""
+    return new_bench()
 
 
 @pytest.fixture(scope="module")
