@@ -109,8 +109,9 @@ def _notes(frame: pl.DataFrame) -> tuple[str, ...]:
         f"network's readout ({_percent(ranked['ceiling'].mean())} %).",
         "The gains compare with the same decoder on the untrained network and on raw pixels, in "
         "points.",
-        "A rank is 1 + the number of decoders that are surely better (paired comparisons over seeds "
-        "and test images at 95 %, Holm's correction): those that share one cannot be told apart.",
+        "A rank is 1 + the number of decoders that are surely better (paired comparisons over "
+        "seeds and test images at 95 %, Holm's correction): those that share one cannot be told "
+        "apart.",
         _layer_note(frame),
     )
 
