@@ -90,8 +90,11 @@ class Entry:
         return fields, weights
 
     def _checked(self, content: bytes) -> tuple[dict[str, Any], bytes]:
-        note, end, rest = content.partition(_NOTE_END)
-        fields = unseal(note + end)
+        note, rest = content, b""
+        if self.state == "checkpoint":
+            note, end, rest = content.partition(_NOTE_END)
+            note += end
+        fields = unseal(note)
         if (found := fields.get("format")) != FORMAT:
             raise DamagedError(f"its format is {found}; this memgen-bench reads {FORMAT}")
         try:
