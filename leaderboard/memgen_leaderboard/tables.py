@@ -142,11 +142,16 @@ def _layer_note(frame: pl.DataFrame) -> str:
 
 
 def _percent(value: object) -> str:
-    return f"{100 * value:.1f}" if isinstance(value, float) else "–"
+    return f"{_steady(value):.1f}" if isinstance(value, float) else "–"
 
 
 def _points(value: object) -> str:
-    return f"{100 * value:+.1f}" if isinstance(value, float) else "–"
+    return f"{_steady(value):+.1f}" if isinstance(value, float) else "–"
+
+
+def _steady(value: float) -> float:
+    """Return percent without the rounding of a sum, whose order is not always the same."""
+    return round(100 * value, 9)
 
 
 def show(board: Board, console: Console) -> None:
