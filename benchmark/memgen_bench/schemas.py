@@ -148,7 +148,7 @@ MEASURED = {
 }
 
 # The columns that each version after the first added to a table: in older parts they are null.
-# Columns are never removed or redefined; a new one is written under a new version.
+# Columns are never removed or redefined. To add one, name it here and raise SCHEMA_VERSION.
 ADDED: dict[int, dict[str, tuple[str, ...]]] = {}
 
 
