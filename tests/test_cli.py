@@ -72,7 +72,7 @@ class Workplace:
     def run(self, *options: str) -> list[str]:
         """Return the command that runs the suite here."""
         places = ["--results", str(self.results), "--cache-dir", str(self.cache)]
-        return ["run", "--suite", str(self.suite), *places, "--jobs", "1", *options]
+        return ["run", "--suite", str(self.suite), *places, "--engine", "serial", *options]
 
     def parts(self, name: str) -> dict[Path, bytes]:
         """Return the parts of a table with their contents."""
@@ -135,7 +135,9 @@ def empty_workplace(tmp_path: Path) -> Workplace:
 # help
 
 
-@pytest.mark.parametrize("verb", [[], ["run"], ["leaderboard"], ["list"], ["data"], ["results"]])
+@pytest.mark.parametrize(
+    "verb", [[], ["run"], ["leaderboard"], ["list"], ["data"], ["cache"], ["why"], ["results"]]
+)
 def test_help_answers_without_what_takes_long_to_import(verb: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "memgen_bench.cli", *verb, "--help"],

@@ -132,7 +132,7 @@ def test_a_conflict_says_key_decoder_layer_network_and_files(
     files = [str(next((folder / "readings").iterdir())) for folder in (one, two)]
     assert str(conflict) == (
         "conflict: k (network_id net, decoder masc, labels corrupted, layer fc1) differs in "
-        f"test_accuracy: {', '.join(files)}"
+        f"test_accuracy, test_correct: {', '.join(files)}"
     )
     assert not (tmp_path / "new").exists()
 

@@ -85,5 +85,9 @@ class VanishedPartError(StoreError):
         super().__init__(f"{part}: vanished while it was read; try again")
 
 
+class DamagedError(MemgenError):
+    """A file of the cache is not what was written; it is set aside and made anew."""
+
+
 class NotApplicable(ValueError):  # noqa: N818 - a decoder's answer, not a fault
     """Raised by a decoder that has no meaning on the data at hand; its reading is `skipped`."""

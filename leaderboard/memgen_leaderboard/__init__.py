@@ -1,1 +1,54 @@
 """Scores of recoverable generalization, and the tables that show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memgen_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from memgen_bench.suites import Kind, Labels
+    from memgen_leaderboard.suite_scores import Scores
+
+__all__ = ["scores"]
+
+
+def scores(
+    results: str | Path,
+    suite: str | None = None,
+    *,
+    rates: Sequence[float] = (),
+    datasets: Sequence[str] = (),
+    models: Sequence[str] = (),
+    kind: Kind = "memorized",
+    labels: Labels = "corrupted",
+) -> Scores:
+    """Return the scores of a suite as polars frames, such as `board` and `pairs`.
+
+    Args:
+        results: A results folder, or a folder of such.
+        suite: The suite's name, or its name and version (`core v1`) where it has several.
+        rates: Shuffle rates; all by default, as with what follows.
+        datasets: Names of data sets.
+        models: Names of models.
+        kind: Which networks are decoded.
+        labels: What decoders are fitted on.
+
+    Raises:
+        StoreError: There is no such folder, or it is damaged.
+        UsageError: There is no such suite, or more than one.
+    """
+    from memgen_leaderboard.suite_scores import View, all_scores
+
+    view = View(
+        rates=tuple(rates), datasets=tuple(datasets), models=tuple(models), kind=kind, labels=labels
+    )
+    found = all_scores(results, [view])
+    named = [one for one in found if suite in (None, one.suite, one.title)]
+    if len(named) != 1:
+        there = ", ".join(one.title for one in found) or "nothing to score"
+        raise UsageError(f"{results}: name one suite of those that are there: {there}")
+    return named[0]

@@ -9,13 +9,16 @@ import polars as pl
 
 from memgen_bench.errors import StoreError
 from memgen_bench.files import write_atomically
-from memgen_bench.store import read_frame
-from memgen_leaderboard import scores
+from memgen_leaderboard.ranking import LEAST_COVERAGE
+from memgen_leaderboard.suite_scores import all_scores
+from memgen_leaderboard.units import UNIT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
+
+    from memgen_leaderboard.suite_scores import Scores
 
 BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
 
@@ -43,23 +46,11 @@ def boards(results: Path) -> list[Board]:
     Raises:
         StoreError: There is no folder, or it is damaged.
     """
-    readings = read_frame(results, "readings", ["key", *scores.COLUMNS])
-    readings = readings.with_columns(pl.col(scores.NAMES).cast(pl.Categorical))
-    plans = read_frame(results, "plans")
-    if plans.is_empty() and readings.height:
-        raise StoreError(f"{results}: lacks plans/, which says what belongs to which suite")
-    found = []
-    for (suite, version), keys in sorted(plans.group_by("suite", "suite_version")):
-        rows = readings.join(keys, on="key", how="semi")
-        current = scores.current(rows)
-        frame = scores.units_of_current(current)
-        if frame.height:
-            found.append(_board(f"{suite} v{version}", frame, _left_out(rows, current)))
-    return found
+    return [_board(scores) for scores in all_scores(results)]
 
 
-def _board(suite: str, frame: pl.DataFrame, left_out: list[str]) -> Board:
-    table, rates = scores.board(frame), scores.by_rate(frame)
+def _board(scores: Scores) -> Board:
+    frame, table, rates = scores.units, scores.board, scores.rates
     draws = list(rates.select("noise", "rate").unique().sort("noise", "rate").iter_rows())
     accuracies = {(d, n, r): a for d, n, r, a, *_ in rates.iter_rows()}
     rows = [_readout_row(frame, draws)]
@@ -68,10 +59,10 @@ def _board(suite: str, frame: pl.DataFrame, left_out: list[str]) -> Board:
     headings = [f"{'' if len(names) == 1 else noise + ' '}ρ {rate:g}" for noise, rate in draws]
     columns = ("#", "decoder", "recovery", "accuracy", "oracle layer", "vs untrained", "vs pixels")
     return Board(
-        title=_title(suite, frame),
+        title=_title(scores.title, frame),
         columns=(*columns, *headings),
         rows=tuple(rows),
-        notes=(*_notes(frame), *left_out, *_not_ranked(table)),
+        notes=(*_notes(frame), *_left_out(scores.readings), *_not_ranked(table)),
     )
 
 
@@ -98,7 +89,7 @@ def _title(suite: str, frame: pl.DataFrame) -> str:
 
 
 def _readout_row(frame: pl.DataFrame, draws: list[tuple[str, float]]) -> tuple[str, ...]:
-    networks = frame.unique(scores.UNIT)
+    networks = frame.unique(UNIT)
     per_draw = [
         networks.filter(pl.col("noise") == noise, pl.col("rate") == rate)["readout"].mean()
         for noise, rate in draws
@@ -109,7 +100,7 @@ def _readout_row(frame: pl.DataFrame, draws: list[tuple[str, float]]) -> tuple[s
 
 def _notes(frame: pl.DataFrame) -> tuple[str, ...]:
     ranked = frame.filter(pl.col("rankable"))
-    networks = ranked.select(scores.UNIT).unique().height
+    networks = ranked.select(UNIT).unique().height
     return (
         f"Test accuracy on true labels in %, decoders fitted on corrupted labels of memorized "
         f"networks; the first columns are means over {networks} networks at rates at which the "
@@ -118,13 +109,16 @@ def _notes(frame: pl.DataFrame) -> tuple[str, ...]:
         f"network's readout ({_percent(ranked['ceiling'].mean())} %).",
         "The gains compare with the same decoder on the untrained network and on raw pixels, in "
         "points.",
+        "A rank is 1 + the number of decoders that are surely better (paired comparisons over "
+        "seeds and test images at 95 %, Holm's correction): those that share one cannot be told "
+        "apart.",
         _layer_note(frame),
     )
 
 
-def _left_out(readings: pl.DataFrame, current: pl.DataFrame) -> list[str]:
-    failed = current.filter(pl.col("status") == "failed").height
-    lost = readings.filter(pl.col("memorized") == False)["network_id"].n_unique()  # noqa: E712
+def _left_out(readings: pl.DataFrame) -> list[str]:
+    failed = readings.filter(pl.col("status") == "failed").height
+    lost = readings.filter(~pl.col("memorized"))["network_id"].n_unique()
     return [
         *[f"{failed} readings failed."] * bool(failed),
         *[f"{lost} networks did not memorize and are left out."] * bool(lost),
@@ -132,7 +126,7 @@ def _left_out(readings: pl.DataFrame, current: pl.DataFrame) -> list[str]:
 
 
 def _not_ranked(table: pl.DataFrame) -> list[str]:
-    short = table.filter(pl.col("coverage") < scores.LEAST_COVERAGE)["decoder"].to_list()
+    short = table.filter(pl.col("coverage") < LEAST_COVERAGE)["decoder"].to_list()
     return [f"Not ranked, too few readings: {', '.join(short)}."] * bool(short)
 
 
@@ -148,11 +142,16 @@ def _layer_note(frame: pl.DataFrame) -> str:
 
 
 def _percent(value: object) -> str:
-    return f"{100 * value:.1f}" if isinstance(value, float) else "–"
+    return f"{_steady(value):.1f}" if isinstance(value, float) else "–"
 
 
 def _points(value: object) -> str:
-    return f"{100 * value:+.1f}" if isinstance(value, float) else "–"
+    return f"{_steady(value):+.1f}" if isinstance(value, float) else "–"
+
+
+def _steady(value: float) -> float:
+    """Return percent without the rounding of a sum, whose order is not always the same."""
+    return round(100 * value, 9)
 
 
 def show(board: Board, console: Console) -> None:

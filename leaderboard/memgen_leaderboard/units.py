@@ -1,0 +1,121 @@
+"""Units: what a decoder reads out of one network, with the controls beside it; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from memgen_bench.protocol import INPUT, READOUT
+from memgen_bench.store import latest
+from memgen_leaderboard.layer_choice import CELL, SIZES, choose_layers, oracle_layers
+
+if TYPE_CHECKING:
+    from memgen_bench.suites import Kind, Labels
+
+# One repetition of a cell.
+UNIT = (*CELL, "seed", "noise_seed", "init_seed", "order_seed")
+# What networks of other kinds have in common with a unit.
+_START = ("dataset", "model", *SIZES, "seed", "init_seed")
+_CLEAN = (*_START, "order_seed")
+_DRAW = (*_START, "noise", "rate", "noise_seed")
+
+# Texts of few values: held as categories they are compared as fast as numbers.
+NAMES = ("network_id", "dataset", "model", "noise", "kind", "labels", "decoder", "layer", "status")
+# What scores are made from, beside the key.
+COLUMNS = (
+    *dict.fromkeys([*UNIT, *NAMES]),
+    *("protocol_version", "memorized", "rankable", "decoder_version", "told_noise"),
+    *("layer_index", "layer_depth", "test_accuracy", "test_correct", "validation_accuracy"),
+    *("fit_seconds", "predict_seconds", "created"),
+)
+
+
+def current(readings: pl.DataFrame) -> pl.DataFrame:
+    """Keep the newest protocol, network of each unit, and version and parameters of a decoder.
+
+    A unit has several networks where the data, the model's version or the device changed.
+    """
+    if readings.is_empty():
+        return readings
+    newest = readings.filter(pl.col("protocol_version") == pl.col("protocol_version").max())
+    same = ["network_id", *SIZES, "noise", "rate", "noise_seed", "labels", "decoder", "layer"]
+    rows = latest(newest, same, ["decoder_version", "created"])
+    network = pl.col("network_id")
+    return rows.filter(network == network.sort_by("created").last().over("kind", *UNIT))
+
+
+def planned_networks(readings: pl.DataFrame, kind: Kind, labels: Labels) -> pl.DataFrame:
+    """Return the networks that decoders could be ranked on, those that failed included.
+
+    Args:
+        readings: Rows of one suite that `current` returned.
+        kind: Which networks are decoded.
+        labels: What the decoders are fitted on.
+
+    Returns:
+        A row for each with its `model`, `dataset`, `noise`, `rate` and seeds. Networks that did
+        not memorize are not among them.
+    """
+    draw = ["dataset", "noise", "rate"]
+    rankable = pl.col("rankable").max().over(draw).fill_null(True)
+    own = (pl.col("kind") == kind) & (pl.col("labels") == labels)
+    rows = readings.filter(rankable, own, pl.col("memorized").fill_null(True))
+    return rows.select("network_id", "model", *draw, "noise_seed", "max_layer_dim").unique()
+
+
+def units(
+    readings: pl.DataFrame, kind: Kind = "memorized", labels: Labels = "corrupted"
+) -> pl.DataFrame:
+    """Return one row per decoder and network: what it decodes, and the controls.
+
+    Networks that did not memorize their labels are left out, clean ones too.
+
+    Args:
+        readings: Rows of one suite that `current` returned.
+        kind: Which networks are decoded.
+        labels: What the decoders are fitted on.
+
+    Returns:
+        Columns of `UNIT`, `decoder`, `layer`, `chosen_by`, `rankable`, `told_noise`, `seconds`
+        (fit and predictions), and the test accuracies `decoded` (at the chosen layer), `oracle`
+        (layer chosen on test), `pixels` (the input layer), `untrained` (the untrained network at
+        its own chosen layer), `clean` (the clean network, likewise), `true_labels` (the same
+        network, fitted on true labels: a reference), `readout` and `ceiling` (readout of the
+        clean network). What was not run is null. `decoded`, `pixels`, `untrained`, `readout` and
+        `ceiling` have a column of bits beside them, such as `decoded_bits`: which test images
+        are right, packed, in test order.
+    """
+    rows = readings.filter(pl.col("status") == "ok", pl.col("memorized").fill_null(True))
+    own = (pl.col("kind") == kind) & (pl.col("labels") == labels)
+    group = [*CELL, "kind", "labels", "decoder", "layer"]
+    chosen = rows.join(choose_layers(rows), on=group, nulls_equal=True)
+    oracle = rows.filter(own).join(oracle_layers(rows), on=group, nulls_equal=True)
+    frame = chosen.filter(own).select(
+        *UNIT,
+        *("network_id", "decoder", "layer", "chosen_by", "rankable", "told_noise"),
+        seconds=pl.col("fit_seconds") + pl.col("predict_seconds"),
+        decoded="test_accuracy",
+        decoded_bits="test_correct",
+    )
+    draw = _DRAW if labels == "corrupted" else _START
+    same_labels = chosen.filter(pl.col("labels") == labels)
+    true_labels = chosen.filter(pl.col("kind") == kind, pl.col("labels") == "true")
+    readout = rows.filter(pl.col("decoder") == READOUT)
+    ceiling = readout.filter(pl.col("kind") == "clean")
+    controls = [
+        ("oracle", oracle, [*UNIT, "decoder"]),
+        ("pixels", rows.filter(own, pl.col("layer") == INPUT), [*UNIT, "decoder"]),
+        ("untrained", same_labels.filter(pl.col("kind") == "untrained"), [*draw, "decoder"]),
+        ("clean", same_labels.filter(pl.col("kind") == "clean"), [*UNIT, "decoder"]),
+        ("true_labels", true_labels, [*UNIT, "decoder"]),
+        ("readout", readout, ["network_id", *SIZES]),
+        ("ceiling", ceiling, list(_CLEAN)),
+    ]
+    for name, control, on in controls:
+        values = control.select(
+            *on, pl.col("test_accuracy").alias(name), pl.col("test_correct").alias(f"{name}_bits")
+        )
+        frame = frame.join(values, on=on, how="left", nulls_equal=True, validate="m:1")
+    shown = frame.drop("network_id", "oracle_bits", "clean_bits", "true_labels_bits")
+    return shown.with_columns(pl.col(pl.Categorical).cast(pl.String)).sort([*UNIT, "decoder"])
