@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from memgen_bench import cli, read_networks, read_results
-from memgen_leaderboard import tables
+from memgen_leaderboard.suite_scores import all_scores
+from memgen_leaderboard.tables import main_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -414,9 +415,8 @@ def test_a_suite_has_a_whole_board_though_another_computed_a_part(
     other = SUITE.replace('"tiny"', '"other"').replace('"ncm"', '"ridge"')
     workplace.suite.write_text(other)
     assert here(*workplace.run("--all")).code == 0
-    boards = {board.title.partition(":")[0]: board for board in tables.boards(workplace.results)}
-    board = boards["other v1"]
-    recovery = {row[1]: row[2] for row in board.rows}
+    boards = {scores.title: main_table(scores) for scores in all_scores(workplace.results)}
+    recovery = {row[1]: row[2] for row in boards["other v1"].rows}
     assert recovery.keys() == {"readout", "masc", "ridge"}
     assert "–" not in recovery.values()
 

@@ -71,7 +71,7 @@ class Scores:
         view: Which part is shown.
         folder: The results folder.
         readings: Its readings that count: of all kinds and labels, failed ones included.
-        plan_size: How many readings it planned.
+        missing: How many planned readings were not run.
         outdated: How many readings of an older protocol are left out.
     """
 
@@ -80,7 +80,7 @@ class Scores:
     view: View
     folder: Path
     readings: pl.DataFrame = field(repr=False)
-    plan_size: int
+    missing: int
     outdated: int
 
     @property
@@ -176,7 +176,7 @@ def _suites(folder: Path) -> Iterator[Scores]:
             view=View(),
             folder=folder,
             readings=current(rows),
-            plan_size=plan["key"].n_unique(),
+            missing=plan["key"].n_unique() - rows.height,
             outdated=rows.filter(pl.col("protocol_version") < newest).height,
         )
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from memgen_bench.cli import data, leaderboard, listing, run
+from memgen_bench.cli import compare, data, leaderboard, listing, run
 from memgen_bench.errors import MemgenError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("compare")(compare.compare)
 app.command("list")(listing.show)
 app.add_typer(data.app, name="data")
 

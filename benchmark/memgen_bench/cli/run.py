@@ -125,7 +125,7 @@ def _run(
     import memgen_bench
     from memgen_bench.cli.leaderboard import print_boards
     from memgen_bench.cli.progress import ProgressObserver
-    from memgen_leaderboard.tables import boards
+    from memgen_leaderboard.suite_scores import all_scores
 
     console = Console(stderr=True, highlight=False)
     started = time.monotonic()
@@ -144,7 +144,7 @@ def _run(
     except KeyboardInterrupt:
         print("memgen-bench: stopped; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130) from None
-    print_boards(boards(results))
+    print_boards(all_scores(results))
     _print_summary(summary, time.monotonic() - started)
     if summary.failed and not summary.ok:
         raise typer.Exit(1)
