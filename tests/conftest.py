@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import numpy as np
@@ -14,11 +14,15 @@ import pytest
 
 from readings import Bench
 
+if TYPE_CHECKING:
+    from memgen_bench.plan import Plan
+
 # How long an example takes says nothing about it; a busy machine takes longer.
 hypothesis.settings.register_profile("memgen", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("memgen")
 
 ReadingMaker = Callable[..., dict[str, Any]]
+Planner = Callable[..., "Plan"]
 PluginWriter = Callable[[str, str], Path]
 
 
@@ -68,6 +72,43 @@ def make_reading() -> ReadingMaker:
         return row
 
     return make
+
+
+@pytest.fixture(scope="session")
+def plan_digits() -> Planner:
+    """Return a planner of one small network of each kind on digits; axes replace the suite's."""
+    from memgen_bench import Task, load_registry
+    from memgen_bench.datasets import DataInfo
+    from memgen_bench.plan import Layer
+    from memgen_bench.planner import make_plan
+    from memgen_bench.suites import Suite
+
+    task = Task(channels=1, height=8, width=8, num_classes=10)
+    data = DataInfo(name="digits", fingerprint="f", task=task, train_count=1297, test_count=500)
+    layers = tuple(
+        Layer(name=name, index=index, depth=index, dim=64, width=64)
+        for index, name in enumerate(("input", "logits"))
+    )
+    registry = load_registry()
+
+    def plan(**axes: Any) -> Plan:
+        fields: dict[str, Any] = {
+            "name": "small",
+            "version": 1,
+            "rates": [0.4],
+            "decoders": ["ncm"],
+        }
+        if "pairs" not in axes:
+            fields |= {"models": ["mlp"], "datasets": ["digits"]}
+        return make_plan(
+            Suite.model_validate(fields | axes),
+            registry,
+            {"digits": data},
+            find_layers=lambda *_: layers,
+            device_type="cpu",
+        )
+
+    return plan
 
 
 @pytest.fixture(scope="session")

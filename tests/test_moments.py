@@ -10,14 +10,13 @@ import pytest
 import torch
 
 from memgen_bench import load_registry, moments
+from memgen_bench.footprint import WAITING_BYTES, keeps_points, least_bytes
 from memgen_bench.moments import (
     Adding,
     KeptMoments,
     Labelling,
     Moments,
     StreamedMoments,
-    keeps_points,
-    least_bytes,
     moments_of,
 )
 from memgen_bench.scratch import Scratch
@@ -124,18 +123,11 @@ def check_axes(axes: tuple[torch.Tensor, torch.Tensor], second: np.ndarray, rank
         np.testing.assert_allclose(ours @ ours.T, theirs @ theirs.T, atol=1e-4)
 
 
-def forget_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moments, "PAIR_LIMIT", 0)
-
-
 @pytest.mark.parametrize("batch", [1, 97, 400])
-@pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("waiting", [64 << 20, 4 * D * 50])
 def test_streamed_moments_equal_plain_numpy(
-    batch: int, paired: bool, waiting: int, monkeypatch: pytest.MonkeyPatch
+    batch: int, waiting: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not paired:
-        forget_pairs(monkeypatch)
     monkeypatch.setattr(moments, "WAITING_BYTES", waiting)
     monkeypatch.setattr(moments, "_GRAM_BLOCK", 5)
     adding = added(X, SETTINGS, batch=batch)
@@ -185,12 +177,7 @@ def test_axes_of_few_points_count_in_the_budget_too() -> None:
     assert isinstance(found.scratch.empty((5 << 18,), np.int8), np.memmap)
 
 
-@pytest.mark.parametrize("form", ["paired", "unpaired"])
-def test_both_label_settings_from_one_pass_equal_separate_ones(
-    form: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if form == "unpaired":
-        forget_pairs(monkeypatch)
+def test_both_label_settings_from_one_pass_equal_separate_ones() -> None:
     both = added(X, SETTINGS)
     for setting, y in SETTINGS.items():
         alone, found = streamed(X, y), both.moments(setting)
@@ -418,16 +405,12 @@ def test_the_smaller_form_is_chosen_by_shapes_alone() -> None:
     check(moments_of(points[1:], y[1:]), points[1:], y[1:])
 
 
-@pytest.mark.parametrize("limit", [0, 2**25])
-def test_the_least_memory_covers_the_sums_of_both_label_settings(
-    limit: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(moments, "PAIR_LIMIT", limit)
+def test_the_least_memory_covers_the_sums_of_both_label_settings() -> None:
     many = 4 * K * D + 1
     assert not keeps_points(many, D, K)
     sums = Labelling(SETTINGS, frozenset(SETTINGS)).bytes(K, D)
-    assert sums == 8 * D * D * (K * K if limit else 2 * K)
-    assert least_bytes(many, D, K) == sums + moments.WAITING_BYTES
+    assert sums == 8 * D * D * 3 * K  # labels that agree, and the others of each setting
+    assert least_bytes(many, D, K) == sums + WAITING_BYTES
     assert least_bytes(many - 1, D, K) == 0
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import inspect
+import json
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -10,14 +12,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memgen_bench import DecoderSpec, PluginError, Registry, Task, UsageError, load_registry
+from memgen_bench import (
+    DecoderSpec,
+    PluginError,
+    Registry,
+    Task,
+    UsageError,
+    load_registry,
+    planner,
+    run,
+)
 from memgen_bench.datasets import DataInfo
-from memgen_bench.layers import Layer
+from memgen_bench.identity import network_id, plain
 from memgen_bench.parameters import parameters
+from memgen_bench.plan import Layer
 from memgen_bench.planner import make_plan
+from memgen_bench.protocol import PROTOCOL_VERSION
+from memgen_bench.runner import plan_run
 from memgen_bench.suites import RecipeOverride, Suite, load_suite
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from memgen_bench.plan import Plan
 
 DIGITS = DataInfo(
@@ -63,14 +79,15 @@ def keys(made: Plan) -> list[str]:
     return [reading.key for network in made.networks for reading in network.readings]
 
 
+axes_of_kinds = st.lists(
+    st.sampled_from(["memorized", "clean", "untrained"]), min_size=1, unique=True
+)
 axes = st.fixed_dictionaries(
     {
         "rates": st.lists(st.sampled_from([0.0, 0.3, 0.7, 1.0]), min_size=1, max_size=4),
         "seeds": st.lists(st.integers(0, 3), min_size=1, max_size=3),
         "noises": st.lists(st.sampled_from(["uniform", "flip"]), min_size=1, unique=True),
-        "kinds": st.lists(
-            st.sampled_from(["memorized", "clean", "untrained"]), min_size=1, unique=True
-        ),
+        "kinds": axes_of_kinds,
         "labels": st.lists(st.sampled_from(["corrupted", "true"]), min_size=1, unique=True),
         "noise_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
         "init_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
@@ -140,10 +157,103 @@ def test_a_recovery_needs_the_clean_network_and_chance_does_not(registry: Regist
     assert [n.kind for n in not_needed.networks] == ["memorized"]
 
 
-def test_the_order_of_axes_changes_no_key(registry: Registry) -> None:
-    forwards = plan(registry, rates=[0.0, 0.4, 1.0], seeds=[0, 1], decoders=["masc", "ncm"])
-    backwards = plan(registry, rates=[1.0, 0.4, 0.0], seeds=[1, 0], decoders=["ncm", "masc"])
-    assert set(keys(forwards)) == set(keys(backwards))
+SOME_AXES: dict[str, list[Any]] = {
+    "models": ["mlp", "cnn"],
+    "noises": ["uniform", "flip"],
+    "rates": [0.0, 0.4, 1.0],
+    "seeds": [0, 1],
+    "noise_seeds": [0, 3],
+    "kinds": ["memorized", "clean", "untrained"],
+    "labels": ["corrupted", "true"],
+    "decoders": ["masc", "ncm"],
+}
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_the_order_of_axes_changes_no_key(registry: Registry, data: st.DataObject) -> None:
+    shuffled = {axis: data.draw(st.permutations(values)) for axis, values in SOME_AXES.items()}
+    order = data.draw(st.permutations(list(shuffled)))
+    another: dict[str, Any] = {axis: shuffled[axis] for axis in order}
+    plain_order: dict[str, Any] = {**SOME_AXES}
+    assert set(keys(plan(registry, **another))) == set(keys(plan(registry, **plain_order)))
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the way to each value within nested fields."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from leaves(inner, (*path, name))
+    else:
+        yield path
+
+
+def changed(value: Any, path: tuple[str, ...], new: Any) -> Any:
+    return new if not path else {**value, path[0]: changed(value[path[0]], path[1:], new)}
+
+
+def reversed_(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: reversed_(value[name]) for name in reversed(list(value))}
+    return value
+
+
+@pytest.mark.parametrize("kind", ["memorized", "clean", "untrained"])
+def test_a_network_is_called_by_every_field_of_its_identity(registry: Registry, kind: str) -> None:
+    network = next(network for network in plan(registry).networks if network.kind == kind)
+    identity, name = plain(network.identity), network.network_id
+    for again in (
+        network.identity,
+        identity,
+        reversed_(identity),
+        json.loads(json.dumps(identity)),
+    ):
+        assert network_id(again) == name
+    fields = list(leaves(identity))
+    others = {network_id(changed(identity, path, "another")) for path in fields}
+    assert len(others | {name}) == len(fields) + 1
+    expected = {"initial", "seed", "init"}
+    if kind != "untrained":
+        expected |= {"recipe", "device", "order", "draw"}
+    assert set(identity) == expected
+    assert set(identity["initial"]) == {
+        *("protocol", "model", "version", "parameters", "task", "data"),
+        *("train_size", "validation_fraction"),
+    }
+    if kind == "memorized":
+        assert set(identity["draw"]) == {"noise", "noise_version", "rate", "noise_seed"}
+
+
+OF_NO_WEIGHT = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["test", "other"]),
+        "version": st.integers(1, 9),
+        "decoders": st.lists(st.sampled_from(["masc", "ncm", "lda"]), min_size=1, unique=True),
+        "labels": st.lists(st.sampled_from(["corrupted", "true"]), min_size=1, unique=True),
+        "test_size": st.none() | st.integers(1, 500),
+        "max_layer_dim": st.integers(0, 10_000),
+    }
+)
+
+
+@settings(max_examples=30)
+@given(options=OF_NO_WEIGHT, kinds=axes_of_kinds)
+def test_what_is_decoded_and_how_has_no_say_in_a_network(
+    registry: Registry, options: dict[str, Any], kinds: list[str]
+) -> None:
+    whole = plan(registry)
+    assert [n.network_id for n in plan(registry, **options).networks] == [
+        n.network_id for n in whole.networks
+    ]
+    some = plan(registry, **options, kinds=kinds)
+    assert {n.network_id for n in some.networks} <= {n.network_id for n in whole.networks}
+
+
+def test_a_plan_is_not_told_how_it_is_run() -> None:
+    told = {*inspect.signature(make_plan).parameters, *inspect.signature(plan_run).parameters}
+    how = {"jobs", "memory", "results", "checkpoint_minutes", "shared_caches", "observer"}
+    assert how < set(inspect.signature(run).parameters)
+    assert not told & how
 
 
 def test_what_else_is_in_the_plan_changes_no_key(registry: Registry) -> None:
@@ -214,6 +324,41 @@ def test_every_field_of_the_recipe_decides_trained_weights(
     assert set(RecipeOverride.model_fields) == {
         "optimizer", "lr", "momentum", "batch_size", "target", "max_epochs", "threads", "precision",
     }  # fmt: skip
+
+
+MODEL = {"memorized", "clean", "untrained"}
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "kinds"),
+    [
+        ("models", {"version": 7}, MODEL),
+        ("models", {"parameters": {"width": 7}}, MODEL),
+        ("noises", {"version": 7}, {"memorized"}),
+        ("models", {"summary": "another", "citation": "another"}, set()),
+        ("models", {"layers": ("fc1",)}, set()),
+        ("decoders", {"version": 7}, set()),
+    ],
+    ids=str,
+)
+def test_what_plugins_say_of_weights_decides_an_identity(
+    registry: Registry, what: str, change: dict[str, Any], kinds: set[str]
+) -> None:
+    other = load_registry()
+    for name in ("mlp", "uniform", "masc"):
+        if name in (catalogue := getattr(other, what)):
+            catalogue._specs[name] = replace(catalogue[name], **change)
+    before, after = plan(registry, decoders=["masc"]), plan(other, decoders=["masc"])
+    assert {kind for kind in MODEL if ids(before, kind) != ids(after, kind)} == kinds
+    assert all(not ids(before, kind) & ids(after, kind) for kind in kinds)
+
+
+def test_the_protocol_decides_every_identity(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = keys(plan(registry))
+    monkeypatch.setattr(planner, "PROTOCOL_VERSION", PROTOCOL_VERSION + 1)
+    assert not set(before) & set(keys(plan(registry)))
 
 
 def test_data_decide_every_identity(registry: Registry) -> None:

@@ -13,11 +13,13 @@ import torch
 import memgen_bench
 from memgen_bench import UsageError, load_registry, moments, points, reader, scratch
 from memgen_bench.decoding import CHANGED
-from memgen_bench.layers import Layer
+from memgen_bench.footprint import WAITING_BYTES
 from memgen_bench.materials import Materials
 from memgen_bench.moments import Labelling
 from memgen_bench.neighbors import FOUND, Neighbors
+from memgen_bench.plan import Layer
 from memgen_bench.points import TrainingPoints
+from memgen_bench.probe import Probe
 from memgen_bench.reader import Reader
 from memgen_bench.runner import plan_run
 from memgen_bench.scratch import Scratch
@@ -175,7 +177,8 @@ class Lab:
         folder = self.plugin.parent
         suite = SUITE.replace({"decoders": decoders, "models": (model,)})
         registry = load_registry([self.plugin])
-        plan = plan_run(suite, registry, data_dir=folder, cache_dir=folder)
+        probe = Probe(plugin_files=(str(self.plugin),))
+        plan = plan_run(suite, registry, data_dir=folder, cache_dir=folder, probe=probe)
         (network,) = plan.networks
         materials = Materials(network, (str(self.plugin),), folder)
         module = initial_module(registry.models[model], network.data.task, network.init_seed)
@@ -278,7 +281,7 @@ def test_without_any_budget_the_same_is_read(
 def test_with_a_small_budget_the_same_is_read(
     lab: Lab, form: str, expected: dict[str, Outcome], counted: Counted
 ) -> None:
-    memory = 50_000 if form == "kept" else moments.WAITING_BYTES + (3 << 20)
+    memory = 50_000 if form == "kept" else WAITING_BYTES + (3 << 20)
     same(lab.read(SUITE.decoders, memory=memory), expected)
     assert 1 < counted.passes < 12
 
@@ -293,7 +296,7 @@ def test_a_run_under_two_budgets_gives_the_same_readings(
             cache_dir=tmp_path,
             plugins=[plugin],
             decoders=["masc", "knn-5", "whole"],
-            jobs=1,
+            engine="serial",
             memory=memory,
         )
         assert summary.ok == summary.planned
@@ -303,7 +306,7 @@ def test_a_run_under_two_budgets_gives_the_same_readings(
 
     plenty = readings(PLENTY)
     assert (counted.passes, counted.files) == (1, 0)
-    least = 1 if form == "kept" else moments.WAITING_BYTES + (1 << 20)
+    least = 1 if form == "kept" else WAITING_BYTES + (1 << 20)
     assert readings(least).equals(plenty)
     assert counted.passes > 3
     assert counted.files > 0 or form == "streamed"

@@ -33,6 +33,7 @@ TINY = Suite.model_validate(
 
 
 def run(folder: Path, suite: Suite = TINY, **options: Any) -> memgen_bench.Summary:
+    options = {"engine": "serial"} | options
     return memgen_bench.run(
         suite, results=folder / "results", cache_dir=folder / "cache", **options
     )
@@ -52,7 +53,7 @@ def networks(folder: Path) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("serial")
-    summary = run(folder, jobs=1)
+    summary = run(folder)
     assert (summary.ok, summary.failed, summary.skipped) == (summary.planned, 0, 0)
     return folder
 
@@ -90,14 +91,13 @@ def test_test_correct_is_the_accuracy_in_test_order(serial: Path) -> None:
 
 
 def test_two_processes_give_the_same_readings_as_one(serial: Path, tmp_path: Path) -> None:
-    run(tmp_path, jobs=2)
+    run(tmp_path, engine="processes", jobs=2)
     assert readings(tmp_path).equals(readings(serial))
 
 
 def test_what_else_is_in_the_plan_changes_nothing(serial: Path, tmp_path: Path) -> None:
     run(
         tmp_path,
-        jobs=1,
         models=["mlp"],
         decoders=["ncm", "lda"],
         seeds=[1, 0],
@@ -111,7 +111,7 @@ def test_what_else_is_in_the_plan_changes_nothing(serial: Path, tmp_path: Path) 
 
 
 def test_a_second_run_does_nothing_and_a_new_decoder_trains_nothing(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"jobs": 1, "models": ["mlp"], "kinds": ["memorized"]}
+    options: dict[str, Any] = {"models": ["mlp"], "kinds": ["memorized"]}
     run(tmp_path, decoders=["ncm"], **options)
     before = {path.name for path in (tmp_path / "results").rglob("*.parquet")}
     assert run(tmp_path, decoders=["ncm"], **options).ok > 0
@@ -129,7 +129,7 @@ def test_a_cached_network_reads_like_a_fresh_one(serial: Path, tmp_path: Path) -
         TINY,
         results=tmp_path / "results",
         cache_dir=serial / "cache",
-        jobs=1,
+        engine="serial",
         models=["timm/test_resnet"],
     )
     again = readings(tmp_path)
@@ -139,11 +139,11 @@ def test_a_cached_network_reads_like_a_fresh_one(serial: Path, tmp_path: Path) -
 
 def test_a_missing_data_set_is_left_out_unless_it_was_named(tmp_path: Path) -> None:
     suite = TINY.model_copy(update={"datasets": ("digits", "cifar10"), "models": ("mlp",)})
-    summary = run(tmp_path, suite, jobs=1, data_dir=tmp_path, kinds=["untrained"])
+    summary = run(tmp_path, suite, data_dir=tmp_path, kinds=["untrained"])
     assert list(summary.missing_data) == ["cifar10"]
     assert summary.ok == summary.planned
     with pytest.raises(memgen_bench.DataNotFoundError, match="memgen-bench data"):
-        run(tmp_path, suite, jobs=1, data_dir=tmp_path, datasets=["cifar10"])
+        run(tmp_path, suite, data_dir=tmp_path, datasets=["cifar10"])
 
 
 BROKEN_MODELS = """
@@ -180,7 +180,6 @@ def test_broken_models_become_rows_and_the_rest_goes_on(tmp_path: Path) -> None:
     plugin.write_text(BROKEN_MODELS)
     summary = run(
         tmp_path,
-        jobs=1,
         models=["narrow", "explodes", "mlp"],
         kinds=["memorized"],
         plugins=[plugin],
@@ -219,9 +218,15 @@ def register_decoders():
 def test_a_worker_that_dies_leaves_rows_and_the_other_networks_go_on(tmp_path: Path) -> None:
     plugin = tmp_path / "dies.py"
     plugin.write_text(BROKEN_DECODERS)
-    options: dict[str, Any] = {"models": ["mlp"], "rates": [0.4, 0.8], "plugins": [plugin]}
-    run(tmp_path, decoders=["ncm"], jobs=1, **options)
-    summary = run(tmp_path, decoders=["ncm", "dies"], jobs=2, **options)
+    options: dict[str, Any] = {
+        "models": ["mlp"],
+        "rates": [0.4],
+        "kinds": ["untrained", "memorized"],
+        "labels": ["corrupted"],
+        "plugins": [plugin],
+    }
+    run(tmp_path, decoders=["ncm"], **options)
+    summary = run(tmp_path, decoders=["ncm", "dies"], engine="processes", jobs=2, **options)
     rows = readings(tmp_path)
     assert summary.ok + summary.failed == summary.planned
     dead = rows.filter(pl.col("decoder") == "dies")
@@ -282,7 +287,7 @@ def test_decoders_get_what_their_specification_asks_for(tmp_path: Path) -> None:
     plugin = tmp_path / "greedy.py"
     plugin.write_text(GREEDY_DECODERS)
     names = ["all-layers", "on-torch", "needs-all", "ncm-euclidean"]
-    summary = run(tmp_path, jobs=1, models=["mlp"], decoders=names, plugins=[plugin])
+    summary = run(tmp_path, models=["mlp"], decoders=names, plugins=[plugin])
     rows = readings(tmp_path)
     assert rows.filter(pl.col("status") != "ok")["message"].to_list() == []
     assert summary.ok == summary.planned

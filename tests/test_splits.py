@@ -28,7 +28,10 @@ def test_every_prefix_of_a_stratified_order_holds_classes_in_proportion(
     order = stratified_order(LABELS, stream(seed, "split"))
     assert sorted(order) == list(range(len(LABELS)))
     counts = np.bincount(LABELS[order[:size]], minlength=10)
-    assert np.abs(counts - np.bincount(LABELS) * size / len(LABELS)).max() <= 1
+    shares = np.bincount(LABELS) / len(LABELS)
+    # Up to one place each class is off by one point, and the place that ends a prefix is off by
+    # up to one point of every class.
+    assert (np.abs(counts - shares * size) <= 1 + 10 * shares).all()
 
 
 def test_the_seed_alone_decides_the_split() -> None:

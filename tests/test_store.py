@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pandas as pd
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from memgen_bench import MemgenError, read_networks, read_results, store
+from memgen_bench import read_networks, read_results, schemas, store
 from memgen_bench.errors import StoreError
 
 if TYPE_CHECKING:
@@ -31,54 +29,6 @@ def add(folder: Path, *rows: dict[str, Any], name: str = "readings") -> Path:
 
 def files_below(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def test_a_part_carries_schema_and_version(tmp_path: Path, make_reading: ReadingMaker) -> None:
-    part = pq.read_table(add(tmp_path, make_reading()), partitioning=None)
-    assert part.schema.equals(store.READINGS)
-    assert part.schema.metadata[b"memgen_schema_version"] == str(store.SCHEMA_VERSION).encode()
-
-
-def test_parts_are_compressed_with_zstd(tmp_path: Path, make_reading: ReadingMaker) -> None:
-    metadata = pq.read_metadata(add(tmp_path, make_reading()))
-    assert metadata.row_group(0).column(0).compression == "ZSTD"
-
-
-@pytest.mark.parametrize("schema", [store.READINGS, store.NETWORKS, store.PLANS])
-def test_columns_have_plain_types_only(schema: pa.Schema) -> None:
-    def plain(kind: pa.DataType) -> bool:
-        if pa.types.is_list(kind):
-            return plain(kind.value_type)
-        return bool(
-            pa.types.is_string(kind)
-            or pa.types.is_floating(kind)
-            or pa.types.is_integer(kind)
-            or pa.types.is_boolean(kind)
-            or pa.types.is_timestamp(kind)
-            or pa.types.is_binary(kind)
-        )
-
-    assert [column.name for column in schema if not plain(column.type)] == []
-
-
-def test_a_part_is_named_after_its_network_and_contents(
-    tmp_path: Path, make_reading: ReadingMaker
-) -> None:
-    first = add(tmp_path, make_reading(test_accuracy=0.1))
-    second = add(tmp_path, make_reading(test_accuracy=0.2))
-    again = add(tmp_path / "elsewhere", make_reading(test_accuracy=0.1))
-    assert first.parent == tmp_path / "readings"
-    assert first.name.startswith("net-")
-    assert first.name.endswith(".parquet")
-    assert first.name == again.name != second.name
-
-
-def test_nothing_is_rewritten(tmp_path: Path, make_reading: ReadingMaker) -> None:
-    first = add(tmp_path, make_reading(key="a", status="failed"))
-    before = first.read_bytes()
-    second = add(tmp_path, make_reading(key="a"))
-    assert files_below(tmp_path) == sorted([first, second])
-    assert first.read_bytes() == before
 
 
 def test_rows_come_back_as_they_were_stored(tmp_path: Path, make_reading: ReadingMaker) -> None:
@@ -154,77 +104,15 @@ def test_the_same_plan_is_stored_once(tmp_path: Path) -> None:
     assert len(files_below(tmp_path)) == 1
 
 
-def test_a_damaged_plan_is_named(tmp_path: Path) -> None:
-    path = plan_of(tmp_path, "toy", "a")
-    path.write_bytes(b"rubbish")
-    with pytest.raises(StoreError, match="damaged") as caught:
-        store.read_plans(tmp_path)
-    assert str(path) in str(caught.value)
-
-
 def test_an_empty_folder_has_no_rows_but_the_columns(tmp_path: Path) -> None:
-    assert read_results(tmp_path).schema.names == store.READINGS.names
+    assert read_results(tmp_path).schema.names == schemas.READINGS.names
     assert len(read_results(tmp_path)) == len(read_networks(tmp_path)) == 0
-    assert store.read_plans(tmp_path).schema.equals(store.PLANS)
+    assert store.read_plans(tmp_path).schema.equals(schemas.PLANS)
 
 
 def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"nowhere: no such results folder"):
         read_results(tmp_path / "nowhere")
-
-
-def rewritten(path: Path, **metadata: str) -> None:
-    """Replace the metadata of a part."""
-    part = pq.read_table(path, partitioning=None)
-    pq.write_table(part.replace_schema_metadata(metadata), path)
-
-
-def test_a_newer_schema_is_refused_in_one_line(tmp_path: Path, make_reading: ReadingMaker) -> None:
-    path = add(tmp_path, make_reading())
-    rewritten(path, memgen_schema_version=str(store.SCHEMA_VERSION + 1))
-    with pytest.raises(StoreError, match=r"schema version .* is newer .*upgrade") as caught:
-        read_results(tmp_path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_parquet_file_that_is_not_ours_is_named(
-    tmp_path: Path, make_reading: ReadingMaker
-) -> None:
-    path = add(tmp_path, make_reading())
-    rewritten(path)
-    with pytest.raises(StoreError, match="not a results file") as caught:
-        read_results(tmp_path)
-    assert str(path) in str(caught.value)
-
-
-def test_a_part_that_lacks_a_column_is_named(tmp_path: Path, make_reading: ReadingMaker) -> None:
-    path = add(tmp_path, make_reading())
-    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["labels"]), path)
-    with pytest.raises(StoreError) as caught:
-        read_results(tmp_path)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize("damage", ["truncated", "empty", "garbage", "bits"])
-def test_a_damaged_part_is_named_in_one_line(
-    damage: str, tmp_path: Path, make_reading: ReadingMaker
-) -> None:
-    path = add(tmp_path, make_reading())
-    content = path.read_bytes()
-    path.write_bytes(
-        {
-            "truncated": content[: len(content) // 2],
-            "empty": b"",
-            "garbage": b"not parquet at all",
-            # within the pages, after the magic number
-            "bits": content[:4] + bytes(255 - byte for byte in content[4:200]) + content[200:],
-        }[damage]
-    )
-    with pytest.raises(StoreError, match="damaged") as caught:
-        read_results(tmp_path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_columns_come_alone_and_of_the_rows_that_count(
@@ -238,30 +126,6 @@ def test_columns_come_alone_and_of_the_rows_that_count(
     assert sorted(found.rows()) == [(0.25, "fc1"), (0.75, "fc1")]
 
 
-def test_a_column_that_is_not_asked_for_may_be_missing(
-    tmp_path: Path, make_reading: ReadingMaker
-) -> None:
-    path = add(tmp_path, make_reading())
-    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["labels"]), path)
-    assert store.read_frame(tmp_path, "readings", ["layer"]).rows() == [("fc1",)]
-    with pytest.raises(StoreError, match="lacks the column 'labels'") as caught:
-        store.read_frame(tmp_path, "readings", ["labels"])
-    assert str(path) in str(caught.value)
-
-
-def test_parts_with_narrower_types_and_further_columns_are_read(
-    tmp_path: Path, make_reading: ReadingMaker
-) -> None:
-    add(tmp_path, make_reading(key="a", seed=1))
-    path = add(tmp_path, make_reading(key="b", seed=2))
-    part = pq.read_table(path, partitioning=None)
-    at = part.schema.get_field_index("seed")
-    narrow = part.set_column(at, "seed", part["seed"].cast(pa.int32()))
-    pq.write_table(narrow.append_column("further", pa.array([0])), path)
-    assert read_results(tmp_path).schema.equals(store.READINGS)
-    assert sorted(read_results(tmp_path)["seed"].to_pylist()) == [1, 2]
-
-
 def test_a_folder_may_have_any_name(tmp_path: Path, make_reading: ReadingMaker) -> None:
     folder = tmp_path / "seed=7" / "[a]*?"
     add(folder, make_reading(seed=3))
@@ -272,37 +136,6 @@ def test_of_rows_that_agree_the_last_in_order_stays_in_place() -> None:
     rows = pl.DataFrame({"name": ["a", "b", "a", None, "a", None], "age": [1, 9, 3, 4, 3, 2]})
     kept = store.latest(rows, ["name"], ["age"])
     assert kept.rows() == [("b", 9), (None, 4), ("a", 3)]
-
-
-def test_what_a_killed_writer_leaves_behind_is_not_read(
-    tmp_path: Path, make_reading: ReadingMaker
-) -> None:
-    path = add(tmp_path, make_reading())
-    (path.parent / ".half.tmp").write_bytes(path.read_bytes()[:50])
-    assert len(read_results(tmp_path)) == 1
-
-
-def test_a_place_that_cannot_be_written_gives_one_line_and_leaves_nothing(
-    tmp_path: Path, make_reading: ReadingMaker
-) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("a file where a folder should be")
-    with pytest.raises(MemgenError, match=r"cannot write .*choose another folder") as caught:
-        add(blocked / "results", make_reading())
-    assert "\n" not in str(caught.value)
-    assert files_below(tmp_path) == [blocked]
-
-
-def test_a_full_disk_leaves_no_part_and_no_temporary_file(
-    tmp_path: Path, make_reading: ReadingMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(MemgenError, match="No space left on device; make room"):
-        add(tmp_path, make_reading())
-    assert files_below(tmp_path) == []
 
 
 @pytest.fixture

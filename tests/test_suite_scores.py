@@ -118,6 +118,7 @@ def test_several_views_are_shown_one_after_the_other(wide: Path) -> None:
     [
         (View(rates=(0.3,)), "no rate 0.3 in the results; there are 0.0, 0.2, 0.4, 0.6"),
         (View(models=("mlp", "vit")), "no model vit in the results; there are cnn, mlp"),
+        (View(kind="clean", labels="true"), "no labels"),
         (View(datasets=("mnist",)), "no dataset mnist in the results; there are digits"),
     ],
 )

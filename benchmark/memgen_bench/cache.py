@@ -1,65 +1,79 @@
-"""Trained networks on disk, by identity: safetensors for weights, JSON for the record."""
+"""Trained networks by identity: loaded from one of several folders, saved to one."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import warnings
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import safetensors.torch
-
+from memgen_bench.entries import network_entry, sealed_note
+from memgen_bench.errors import DamagedError
 from memgen_bench.files import write_atomically
+from memgen_bench.tensors import check_fit, pack, unpack
 from memgen_bench.training import TrainingRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    import torch
+    from torch import nn
 
-    Weights = dict[str, torch.Tensor]
+    from memgen_bench.entries import Entry
+    from memgen_bench.plan import PlannedNetwork
 
 
 class NetworkCache:
-    """Networks by `network_id`: `<id>.safetensors` and, written last, `<id>.json`.
+    """Trained networks by `network_id` (see `entries.Entry`).
 
     Args:
-        folder: Where networks are read and written.
+        folder: Where networks are looked for first, and written.
+        shared: Further folders, in which they are looked for and nothing is changed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, shared: Iterable[Path] = ()) -> None:
+        self.folder, self.shared = folder, tuple(shared)
 
-    def load(self, network_id: str) -> tuple[Weights, TrainingRecord] | None:
-        """Return a network's weights and record, or None where it is absent or damaged."""
-        note = self.folder / f"{network_id}.json"
-        if not note.is_file():
-            return None
-        try:
-            return _read(note)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            warnings.warn(f"{note}: damaged, not used ({error})", stacklevel=2)
-            return None
+    def load(self, network_id: str, module: nn.Module) -> TrainingRecord | None:
+        """Give a module a network's weights and return its record; None where it is not there.
 
-    def save(
-        self, network_id: str, weights: Weights, record: TrainingRecord, about: dict[str, Any]
-    ) -> None:
-        """Store a network with its record and what a person may want to know about it."""
-        content = safetensors.torch.save({name: _own(value) for name, value in weights.items()})
-        write_atomically(self.folder / f"{network_id}.safetensors", content)
-        note = {"sha256": hashlib.sha256(content).hexdigest(), "record": asdict(record), **about}
-        write_atomically(self.folder / f"{network_id}.json", json.dumps(note).encode())
+        What is damaged, or does not fit the module, is named in a warning and not used; where it
+        lies in the cache's own folder it is set aside.
+        """
+        for folder in (self.folder, *self.shared):
+            entry = network_entry(folder, network_id)
+            if entry.there:
+                try:
+                    return _load(entry, module)
+                except DamagedError as error:
+                    self._reject(entry, error)
+        return None
+
+    def _reject(self, entry: Entry, error: DamagedError) -> None:
+        own = entry.folder == self.folder
+        if own:
+            entry.set_aside()
+        done = "set aside" if own else "not used"
+        warnings.warn(f"{entry.files[0]}: damaged, {done} ({error})", stacklevel=3)
+
+    def save(self, network: PlannedNetwork, module: nn.Module, record: TrainingRecord) -> None:
+        """Store a trained network.
+
+        Raises:
+            MemgenError: The disk is full or the folder not writable.
+        """
+        content = pack(module.state_dict())
+        note, weights = network_entry(self.folder, network.network_id).files
+        write_atomically(weights, content)
+        write_atomically(note, sealed_note(network, content, record=asdict(record)))
 
 
-def _own(value: torch.Tensor) -> torch.Tensor:
-    """Return a copy that shares memory with no other, as tied weights do."""
-    return value.detach().clone().contiguous()
-
-
-def _read(note: Path) -> tuple[Weights, TrainingRecord]:
-    fields = json.loads(note.read_bytes())
-    content = note.with_suffix(".safetensors").read_bytes()
-    if hashlib.sha256(content).hexdigest() != fields["sha256"]:
-        raise ValueError("its weights do not match their checksum")
-    return safetensors.torch.load(content), TrainingRecord(**fields["record"])
+def _load(entry: Entry, module: nn.Module) -> TrainingRecord:
+    fields, content = entry.read()
+    weights = unpack(content)
+    check_fit(weights, module.state_dict())
+    try:
+        record = TrainingRecord(**fields["record"])
+    except (LookupError, TypeError) as error:
+        raise DamagedError(f"its record is not one of ours ({error})") from error
+    module.load_state_dict(weights)
+    return record

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +17,7 @@ import torch
 from memgen_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import numpy.typing as npt
 
@@ -75,28 +73,6 @@ def finish(device: torch.device) -> None:
     """Wait for what was started on a device, so that a clock tells the truth."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def eigh(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return eigenvalues (ascending) and eigenvectors (columns) of a symmetric float64 matrix."""
-    if not matrix.is_cpu:
-        values, vectors = torch.linalg.eigh(matrix)
-        return values, vectors
-    values, vectors = np.linalg.eigh(matrix.numpy())  # the faster one on the CPU
-    return torch.from_numpy(values), torch.from_numpy(vectors)
-
-
-def eigh_each(matrices: Sequence[torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Solve several eigenproblems, one thread for each: the number of threads changes nothing."""
-    if not matrices[0].is_cpu:
-        return [eigh(matrix) for matrix in matrices]
-    with _blas().limit(limits=1), ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return list(pool.map(eigh, matrices))
-
-
-@cache
-def _blas() -> threadpoolctl.ThreadpoolController:
-    return threadpoolctl.ThreadpoolController().select(user_api="blas")
 
 
 def as_tensor(array: npt.NDArray[Any] | torch.Tensor) -> torch.Tensor:

@@ -12,12 +12,17 @@ from pathlib import Path
 _PACKAGES = ("memgen-bench", "torch", "torchvision", "timm", "numpy", "scipy", "scikit-learn")
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that numbers depend on."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **packages}
+
+
 @functools.cache
 def environment() -> str:
-    """Return Python, package versions and machine as one JSON text."""
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    about = {"python": platform.python_version(), "machine": platform.machine()}
-    return json.dumps({**about, "system": platform.system(), "processor": _processor(), **versions})
+    """Return versions and machine as one JSON text."""
+    machine = {"machine": platform.machine(), "system": platform.system()}
+    return json.dumps({**machine, "processor": _processor(), **versions()})
 
 
 @functools.cache

@@ -1,5 +1,12 @@
 """The errors that a user can mend; each message says what is wrong, where, and what to do."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _LENGTH = 500
 
 
@@ -53,8 +60,33 @@ class TrainingError(MemgenError):
         self.error_type = error_type
 
 
+class WriteError(MemgenError):
+    """A file cannot be written: the disk is full, or the folder not writable."""
+
+
 class StoreError(MemgenError):
     """A results folder is damaged or was written by a newer version."""
+
+
+class DamagedPartError(StoreError):
+    """A part of a results folder does not hold what was written."""
+
+    def __init__(self, part: Path, reason: str) -> None:
+        super().__init__(
+            f"{part}: damaged ({reason}); memgen-bench results verify {part.parent.parent} "
+            "--set-aside moves it away, and the next run makes its rows again"
+        )
+
+
+class VanishedPartError(StoreError):
+    """A part of a results folder was moved or removed while it was to be read."""
+
+    def __init__(self, part: Path | str) -> None:
+        super().__init__(f"{part}: vanished while it was read; try again")
+
+
+class DamagedError(MemgenError):
+    """A file of the cache is not what was written; it is set aside and made anew."""
 
 
 class NotApplicable(ValueError):  # noqa: N818 - a decoder's answer, not a fault

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from memgen_bench.compute import as_tensor, tensor_of
-from memgen_bench.layers import Layer, hooked_names, record, vectors
+from memgen_bench.layers import hooked_names, record, vectors
 from memgen_bench.protocol import FEATURE_BATCH, INPUT, LOGITS
 from memgen_bench.scratch import Scratch
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
+    from memgen_bench.plan import Layer
     from memgen_bench.specs import Images
 
     Matrix = npt.NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""The four hooks of memgen-bench; they take no argument and return specifications."""
+"""The five hooks of memgen-bench; they take no argument and return specifications."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from memgen_bench.specs import DatasetSpec, DecoderSpec, Family, ModelSpec, NoiseSpec
+    from memgen_bench.specs import (
+        DatasetSpec,
+        DecoderSpec,
+        EngineSpec,
+        Family,
+        ModelSpec,
+        NoiseSpec,
+    )
 
 PROJECT = "memgen_bench"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -37,4 +44,10 @@ def register_decoders() -> Iterable[DecoderSpec | Family[DecoderSpec]]:
 @hookspec
 def register_noises() -> Iterable[NoiseSpec | Family[NoiseSpec]]:
     """Offer label noises; ``corrupt(labels, rate, num_classes, rng)`` returns new labels."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_engines() -> Iterable[EngineSpec | Family[EngineSpec]]:
+    """Offer engines; ``open(jobs, report, scheduler)`` returns an ``Engine`` that runs networks."""
     raise NotImplementedError

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
 
@@ -18,7 +20,17 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fals
 
 def digest(fields: Mapping[str, Any]) -> str:
     """Hash plain fields; their order does not matter, and neither does 1 against 1.0."""
-    return hashlib.sha256(_encode(_plain(fields)).encode()).hexdigest()[:_DIGITS]
+    return hashlib.sha256(_encode(plain(fields)).encode()).hexdigest()[:_DIGITS]
+
+
+def network_id(identity: Mapping[str, Any]) -> str:
+    """Hash what decides a network's weights.
+
+    Args:
+        identity: Its fields; what many networks of a plan share is below `initial`, which is hashed
+            by itself, so that a plan does so once.
+    """
+    return digest({**identity, "initial": digest(identity["initial"])})
 
 
 def array_digest(*arrays: npt.NDArray[np.generic]) -> str:
@@ -31,14 +43,21 @@ def array_digest(*arrays: npt.NDArray[np.generic]) -> str:
     return state.hexdigest()[:_DIGITS]
 
 
-def _plain(value: Any) -> Any:
+def file_digest(path: Path) -> str:
+    """Hash the contents of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]
+
+
+def plain(value: Any) -> Any:
+    """Return a value in the form that is hashed: no tuples, no keys but text, and 1 for 1.0."""
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Mapping):
         return {
-            str(key): item if type(item) in _AS_THEY_ARE else _plain(item)
+            str(key): item if type(item) in _AS_THEY_ARE else plain(item)
             for key, item in value.items()
         }
     return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from memgen_bench.errors import PluginError
+from memgen_bench.plan import Layer
 from memgen_bench.protocol import INPUT, LOGITS
 
 if TYPE_CHECKING:
@@ -21,33 +21,11 @@ if TYPE_CHECKING:
     from memgen_bench.specs import ModelSpec, Task
 
 
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """A named point of a network.
-
-    Attributes:
-        name: `input`, a module's name (`name:2` for its second call), or `logits`.
-        index: 0 for the input, counting up.
-        depth: index / last index, in [0, 1].
-        dim: Width of what decoders get.
-        width: Width of what the network computes; larger than `dim` where a map was pooled.
-        grid: Height and width that a map is pooled to, or the number of tokens; None: not pooled.
-        channels_last: The map's channels come last.
-    """
-
-    name: str
-    index: int
-    depth: float
-    dim: int
-    width: int
-    grid: tuple[int, ...] | None = None
-    channels_last: bool = False
-
-
 def vectors(output: torch.Tensor, layer: Layer) -> torch.Tensor:
     """Turn a layer's output into B×D vectors that share no memory with it."""
     if layer.grid is None:
-        return output.flatten(1).clone()
+        flat = output.flatten(1)
+        return flat.clone() if flat.data_ptr() == output.data_ptr() else flat
     return _pool(_channels_first(output, layer.channels_last), layer.grid).flatten(1)
 
 

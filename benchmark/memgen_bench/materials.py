@@ -74,7 +74,7 @@ class Materials:
         self, network: PlannedNetwork, plugin_files: tuple[str, ...], data_dir: Path
     ) -> None:
         info = network.data
-        self.registry = _registry(plugin_files)
+        self.registry = registry(plugin_files)
         self.num_classes = info.task.num_classes
         data = _data(info.name, info.fingerprint, plugin_files, data_dir)
         split = split_train(
@@ -127,13 +127,14 @@ def _part(x: Images, y: Labels, index: npt.NDArray[np.int64]) -> Part:
 
 
 @functools.lru_cache(maxsize=4)
-def _registry(plugin_files: tuple[str, ...]) -> Registry:
+def registry(plugin_files: tuple[str, ...]) -> Registry:
+    """Return what plugins offer; loaded once."""
     return load_registry(plugin_files)
 
 
 @functools.lru_cache(maxsize=1)
 def _data(name: str, fingerprint: str, plugin_files: tuple[str, ...], data_dir: Path) -> Data:
-    data = load_data(_registry(plugin_files).datasets.find(name), data_dir)
+    data = load_data(registry(plugin_files).datasets.find(name), data_dir)
     found = array_digest(data.train_x, data.train_y, data.test_x, data.test_y)
     if found != fingerprint:
         raise DataError(

@@ -17,40 +17,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
-from memgen_bench.compute import as_tensor, block_rows, eigh, eigh_each, finish
+from memgen_bench.compute import as_tensor, block_rows, finish
+from memgen_bench.eigen import SIDE_BY_SIDE, eigh, eigh_each
+from memgen_bench.footprint import WAITING_BYTES, keeps_points
 from memgen_bench.scratch import Scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from memgen_bench.specs import Labels
 
 T = TypeVar("T")
 
-# Both label settings share their sums, one for each pair of given and true label, where these have
-# at most this many elements (256 MiB).
-PAIR_LIMIT = 2**25
-# Rows wait until there are this many, on average, for each group that they are added up in.
-_ROWS_A_GROUP = 1024
-# ... or until they take up this much room.
-WAITING_BYTES = 64 << 20
+# Rows wait until there are this many, on average, for each class, or for lack of room.
+_ROWS_A_CLASS = 1024
 # A Gram matrix is computed in blocks of so many rows, each up to the diagonal.
-_GRAM_BLOCK = 192
-# Up to this size eigenproblems are solved side by side, a thread for each.
-_SIDE_BY_SIDE = 1024
-
-
-def keeps_points(count: int, dim: int, num_classes: int) -> bool:
-    """Whether N×D float32 points take less room than K×D×D float64 sums for two label settings."""
-    return count <= 4 * num_classes * dim
-
-
-def least_bytes(count: int, dim: int, num_classes: int) -> int:
-    """Return the memory that N points' moments of both label settings need; 0 if kept as points."""
-    if keeps_points(count, dim, num_classes):
-        return 0
-    pairs = num_classes**2 * dim**2
-    return 8 * (pairs if pairs <= PAIR_LIMIT else 2 * num_classes * dim**2) + WAITING_BYTES
+_GRAM_BLOCK = 96
 
 
 class Moments(ABC):
@@ -129,18 +111,20 @@ class Moments(ABC):
         """Return the principal axes of the k-th class about the origin.
 
         They are the eigenvalues (descending, R, float64) and the eigenvectors (columns, D×R,
-        computed in float64, rounded to float32) of the uncentred second moment Σ x xᵀ / n_k;
-        R = min(n_k, D).
+        float32; see `eigen.eigh`) of the uncentred second moment Σ x xᵀ / n_k; R = min(n_k, D).
         """
         return self._once("axes", self._all_axes)[k]
 
     def _all_axes(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Return the axes of every class; small eigenproblems are solved side by side."""
         classes = range(len(self.classes))
-        if max(self._side(k) for k in classes) > _SIDE_BY_SIDE:
-            return [self._axes(k, *eigh(self._square(k))) for k in classes]
-        solved = eigh_each([self._square(k) for k in classes])
-        return [self._axes(k, *solved[k]) for k in classes]
+        return [self._axes(k, *solved) for k, solved in enumerate(self._solved(classes))]
+
+    def _solved(self, classes: Sequence[int]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the solutions of the classes' eigenproblems, small ones solved side by side."""
+        if max(map(self._side, classes)) > SIDE_BY_SIDE:
+            yield from (eigh(self._square(k)) for k in classes)
+        else:
+            yield from eigh_each([self._square(k) for k in classes])
 
     def _side(self, k: int) -> int:
         """Return the size of the eigenproblem of the k-th class."""
@@ -153,9 +137,9 @@ class Moments(ABC):
     def _axes(
         self, k: int, values: torch.Tensor, vectors: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return eigenvalues and axes from the solution (ascending) of the eigenproblem."""
+        """Return eigenvalues and axes from the solution of the eigenproblem."""
         rank = min(int(self.counts[k]), self.dim)
-        return values.flip(0)[:rank].clamp(min=0), self._held(vectors.float().flip(1)[:, :rank])
+        return values[:rank], self._held(vectors[:, :rank])
 
     def covariance(self, k: int) -> torch.Tensor:
         """Return the covariance of the k-th class about its mean (divided by n_k), D×D."""
@@ -188,7 +172,7 @@ class StreamedMoments(Moments):
     Args:
         counts: Points of each label 0..K-1.
         sums: Sum of the points of each label, K×D.
-        seconds: Σ x xᵀ over the points of each label, K×D×D.
+        lower: Σ x xᵀ over the points of each label, K×D×D; the lower triangles count.
         adding_seconds: What it took to add them up.
     """
 
@@ -196,7 +180,7 @@ class StreamedMoments(Moments):
         self,
         counts: torch.Tensor,
         sums: torch.Tensor,
-        seconds: torch.Tensor,
+        lower: torch.Tensor,
         adding_seconds: float,
     ) -> None:
         super().__init__(adding_seconds)
@@ -204,11 +188,11 @@ class StreamedMoments(Moments):
         self.classes = np.array(self._labels, dtype=np.int64)
         self.counts = counts[self._labels]
         self.means = sums[self._labels] / self.counts[:, None]
-        self._seconds = seconds
+        self._lower = lower
 
     def second(self, k: int) -> torch.Tensor:
         """Return Σ x xᵀ over the points of the k-th class, D×D."""
-        return self._seconds[self._labels[k]]
+        return symmetric(self._lower[self._labels[k]])
 
 
 class KeptMoments(Moments):
@@ -274,7 +258,6 @@ class KeptMoments(Moments):
         count = len(self._rows[k])
         if count >= self.dim:
             return super()._axes(k, values, vectors)
-        vectors = vectors.float().flip(1)
         if self._device.type == "cpu":
             axes = as_tensor(self.scratch.empty((self.dim, count)))
         else:
@@ -282,7 +265,7 @@ class KeptMoments(Moments):
         for place, columns in self._columns(k):
             torch.matmul(columns.T.float(), vectors, out=axes[place])
         axes /= torch.linalg.vector_norm(axes, dim=0).clamp_(min=1e-30)
-        return values.flip(0).clamp(min=0), axes
+        return values, axes
 
     def _columns(self, k: int) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield a class's points in blocks of columns, and which columns they are."""
@@ -301,12 +284,12 @@ def add_gram(lower: torch.Tensor, rows: torch.Tensor) -> None:
 
 
 def symmetric(lower: torch.Tensor) -> torch.Tensor:
-    """Return the symmetric matrices whose lower triangles are given."""
-    return torch.tril(lower) + torch.tril(lower, -1).mT
+    """Return the symmetric matrix whose lower triangle is given."""
+    return torch.tril(lower) + torch.tril(lower, -1).T
 
 
 class _Sums:
-    """Counts, sums and second moments of groups of points."""
+    """Counts, sums and second moments of groups of points; those of group -1 do not count."""
 
     def __init__(self, groups: Labels, count: int, dim: int, device: torch.device) -> None:
         self._groups, self._position = groups, 0
@@ -321,17 +304,29 @@ class _Sums:
         groups = self._groups[self._position : self._position + len(rows)]
         self._position += len(rows)
         order = np.argsort(groups, kind="stable")
-        rows = rows[torch.from_numpy(order).to(rows.device)]
         found, starts = np.unique(groups[order], return_index=True)
-        for group, part in zip(
-            found.tolist(), torch.tensor_split(rows, starts[1:].tolist()), strict=True
-        ):
-            part = part.double()
-            self.counts[group] += len(part)
-            self.sums[group] += part.sum(dim=0)
-            add_gram(self.lower[group], part)
+        for group, members in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
+            if group >= 0:
+                self._add(group, rows[torch.from_numpy(members).to(rows.device)].double())
         finish(rows.device)
         self.seconds += time.perf_counter() - started
+
+    def _add(self, group: int, part: torch.Tensor) -> None:
+        self.counts[group] += len(part)
+        self.sums[group] += part.sum(dim=0)
+        add_gram(self.lower[group], part)
+
+    def merge(self, other: _Sums) -> None:
+        """Take in the sums of other points of the same groups."""
+        started = time.perf_counter()
+        self.counts += other.counts
+        self.sums += other.sums
+        self.lower += other.lower
+        self.seconds += other.seconds + time.perf_counter() - started
+
+    def moments(self) -> Moments:
+        """Return the moments of the groups."""
+        return StreamedMoments(self.counts, self.sums, self.lower, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -346,18 +341,17 @@ class Labelling:
     settings: Mapping[str, Labels]
     wanted: frozenset[str]
 
-    def paired(self, num_classes: int, dim: int) -> bool:
-        """Whether the sums of all pairs of labels are few enough to serve both settings."""
-        return len(self.settings) == 2 and num_classes**2 * dim**2 <= PAIR_LIMIT
-
     def bytes(self, num_classes: int, dim: int) -> int:
         """Return how much memory the sums take."""
-        groups = num_classes if self.paired(num_classes, dim) else len(self.wanted)
-        return 8 * groups * num_classes * dim**2
+        sets = len(self.wanted) + (len(self.settings) > 1)
+        return 8 * sets * num_classes * dim**2
 
 
 class Adding:
     """Adds up the moments of points that come in batches, for each wanted label setting.
+
+    Points whose given label is the true one are added up once, for both settings; the others
+    for each setting.
 
     Args:
         labelling: The labels of all points that will come.
@@ -369,49 +363,54 @@ class Adding:
     def __init__(
         self, labelling: Labelling, *, num_classes: int, dim: int, device: torch.device
     ) -> None:
-        self._settings, self._num_classes = list(labelling.settings), num_classes
-        self._paired = labelling.paired(num_classes, dim)
-        if self._paired:
-            first, second = labelling.settings.values()
-            pairs = _Sums(first * num_classes + second, num_classes**2, dim, device)
-            self._sums = dict.fromkeys(self._settings, pairs)
-        else:
-            self._sums = {
-                setting: _Sums(labelling.settings[setting], num_classes, dim, device)
-                for setting in sorted(labelling.wanted)
-            }
-        groups = num_classes**2 if self._paired else num_classes
-        self._block = max(1, min(_ROWS_A_GROUP * groups, WAITING_BYTES // (4 * dim)))
-        self._waiting: list[torch.Tensor] = []
+        first, *others = labelling.settings.values()
+        agree = np.logical_and.reduce([labels == first for labels in others])
+
+        def sums(labels: Labels) -> _Sums:
+            return _Sums(labels, num_classes, dim, device)
+
+        self._shared = sums(np.where(agree, first, -1)) if others else None
+        self._own = {
+            setting: sums(np.where(agree, -1, labels) if others else labels)
+            for setting, labels in labelling.settings.items()
+            if setting in labelling.wanted
+        }
+        self._merged: set[str] = set()
+        block = min(_ROWS_A_CLASS * num_classes, WAITING_BYTES // (4 * dim), len(first))
+        self._waiting = torch.empty(max(1, block), dim, device=device)
+        self._count = 0
 
     def add(self, rows: torch.Tensor) -> None:
         """Add the points that come next, B×D."""
-        self._waiting.append(rows)
-        if sum(map(len, self._waiting)) >= self._block:
-            self._flush()
+        block = len(self._waiting)
+        while len(rows):
+            if not self._count and len(rows) >= block:  # a whole block need not wait
+                self._add(rows[:block])
+                rows = rows[block:]
+                continue
+            taken = rows[: block - self._count]
+            self._waiting[self._count : self._count + len(taken)] = taken
+            self._count += len(taken)
+            rows = rows[len(taken) :]
+            if self._count == block:
+                self._flush()
 
     def _flush(self) -> None:
-        if not self._waiting:
-            return
-        rows = torch.cat(self._waiting)
-        self._waiting.clear()
-        for sums in {id(each): each for each in self._sums.values()}.values():
-            sums.add(rows)
+        if self._count:
+            self._add(self._waiting[: self._count])
+        self._count = 0
+
+    def _add(self, block: torch.Tensor) -> None:
+        for sums in [*([self._shared] if self._shared else []), *self._own.values()]:
+            sums.add(block)
 
     def moments(self, setting: str) -> Moments:
         """Return the moments under a wanted label setting; all points must have come."""
         self._flush()
-        sums = self._sums[setting]
-        if not self._paired:
-            return StreamedMoments(sums.counts, sums.sums, symmetric(sums.lower), sums.seconds)
-        started = time.perf_counter()
-        pairs, other = (self._num_classes,) * 2, 1 - self._settings.index(setting)
-        counts, totals, lower = (
-            each.view(*pairs, *each.shape[1:]).sum(dim=other)
-            for each in (sums.counts, sums.sums, sums.lower)
-        )
-        merging = time.perf_counter() - started
-        return StreamedMoments(counts, totals, symmetric(lower), sums.seconds + merging)
+        if self._shared and setting not in self._merged:
+            self._own[setting].merge(self._shared)
+            self._merged.add(setting)
+        return self._own[setting].moments()
 
 
 def moments_of(X: Any, y: Labels) -> Moments:
@@ -421,6 +420,5 @@ def moments_of(X: Any, y: Labels) -> Moments:
         return KeptMoments(X, y)
     labelling = Labelling({"true": np.asarray(y)}, frozenset({"true"}))
     adding = Adding(labelling, num_classes=num_classes, dim=X.shape[1], device=X.device)
-    for rows in torch.split(X, block_rows(X.shape[1])):
-        adding.add(rows)
+    adding.add(X)
     return adding.moments("true")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from memgen_bench import seeds
 from memgen_bench.identity import digest
@@ -14,9 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from memgen_bench.datasets import DataInfo
-    from memgen_bench.layers import Layer
     from memgen_bench.specs import Recipe
     from memgen_bench.suites import Kind, Labels, Suite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A named point of a network.
+
+    Attributes:
+        name: `input`, a module's name (`name:2` for its second call), or `logits`.
+        index: 0 for the input, counting up.
+        depth: index / last index, in [0, 1].
+        dim: Width of what decoders get.
+        width: Width of what the network computes; larger than `dim` where a map was pooled.
+        grid: Height and width that a map is pooled to, or the number of tokens; None: not pooled.
+        channels_last: The map's channels come last.
+    """
+
+    name: str
+    index: int
+    depth: float
+    dim: int
+    width: int
+    grid: tuple[int, ...] | None = None
+    channels_last: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +93,7 @@ class PlannedNetwork:
 
     Attributes:
         network_id: Hash of what decides its weights.
+        identity: What was hashed (see `identity.network_id`).
         kind: memorized, clean or untrained.
         model: The model's name.
         data: Its data set.
@@ -91,6 +114,7 @@ class PlannedNetwork:
     """
 
     network_id: str
+    identity: Mapping[str, Any] = field(repr=False, compare=False)
     kind: Kind
     model: str
     data: DataInfo

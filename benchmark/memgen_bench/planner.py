@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from memgen_bench.errors import UsageError
 from memgen_bench.identity import digest
 from memgen_bench.parameters import parameters
-from memgen_bench.plan import Decoding, Draw, Plan, PlannedNetwork
+from memgen_bench.plan import Decoding, Draw, Layer, Plan, PlannedNetwork
 from memgen_bench.protocol import PROTOCOL_VERSION
 from memgen_bench.suites import ALL, Kind
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from memgen_bench.datasets import DataInfo
-    from memgen_bench.layers import Layer
     from memgen_bench.registry import Registry
     from memgen_bench.specs import DecoderSpec, ModelSpec, NoiseSpec, Task
     from memgen_bench.suites import Labels, Pair, Suite
@@ -133,18 +132,17 @@ class _Block:
         self.train_size = _size(suite.train_size, data.train_count, "train_size", data.name)
         self.test_size = _size(suite.test_size, data.test_count, "test_size", data.name)
         self.layers, self.fault = self._find_layers()
-        self.initial = digest(
-            {
-                "protocol": PROTOCOL_VERSION,
-                "model": self.model.name,
-                "version": self.model.version,
-                "parameters": self.model.parameters,
-                "task": asdict(data.task),
-                "data": data.fingerprint,
-                "train_size": self.train_size,
-                "validation_fraction": suite.validation_fraction,
-            }
-        )
+        self.initial = {
+            "protocol": PROTOCOL_VERSION,
+            "model": self.model.name,
+            "version": self.model.version,
+            "parameters": self.model.parameters,
+            "task": asdict(data.task),
+            "data": data.fingerprint,
+            "train_size": self.train_size,
+            "validation_fraction": suite.validation_fraction,
+        }
+        self.initial_digest = digest(self.initial)
         self.trained = {"recipe": asdict(self.recipe), "device": planner.device_type}
 
     def _find_layers(self) -> tuple[tuple[Layer, ...], str]:
@@ -171,7 +169,8 @@ class _Block:
             identity |= {**self.trained, "order": order_seed, "draw": vars(own) if own else None}
         suite = self.planner.suite
         return PlannedNetwork(
-            network_id=digest(identity),
+            network_id=digest({**identity, "initial": self.initial_digest}),
+            identity=identity,
             kind=kind,
             model=self.model.name,
             data=self.data,

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from memgen_bench.compute import as_tensor
-from memgen_bench.moments import WAITING_BYTES, Adding, KeptMoments, keeps_points
+from memgen_bench.footprint import WAITING_BYTES, keeps_points
+from memgen_bench.moments import Adding, KeptMoments
 from memgen_bench.neighbors import Neighbors
 
 if TYPE_CHECKING:
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from memgen_bench.layers import Layer
     from memgen_bench.moments import Labelling, Moments
-    from memgen_bench.plan import Draw
+    from memgen_bench.plan import Draw, Layer
     from memgen_bench.scratch import Scratch
 
     Matrix = npt.NDArray[np.float32]

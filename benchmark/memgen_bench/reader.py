@@ -21,15 +21,14 @@ from memgen_bench.scratch import Scratch
 _NOT_FINITE = "activations are not finite"
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import nn
 
-    from memgen_bench.layers import Layer
     from memgen_bench.materials import Materials
     from memgen_bench.moments import Moments
     from memgen_bench.neighbors import Neighbors
-    from memgen_bench.plan import Draw, PlannedNetwork, Reading
+    from memgen_bench.plan import Draw, Layer, PlannedNetwork, Reading
     from memgen_bench.points import Labellings, Matrix
     from memgen_bench.specs import DecoderSpec
 
@@ -94,6 +93,10 @@ class _Activations:
         return self._moments[1].for_decoder()
 
 
+def _nobody(_: str) -> None:
+    """Nobody wants to know what is computed next."""
+
+
 class Reader:
     """Reads a network's layers and lets decoders loose on them.
 
@@ -122,12 +125,22 @@ class Reader:
         self._scratch = Scratch(memory)
         self._kinds: dict[str, _Kind] = {}
 
-    def outcomes(self, readings: Sequence[Reading]) -> Iterator[tuple[Reading, Outcome]]:
-        """Yield the outcome of each reading, layer by layer."""
+    def outcomes(
+        self, readings: Sequence[Reading], started: Callable[[str], None] = _nobody
+    ) -> Iterator[tuple[Reading, Outcome]]:
+        """Yield the outcome of each reading, layer by layer.
+
+        Args:
+            readings: What to compute.
+            started: Called with a reading's key before it is computed, and with nothing before a
+                pass over the images.
+        """
         for group in self._groups(self._units(readings)):
+            started("")
             found = self._read(group)
             for i, unit in enumerate(group):
                 for reading in unit.readings:
+                    started(reading.key)
                     try:
                         yield reading, self._outcome(reading, found[unit.layer.name])
                     except InputChanged:
@@ -137,7 +150,8 @@ class Reader:
                     del found[unit.layer.name]
         everything = [reading for reading in readings if reading.layer == ALL_LAYERS]
         if everything:
-            yield from self._network_scope(everything)
+            started("")
+            yield from self._network_scope(everything, started)
 
     def _units(self, readings: Sequence[Reading]) -> list[_Unit]:
         """Return the units of scope `layer`, in the order of layers and draws."""
@@ -251,12 +265,15 @@ class Reader:
             materials.num_classes,
         )
 
-    def _network_scope(self, readings: Sequence[Reading]) -> Iterator[tuple[Reading, Outcome]]:
+    def _network_scope(
+        self, readings: Sequence[Reading], started: Callable[[str], None]
+    ) -> Iterator[tuple[Reading, Outcome]]:
         """Yield the outcomes of decoders that get all of the network's own layers at once."""
         parts = self._all_layers()
         for reading in readings:
             kind = self._kind(reading)
             assert kind is not None  # the readout has a layer
+            started(reading.key)
             if parts is None:
                 yield reading, decoding.failure(_NOT_FINITE, "nan")
                 continue

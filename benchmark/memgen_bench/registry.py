@@ -17,7 +17,15 @@ import pluggy
 from memgen_bench import hookspecs
 from memgen_bench.errors import PluginError, UsageError, one_line
 from memgen_bench.protocol import READOUT
-from memgen_bench.specs import DatasetSpec, DecoderSpec, Family, ModelSpec, NoiseSpec, Spec
+from memgen_bench.specs import (
+    DatasetSpec,
+    DecoderSpec,
+    EngineSpec,
+    Family,
+    ModelSpec,
+    NoiseSpec,
+    Spec,
+)
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,6 +38,7 @@ _KINDS: dict[str, tuple[str, type[Spec]]] = {
     "dataset": ("register_datasets", DatasetSpec),
     "decoder": ("register_decoders", DecoderSpec),
     "noise": ("register_noises", NoiseSpec),
+    "engine": ("register_engines", EngineSpec),
 }
 # What can stand in a file name, a URL and a shell without quoting.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._>+-]*(/[A-Za-z0-9._>+-]+)*")
@@ -139,6 +148,7 @@ class Registry:
         datasets: Specifications of data sets.
         decoders: Specifications of decoders.
         noises: Specifications of noises.
+        engines: Specifications of engines.
         plugins: The plugins that loaded, in order.
         problems: Those that did not; what they would have offered is missing.
     """
@@ -147,11 +157,12 @@ class Registry:
     datasets: Catalogue[DatasetSpec] = field(default_factory=lambda: Catalogue("dataset"))
     decoders: Catalogue[DecoderSpec] = field(default_factory=lambda: Catalogue("decoder"))
     noises: Catalogue[NoiseSpec] = field(default_factory=lambda: Catalogue("noise"))
+    engines: Catalogue[EngineSpec] = field(default_factory=lambda: Catalogue("engine"))
     plugins: list[Plugin] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
     def catalogue(self, noun: str) -> Catalogue[Any]:
-        """Return the catalogue of `model`, `dataset`, `decoder` or `noise`."""
+        """Return the catalogue of `model`, `dataset`, `decoder`, `noise` or `engine`."""
         found: Catalogue[Any] = getattr(self, f"{noun}s")
         return found
 

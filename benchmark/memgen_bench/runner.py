@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import platformdirs
 import psutil
 
-from memgen_bench import store
-from memgen_bench.errors import DataNotFoundError, MemgenError, UsageError, one_line
+from memgen_bench import isolation, store
+from memgen_bench.entries import cached, network_dir, shared_folders
+from memgen_bench.errors import DataNotFoundError, UsageError
+from memgen_bench.execution import Execution, NewParts
+from memgen_bench.files import remove_leftovers
+from memgen_bench.footprint import least_bytes
+from memgen_bench.forecast import NETWORK_COLUMNS, READING_COLUMNS, Timings
+from memgen_bench.inbox import Inbox
+from memgen_bench.locks import Locks
+from memgen_bench.messages import Setting
 from memgen_bench.planner import make_plan
+from memgen_bench.probe import Probe
 from memgen_bench.registry import load_registry
 from memgen_bench.suites import Suite, load_suite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pyarrow as pa
 
-    from memgen_bench.engines import Engine
+    from memgen_bench.forecast import Estimate
+    from memgen_bench.messages import Epoch
     from memgen_bench.plan import Plan, PlannedNetwork
     from memgen_bench.registry import Problem, Registry
-    from memgen_bench.worker import Epoch, Result, Setting
+    from memgen_bench.specs import EngineSpec
 
 DEFAULT_RESULTS = Path("memgen-results")
+DEFAULT_TIMEOUT = 3600.0  # seconds for one step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +75,14 @@ class Observer:
         """An installed plugin is broken; the run goes on without it."""
         warnings.warn(str(problem), stacklevel=2)
 
-    def planned(self, plan: Plan, todo: Sequence[PlannedNetwork]) -> None:
-        """The plan is made; `todo` are the networks of which readings are missing."""
+    def planned(self, plan: Plan, todo: Todo) -> None:
+        """The plan is made and compared with what is there."""
 
     def epoch(self, news: Epoch) -> None:
         """A training goes on."""
 
-    def finished(self, network: PlannedNetwork, rows: pa.Table) -> None:
-        """A network's rows are stored."""
+    def stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
+        """Readings of a network are stored, and perhaps it is done."""
 
 
 def default_data_dir() -> Path:
@@ -91,6 +103,7 @@ def plan_run(
     *,
     data_dir: Path,
     cache_dir: Path,
+    probe: Probe | None = None,
     device: str = "auto",
     slow: bool = False,
     required_datasets: Iterable[str] = (),
@@ -102,15 +115,11 @@ def plan_run(
         DataNotFoundError: A data set of `required_datasets` is not on disk.
         DataError: A data set is damaged.
     """
-    from memgen_bench.compute import find_device
-    from memgen_bench.datasets import describe
-    from memgen_bench.layers import find_layers
-
-    data, skipped = {}, {}
+    probe, data, skipped = probe or Probe(), {}, {}
     for name in dict.fromkeys(pair.dataset for pair in suite.combinations()):
-        spec = registry.datasets.find(name)
+        registry.datasets.find(name)
         try:
-            data[name] = describe(spec, data_dir, cache_dir)
+            data[name] = probe.describe(name, data_dir, cache_dir)
         except DataNotFoundError as error:
             if name in required_datasets:
                 raise
@@ -119,23 +128,71 @@ def plan_run(
         suite,
         registry,
         data,
-        find_layers=_memoized(find_layers),
-        device_type=find_device(device).type,
+        find_layers=lambda spec, task, limit: probe.layers(spec.name, task, limit),
+        device_type=probe.device_type(device),
         slow=slow,
         skipped=skipped,
     )
 
 
-def _memoized(find_layers: Any) -> Any:
-    known: dict[Any, Any] = {}
+@dataclass(frozen=True, kw_only=True)
+class Todo:
+    """What of a plan is still to be computed.
 
-    def find(spec: Any, task: Any, limit: int) -> Any:
-        key = (spec.name, task, limit)
-        if key not in known:
-            known[key] = find_layers(spec, task, limit)
-        return known[key]
+    Attributes:
+        networks: By identity, the networks that readings are missing of, and the readings' keys.
+        cached: How many of them need no training, though they are trained networks.
+        estimate: What they cost.
+    """
 
-    return find
+    networks: Mapping[str, tuple[PlannedNetwork, frozenset[str]]]
+    cached: int
+    estimate: Estimate
+
+
+def find_todo(
+    plan: Plan,
+    results: Path,
+    folders: Iterable[Path],
+    *,
+    fresh: bool = False,
+    retry_failed: bool = False,
+) -> Todo:
+    """Compare a plan with what is there; nothing is loaded.
+
+    Args:
+        plan: What is planned.
+        results: The results folder.
+        folders: Where trained networks are.
+        fresh: Do everything again.
+        retry_failed: Do again what failed.
+
+    Raises:
+        StoreError: The results are damaged, or of a newer version.
+    """
+    settled = ("ok", "skipped") if retry_failed else ("ok", "skipped", "failed")
+    statuses = {} if fresh else _statuses(results)
+    present = {key for key, status in statuses.items() if status in settled}
+    rows = set() if fresh else _network_ids(results)
+    networks = {
+        network.network_id: (network, missing)
+        for network in plan.networks
+        if (missing := frozenset(r.key for r in network.readings) - present)
+        or network.network_id not in rows  # its row was damaged, and set aside
+    }
+    trained = set() if fresh else cached(folders) & networks.keys()
+    estimate = _timings(results).estimate(list(networks.values()), trained)
+    return Todo(networks=networks, cached=len(trained), estimate=estimate)
+
+
+def _timings(results: Path) -> Timings:
+    """Return what earlier runs in a results folder took."""
+    if not results.is_dir():
+        return Timings()
+    return Timings(
+        store.read_frame(results, "networks", NETWORK_COLUMNS),
+        store.read_frame(results, "readings", READING_COLUMNS),
+    )
 
 
 def run(
@@ -160,9 +217,17 @@ def run(
     results: str | Path = DEFAULT_RESULTS,
     data_dir: str | Path | None = None,
     cache_dir: str | Path | None = None,
+    shared_caches: Sequence[str | Path] = (),
     device: str = "auto",
+    engine: str = "processes",
+    scheduler: str = "",
     jobs: int | None = None,
     memory: int | None = None,
+    timeout: float | None = DEFAULT_TIMEOUT,
+    fresh: bool = False,
+    retry_failed: bool = False,
+    fail_fast: bool = False,
+    checkpoint_minutes: float = 10,
     plugins: Sequence[str | Path] = (),
     observer: Observer | None = None,
 ) -> Summary:
@@ -191,10 +256,20 @@ def run(
         results: Folder for the results.
         data_dir: Data root; see `default_data_dir`.
         cache_dir: Folder for trained networks; see `default_cache_dir`.
+        shared_caches: Further folders of trained networks, only read.
         device: `auto`, `cpu`, `cuda`, `cuda:1` …
+        engine: An engine's name. With `serial`, in this process, no time-out can be kept, and a
+            crash is the end of it.
+        scheduler: What the engine connects to, such as `tcp://host:8786` for `dask`.
         jobs: Networks computed at once; cores divided by the recipes' threads by default.
         memory: Bytes that activations and moments may take up; what is beyond it lies in
             memory-mapped files. Half of what is free by default. Changes no number.
+        timeout: Seconds that one step may take: an epoch, a pass over a network's layers, a
+            reading. What takes longer becomes a failed row. None: as long as it takes.
+        fresh: Train and compute everything again, also what is there.
+        retry_failed: Compute again what failed.
+        fail_fast: Stop at the first reading that fails.
+        checkpoint_minutes: How often a training saves its state, to go on from there.
         plugins: Plugin files that are not installed.
         observer: Is told how the run goes on.
 
@@ -222,62 +297,118 @@ def run(
         "max_layer_dim": max_layer_dim,
     }
     suite = (load_suite(suite) if isinstance(suite, str) else suite).replace(axes)
-    data_dir = Path(data_dir) if data_dir else default_data_dir()
-    cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
+    places = data_dir or default_data_dir(), cache_dir or default_cache_dir()
+    data_dir, cache_dir = (Path(place).resolve() for place in places)
+    files = tuple(str(Path(file).resolve()) for file in plugins)
     observer = observer or Observer()
     registry = load_registry(plugins)
     for problem in registry.problems:
         observer.problem(problem)
-    plan = plan_run(
-        suite,
-        registry,
-        data_dir=data_dir,
-        cache_dir=cache_dir,
-        device=device,
-        slow=slow,
-        required_datasets=datasets or (),
-    )
-    from memgen_bench.worker import Setting
+    engine_spec = registry.engines.find(engine)
+    try:
+        plan = plan_run(
+            suite,
+            registry,
+            data_dir=data_dir,
+            cache_dir=cache_dir,
+            probe=probe_on(engine_spec, files, timeout),
+            device=device,
+            slow=slow,
+            required_datasets=datasets or (),
+        )
+        setting = Setting(
+            plugin_files=files,
+            data_dir=data_dir,
+            network_dir=network_dir(cache_dir),
+            shared_caches=shared_folders(shared_caches),
+            checkpoint_minutes=checkpoint_minutes,
+            device=device,
+            timeout=timeout,
+            fresh=fresh,
+        )
+        run = _Run(plan, setting, Path(results), observer, fail_fast=fail_fast)
+        return run.go(engine_spec, scheduler, jobs, memory, retry_failed=retry_failed)
+    finally:
+        isolation.children.close()
 
-    setting = Setting(
-        plugin_files=tuple(str(Path(file).resolve()) for file in plugins),
-        data_dir=data_dir.resolve(),
-        network_dir=(cache_dir / "networks").resolve(),
-        device=device,
-    )
-    return execute(plan, setting, Path(results), jobs=jobs, memory=memory, observer=observer)
+
+def probe_on(engine: EngineSpec, files: tuple[str, ...], timeout: float | None) -> Probe:
+    """Return a probe that asks plugins in this process, or in a child where networks have one."""
+    if engine.in_process:
+        return Probe(plugin_files=files)
+    return Probe(partial(isolation.children.call, timeout=timeout), files)
 
 
-def execute(
-    plan: Plan,
-    setting: Setting,
-    results: Path,
-    *,
-    jobs: int | None = None,
-    memory: int | None = None,
-    observer: Observer | None = None,
-) -> Summary:
-    """Compute the readings of a plan that a results folder lacks, and store them."""
-    observer = observer or Observer()
-    present = set(_statuses(results))  # reads all tables: a newer schema shows before any work
-    todo = [
-        (network, missing)
-        for network in plan.networks
-        if (missing := frozenset(r.key for r in network.readings) - present)
-    ]
-    networks = [network for network, _ in todo]
-    jobs = _jobs(jobs, networks)
-    memory = (memory or psutil.virtual_memory().available // 2) // jobs
-    _check_memory(memory, networks)
-    store.write_part(results, "plans", plan.suite.name, _plan_table(plan))
-    observer.planned(plan, networks)
-    if todo:
-        with _engine(jobs, observer) as engine:
-            for network, result in _compute(engine, todo, replace(setting, memory=memory)):
-                store.write_part(results, "networks", network.network_id, result.networks)
-                store.write_part(results, "readings", network.network_id, result.readings)
-                observer.finished(network, result.readings)
-    return _summary(plan, results)
+class _Run:
+    """A plan that is carried out."""
+
+    def __init__(
+        self, plan: Plan, setting: Setting, results: Path, observer: Observer, *, fail_fast: bool
+    ) -> None:
+        self._plan, self._setting, self._results = plan, setting, results
+        self._observer, self._fail_fast = observer, fail_fast
+
+    def go(
+        self,
+        engine: EngineSpec,
+        scheduler: str,
+        jobs: int | None,
+        memory: int | None,
+        *,
+        retry_failed: bool,
+    ) -> Summary:
+        """Compute the readings that the results lack, store them, and say how it ended."""
+        parts = NewParts(self._results)  # before the statuses: what comes in between is seen twice
+        todo = find_todo(
+            self._plan,
+            self._results,
+            (self._setting.network_dir, *self._setting.shared_caches),
+            fresh=self._setting.fresh,
+            retry_failed=retry_failed,
+        )
+        networks = [network for network, _ in todo.networks.values()]
+        jobs = _jobs(jobs, networks)
+        memory = (memory or psutil.virtual_memory().available // 2) // jobs
+        _check_memory(memory, networks)
+        for folder in (self._results, self._setting.network_dir):
+            remove_leftovers(folder)
+        with Locks(self._results) as locks:
+            store.write_part(self._results, "plans", self._plan.suite.name, _plan_table(self._plan))
+            self._observer.planned(self._plan, todo)
+            execution = Execution(
+                todo.networks,
+                _function(engine),
+                replace(self._setting, memory=memory),
+                self._results,
+                locks,
+                parts,
+                self._stored,
+            )
+            inbox = Inbox(self._observer.epoch)
+            with contextlib.suppress(_FirstFailure):
+                try:
+                    with engine.open(jobs, inbox, scheduler) as running:
+                        execution.run(running, inbox)
+                finally:
+                    execution.store_rest(inbox)
+        return _summary(self._plan, self._results)
+
+    def _stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
+        self._observer.stored(network, readings, done)
+        if self._fail_fast and readings is not None and "failed" in readings["status"].to_pylist():
+            raise _FirstFailure
+
+
+class _FirstFailure(Exception):  # noqa: N818 - an order to stop
+    """A reading failed, and the run is to stop there."""
+
+
+def _function(engine: EngineSpec) -> Callable[..., None]:
+    if engine.in_process:
+        from memgen_bench.worker import run_network
+
+        return run_network
+    return isolation.run_in_child
 
 
 def _jobs(asked: int | None, networks: Sequence[PlannedNetwork]) -> int:
@@ -288,8 +419,6 @@ def _jobs(asked: int | None, networks: Sequence[PlannedNetwork]) -> int:
 
 def _check_memory(memory: int, networks: Sequence[PlannedNetwork]) -> None:
     """Refuse a budget that the class moments of a layer do not fit into."""
-    from memgen_bench.moments import least_bytes
-
     for network in networks:
         for layer in network.layers:
             least = least_bytes(network.train_size, layer.dim, network.data.task.num_classes)
@@ -301,53 +430,6 @@ def _check_memory(memory: int, networks: Sequence[PlannedNetwork]) -> None:
                 )
 
 
-def _engine(jobs: int, observer: Observer) -> Engine:
-    from memgen_bench.engines import ProcessEngine, SerialEngine
-
-    return ProcessEngine(jobs, observer.epoch) if jobs > 1 else SerialEngine(observer.epoch)
-
-
-def _compute(
-    engine: Engine,
-    todo: Sequence[tuple[PlannedNetwork, frozenset[str]]],
-    setting: Setting,
-) -> Iterator[tuple[PlannedNetwork, Result]]:
-    """Yield each network's result as it comes.
-
-    Raises:
-        MemgenError: A data set turned out to be unusable.
-    """
-    from memgen_bench.worker import run_network
-
-    running: dict[Future[Result], tuple[PlannedNetwork, frozenset[str]]] = {}
-    for network, keys in todo:
-        running[engine.submit(run_network, network, keys, setting)] = (network, keys)
-        yield from _collect(running, timeout=0)
-    while running:
-        yield from _collect(running, timeout=None)
-
-
-def _collect(
-    running: dict[Future[Result], tuple[PlannedNetwork, frozenset[str]]], *, timeout: float | None
-) -> Iterator[tuple[PlannedNetwork, Result]]:
-    done, _ = wait(running, timeout=timeout, return_when=FIRST_COMPLETED)
-    for future in done:
-        network, keys = running.pop(future)
-        yield network, _result(future, network, keys)
-
-
-def _result(future: Future[Result], network: PlannedNetwork, keys: frozenset[str]) -> Result:
-    """Return a network's rows; those of a worker that died say so."""
-    from memgen_bench.worker import failed
-
-    try:
-        return future.result()
-    except MemgenError:
-        raise
-    except Exception as error:
-        return failed(network, keys, f"its worker died ({one_line(error)})", "crash")
-
-
 def _plan_table(plan: Plan) -> pa.Table:
     suite = {"suite": plan.suite.name, "suite_version": plan.suite.version}
     return store.table(
@@ -357,19 +439,26 @@ def _plan_table(plan: Plan) -> pa.Table:
 
 
 def _statuses(results: Path) -> dict[str, str]:
+    """Return the status of each key; all tables are read, so that a newer schema shows now."""
     if not results.is_dir():
         return {}
-    rows, _, _ = (
-        read(results) for read in (store.read_results, store.read_networks, store.read_plans)
-    )
-    return dict(zip(rows["key"].to_pylist(), rows["status"].to_pylist(), strict=True))
+    for name in ("networks", "plans"):
+        store.read_frame(results, name, [])
+    rows = store.read_frame(results, "readings", ["key", "status"])
+    return dict(rows.iter_rows())
+
+
+def _network_ids(results: Path) -> set[str]:
+    if not results.is_dir():
+        return set()
+    return set(store.read_frame(results, "networks", ["network_id"])["network_id"])
 
 
 def _summary(plan: Plan, results: Path) -> Summary:
     statuses = _statuses(results)
     found = [statuses.get(reading.key) for network in plan.networks for reading in network.readings]
     ids = {network.network_id for network in plan.networks}
-    networks = store.read_networks(results).to_pylist() if results.is_dir() else []
+    networks = store.read_frame(results, "networks", ["network_id", "memorized"])
     return Summary(
         results=results,
         planned=plan.reading_count,
@@ -377,8 +466,6 @@ def _summary(plan: Plan, results: Path) -> Summary:
         skipped=found.count("skipped"),
         failed=found.count("failed"),
         networks=len(plan.networks),
-        not_memorized=sum(
-            row["memorized"] is False for row in networks if row["network_id"] in ids
-        ),
+        not_memorized=sum(id_ in ids and known is False for id_, known in networks.iter_rows()),
         missing_data=dict(plan.skipped),
     )

@@ -1,4 +1,4 @@
-"""What plugins offer: specifications of models, data sets, decoders and noises."""
+"""What plugins offer: specifications of models, data sets, decoders, noises and engines."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from torch import nn
+
+    from memgen_bench.engines import Engine
+    from memgen_bench.messages import Report
 
     Labels = npt.NDArray[np.int64]
     Images = npt.NDArray[np.float32]
@@ -200,6 +203,20 @@ class NoiseSpec(Spec):
 
     corrupt: Callable[[Labels, float, int, np.random.Generator], Labels]
     transition: Callable[[float, int], npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSpec(Spec):
+    """A way to run many networks at once.
+
+    Attributes:
+        open: (jobs, report, scheduler) to an `Engine`: how many networks run at once (0: the
+            engine decides), what is called with each message, and what `--scheduler` says.
+        in_process: Functions run in the runner's own process, without a child that may be lost.
+    """
+
+    open: Callable[[int, Report, str], Engine]
+    in_process: bool = False
 
 
 S = TypeVar("S", bound=Spec)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from memgen_bench.checkpoint import Checkpoint
     from memgen_bench.specs import Images, Labels, ModelSpec, Recipe, Task
 
     # called after each epoch with its number and running train accuracy
@@ -90,6 +91,25 @@ class TrainingRecord:
         return self.accuracy_given >= MEMORIZED
 
 
+@dataclass(kw_only=True)
+class Training:
+    """What decides the epochs to come, torch's random state apart; see `checkpoint`.
+
+    Attributes:
+        module: The network.
+        optimizer: Its optimizer.
+        order: The stream from which batches are drawn.
+        record: The epochs so far.
+        device: Where it is trained.
+    """
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    order: np.random.Generator
+    record: TrainingRecord
+    device: torch.device
+
+
 def initial_module(spec: ModelSpec, task: Task, init_seed: int) -> nn.Module:
     """Build a model with the initial weights of a seed; on the CPU, so on every machine alike."""
     with torch.random.fork_rng(devices=[]):
@@ -105,36 +125,60 @@ def train(
     order_seed: int,
     device: torch.device,
     on_epoch: OnEpoch,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingRecord:
     """Train a module in place until its running train accuracy reaches the recipe's target.
+
+    With a checkpoint the training goes on from there, and saves itself now and then.
 
     Raises:
         TrainingError: The loss is not finite.
     """
-    started = time.perf_counter()
     module.to(device).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(module, recipe)
-    rng = seeds.stream(order_seed, "order")
+    training = Training(
+        module=module,
+        optimizer=make_optimizer(module, recipe),
+        order=seeds.stream(order_seed, "order"),
+        record=TrainingRecord(stop_reason="max_epochs"),
+        device=device,
+    )
     x = tensor_of(data.x, device)
-    y = torch.from_numpy(data.given).to(device)
-    watch = _Watch(data, device)
-    record = TrainingRecord(stop_reason="max_epochs")
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seeds.integer(order_seed, "order"))  # for models that draw, as dropout
-        for epoch in range(1, recipe.max_epochs + 1):
-            loss, accuracy = train_epoch(module, optimizer, x, y, recipe, rng)
-            if not math.isfinite(loss):
-                raise TrainingError(f"the loss is {loss} in epoch {epoch}", error_type="nan")
-            record.loss.append(loss)
-            record.train_accuracy.append(accuracy)
-            watch.update(record, module, epoch)
-            on_epoch(epoch, accuracy)
-            if accuracy >= recipe.target:
-                record.stop_reason = "target"
-                break
-    record.seconds = time.perf_counter() - started
-    _certify(record, predict(module, x), data)
-    return record
+        if checkpoint:
+            checkpoint.load(training)
+        _train_on(training, x, data, recipe, on_epoch, checkpoint)
+    _certify(training.record, predict(module, x), data)
+    return training.record
+
+
+def _train_on(
+    training: Training,
+    x: torch.Tensor,
+    data: TrainingData,
+    recipe: Recipe,
+    on_epoch: OnEpoch,
+    checkpoint: Checkpoint | None,
+) -> None:
+    """Train from the epoch after those recorded to the last."""
+    module, record = training.module, training.record
+    y = torch.from_numpy(data.given).to(training.device)
+    watch = _Watch(data, training.device)
+    started = time.perf_counter() - record.seconds
+    for epoch in range(len(record.loss) + 1, recipe.max_epochs + 1):
+        loss, accuracy = train_epoch(module, training.optimizer, x, y, recipe, training.order)
+        if not math.isfinite(loss):
+            raise TrainingError(f"the loss is {loss} in epoch {epoch}", error_type="nan")
+        record.loss.append(loss)
+        record.train_accuracy.append(accuracy)
+        watch.update(record, module, epoch)
+        record.seconds = time.perf_counter() - started
+        on_epoch(epoch, accuracy)
+        if accuracy >= recipe.target:
+            record.stop_reason = "target"
+            return
+        if checkpoint:
+            checkpoint.save(training)
 
 
 def train_epoch(

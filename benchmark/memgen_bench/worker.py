@@ -3,124 +3,73 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from memgen_bench import decoding, rows, store
+from memgen_bench import decoding, rows
 from memgen_bench.cache import NetworkCache
+from memgen_bench.checkpoint import Checkpoint
 from memgen_bench.compute import compute_exactly, find_device, keep_freed_memory, threads
-from memgen_bench.errors import DataError, TrainingError, error_type_of, one_line
+from memgen_bench.errors import MemgenError, TrainingError, WriteError, error_type_of, one_line
 from memgen_bench.materials import Materials
+from memgen_bench.messages import Epoch, Row, Started
+from memgen_bench.progress import Progress
 from memgen_bench.reader import Reader
 from memgen_bench.training import TrainingData, TrainingRecord, initial_module, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    import pyarrow as pa
     import torch
     from torch import nn
 
     from memgen_bench.decoding import Outcome
+    from memgen_bench.messages import Report, Setting
     from memgen_bench.plan import PlannedNetwork, Reading
-
-    Report = Callable[["Epoch"], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What a worker needs to know of the run; plain values, so that it travels.
-
-    Attributes:
-        plugin_files: Plugins that are not installed.
-        data_dir: Where data sets are.
-        network_dir: Where trained networks are kept.
-        device: A device's name.
-        memory: Bytes that the activations and moments of one network may take up.
-    """
-
-    plugin_files: tuple[str, ...]
-    data_dir: Path
-    network_dir: Path
-    device: str
-    memory: int = 1 << 30
-
-
-@dataclass(frozen=True)
-class Result:
-    """The rows of one network, ready to be stored."""
-
-    networks: pa.Table
-    readings: pa.Table
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """News from a training: which network, its epoch, and its running train accuracy."""
-
-    label: str
-    epoch: int
-    max_epochs: int
-    train_accuracy: float
 
 
 def run_network(
     network: PlannedNetwork, keys: frozenset[str], setting: Setting, report: Report
-) -> Result:
-    """Compute some readings of one network.
+) -> None:
+    """Compute some readings of one network and report a row for it, and for each of them.
 
     Args:
         network: What is planned.
         keys: Which of its readings to compute.
         setting: The run.
-        report: Called now and then while it is trained.
-
-    Returns:
-        One network row and one row for each key, whatever fails.
+        report: Called with each row as soon as it is there, whatever fails, and before each step.
 
     Raises:
-        DataError: The data set cannot be used, which is no fault of this network.
+        WriteError: The network cannot be kept, which is no fault of its own.
     """
     compute_exactly()
     keep_freed_memory()
+    progress = Progress(keys, report)
     with threads(network.recipe.threads):
         try:
-            if network.fault:
-                raise TrainingError(network.fault)
-            materials = Materials(network, setting.plugin_files, setting.data_dir)
-            device = find_device(setting.device)
-            trained = _train_or_load(network, materials, device, setting.network_dir, report)
-        except DataError:
+            _run(network, keys, setting, progress)
+        except WriteError:
             raise
         except (Exception, SystemExit) as error:
-            return failed(network, keys, one_line(_said(error)), error_type_of(error))
-        own_row = _network_row(network, materials, trained, device)
-        try:
-            reader = Reader(network, materials, trained.module, device, setting.memory)
-            found = _rows(network, materials, trained, reader, _wanted(network, keys))
-        except (Exception, SystemExit) as error:
-            lost = failed(network, keys, one_line(_said(error)), error_type_of(error))
-            return Result(store.table("networks", [own_row]), lost.readings)
-    return Result(store.table("networks", [own_row]), store.table("readings", found))
+            progress.fail(network, progress.left, one_line(_said(error)), error_type_of(error))
 
 
-def failed(network: PlannedNetwork, keys: frozenset[str], message: str, error_type: str) -> Result:
-    """Return rows that say why a network and some of its readings are not there."""
-    why = {"status": "failed", "error_type": error_type, "message": message}
-    lost = [rows.reading_row(network, reading) | why for reading in _wanted(network, keys)]
-    return Result(
-        store.table("networks", [rows.network_row(network) | why]), store.table("readings", lost)
-    )
-
-
-def _wanted(network: PlannedNetwork, keys: frozenset[str]) -> list[Reading]:
-    return [reading for reading in network.readings if reading.key in keys]
+def _run(network: PlannedNetwork, keys: frozenset[str], setting: Setting, report: Report) -> None:
+    report(Started())
+    if network.fault:
+        raise TrainingError(network.fault)
+    materials = Materials(network, setting.plugin_files, setting.data_dir)
+    device = find_device(setting.device)
+    trained = _train_or_load(network, materials, device, setting, report)
+    report(Row("networks", _network_row(network, materials, trained, device)))
+    readings = [reading for reading in network.readings if reading.key in keys]
+    reader = Reader(network, materials, trained.module, device, setting.memory)
+    for reading, outcome in reader.outcomes(readings, lambda key: report(Started(key))):
+        report(Row("readings", _row(network, materials, trained, reading, outcome)))
 
 
 def _said(error: BaseException) -> BaseException | str:
     """Our own errors say all; others need their type beside them."""
-    return str(error) if isinstance(error, TrainingError) else error
+    return str(error) if isinstance(error, MemgenError) else error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +83,7 @@ def _train_or_load(
     network: PlannedNetwork,
     materials: Materials,
     device: torch.device,
-    network_dir: Path,
+    setting: Setting,
     report: Report,
 ) -> _Trained:
     """Return the network: untrained, from the cache, or trained now and cached."""
@@ -142,13 +91,16 @@ def _train_or_load(
     module = initial_module(spec, network.data.task, network.init_seed).to(device)
     if network.kind == "untrained":
         return _Trained(module=module, record=TrainingRecord())
-    cache = NetworkCache(network_dir)
-    if cached := cache.load(network.network_id):
-        weights, record = cached
-        module.load_state_dict(weights)
+    cache = NetworkCache(setting.network_dir, setting.shared_caches)
+    if not setting.fresh and (record := cache.load(network.network_id, module)):
         return _Trained(module=module, record=record, from_cache=True)
-    record = _train(network, materials, module, device, report)
-    cache.save(network.network_id, module.state_dict(), record, {"network": network.label})
+    checkpoint = Checkpoint(cache.folder, network, setting.checkpoint_minutes)
+    record = _train(network, materials, module, device, checkpoint, report)
+    try:
+        cache.save(network, module, record)
+        checkpoint.remove()
+    except MemgenError as error:  # its readings are worth having all the same
+        warnings.warn(f"{network.label} is not cached: {error}", stacklevel=2)
     return _Trained(module=module, record=record)
 
 
@@ -157,6 +109,7 @@ def _train(
     materials: Materials,
     module: nn.Module,
     device: torch.device,
+    checkpoint: Checkpoint,
     report: Report,
 ) -> TrainingRecord:
     labels = materials.labels(network.draw)
@@ -176,6 +129,7 @@ def _train(
         order_seed=network.order_seed,
         device=device,
         on_epoch=_Throttle(network, report),
+        checkpoint=checkpoint,
     )
 
 
@@ -190,18 +144,6 @@ class _Throttle:
             self.next = now + 0.2
             most = self.network.recipe.max_epochs
             self.report(Epoch(self.network.label, epoch, most, train_accuracy))
-
-
-def _rows(
-    network: PlannedNetwork,
-    materials: Materials,
-    trained: _Trained,
-    reader: Reader,
-    readings: Sequence[Reading],
-) -> list[dict[str, Any]]:
-    """Return the rows of some readings, in their order."""
-    outcomes = dict(reader.outcomes(readings))
-    return [_row(network, materials, trained, each, outcomes[each]) for each in readings]
 
 
 def _row(

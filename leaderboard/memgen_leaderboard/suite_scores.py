@@ -182,7 +182,10 @@ def _suites(folder: Path) -> Iterator[Scores]:
 
 
 def _check(view: View, readings: Sequence[pl.DataFrame]) -> None:
-    for name, values in view.axes.items():
+    asked = dict(view.axes)
+    if not view.is_ranked:
+        asked |= {"kind": (view.kind,), "labels": (view.labels,)}
+    for name, values in asked.items():
         there = pl.concat([frame.select(name).unique() for frame in readings])[name]
         known = sorted({value for value in there.cast(pl.String) if value is not None})
         for value in values:

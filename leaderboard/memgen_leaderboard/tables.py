@@ -68,18 +68,23 @@ def percent(value: float | None, half_width: float | None = None) -> str:
     """Return a share in %, with half the width of its interval."""
     if value is None:
         return NOTHING
-    return f"{100 * value:.1f}{_plus_minus(half_width)}"
+    return f"{_steady(value):.1f}{_plus_minus(half_width)}"
 
 
 def points(value: float | None, half_width: float | None = None) -> str:
     """Return a difference of shares in points, with its sign and half the width of its interval."""
     if value is None:
         return NOTHING
-    return f"{100 * value:+.1f}{_plus_minus(half_width)}"
+    return f"{_steady(value):+.1f}{_plus_minus(half_width)}"
 
 
 def _plus_minus(half_width: float | None) -> str:
-    return "" if half_width is None else f" ± {100 * half_width:.1f}"
+    return "" if half_width is None else f" ± {_steady(half_width):.1f}"
+
+
+def _steady(value: float) -> float:
+    """Return percent without the rounding of a sum, whose order is not always the same."""
+    return round(100 * value, 9)
 
 
 # the board
@@ -314,4 +319,4 @@ def comparison_table(scores: Scores) -> Table:
 
 
 def _range(low: float, high: float) -> str:
-    return f"{100 * low:.1f}–{100 * high:.1f}"
+    return f"{_steady(low):.1f}–{_steady(high):.1f}"

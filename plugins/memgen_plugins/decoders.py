@@ -35,7 +35,7 @@ def _spec(
 ) -> DecoderSpec:
     return DecoderSpec(
         name=name,
-        version=2,
+        version=3,
         summary=summary,
         citation=citation,
         build=partial(_build, place, **parameters),

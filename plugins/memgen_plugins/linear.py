@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from memgen_bench.compute import as_tensor, blocks, eigh
+from memgen_bench.compute import as_tensor, blocks
+from memgen_bench.eigen import eigh64
 from memgen_bench.scratch import Scratch
 from memgen_plugins.argmax import LinearScores, MomentClassifier, not_zero
 
@@ -148,7 +149,7 @@ class _Change:
             return
         gram = sum((block.T @ block).double() for block in blocks(Z)) / len(Z)
         assert isinstance(gram, torch.Tensor)
-        values, vectors = eigh(gram)
+        values, vectors = eigh64(gram)
         self._sizes = (curvature * values.clamp(min=0) + penalty).sqrt()
         self._root = vectors / self._sizes
 

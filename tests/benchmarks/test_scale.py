@@ -18,9 +18,9 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from memgen_bench import Task, load_registry, store
+from memgen_bench import Task, load_registry, schemas, store
 from memgen_bench.datasets import DataInfo
-from memgen_bench.layers import Layer
+from memgen_bench.plan import Layer
 from memgen_bench.planner import make_plan
 from memgen_bench.suites import Suite
 from memgen_leaderboard.notes import board_notes
@@ -173,13 +173,13 @@ def completed(rows: pl.DataFrame) -> pl.DataFrame:
 
 def store_in_parts(readings: pl.DataFrame, folder: Path) -> None:
     """Write a part for each network, as a run does, and the plan; one network failed at first."""
-    nothing = [pl.lit(None).alias(name) for name in store.READINGS.names if name not in readings]
-    whole = readings.with_columns(nothing).select(store.READINGS.names)
+    nothing = [pl.lit(None).alias(name) for name in schemas.READINGS.names if name not in readings]
+    whole = readings.with_columns(nothing).select(schemas.READINGS.names)
     networks = whole.partition_by("network_id", maintain_order=True)
     earlier = pl.col("created") - timedelta(days=1)
     failed = networks[0].with_columns(test_accuracy=None, status=pl.lit("failed"), created=earlier)
     for part in (failed, *networks):
-        rows = part.to_arrow().cast(store.READINGS)
+        rows = part.to_arrow().cast(schemas.READINGS)
         store.write_part(folder, "readings", part["network_id"][0], rows)
     plan = readings.select(suite=pl.lit("wide"), suite_version=1, key="key")
-    store.write_part(folder, "plans", "wide", plan.to_arrow().cast(store.PLANS))
+    store.write_part(folder, "plans", "wide", plan.to_arrow().cast(schemas.PLANS))

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,14 @@ from plain import (
     textbook_masc,
     usual_epoch,
 )
+from torch.utils.flop_counter import FlopCounterMode
 
+import memgen_bench
 from memgen_bench import DataNotFoundError, Task, load_registry, seeds
-from memgen_bench.compute import as_tensor, eigh, keep_freed_memory, tensor_of, threads
+from memgen_bench.compute import as_tensor, keep_freed_memory, tensor_of, threads
+from memgen_bench.eigen import eigh
 from memgen_bench.features import extract, stream
-from memgen_bench.layers import Layer, find_layers
+from memgen_bench.layers import find_layers
 from memgen_bench.materials import Materials
 from memgen_bench.moments import Adding, KeptMoments, Labelling, Moments, moments_of
 from memgen_bench.reader import Reader
@@ -41,6 +44,8 @@ from memgen_plugins.subspace import MASC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from memgen_bench.plan import Layer
 
 CPU = torch.device("cpu")
 TASK = Task(channels=1, height=28, width=28, num_classes=10)
@@ -117,6 +122,8 @@ def test_extraction(benchmark: Any) -> None:
     for name, matrix in one_image_at_a_time(module, few, names).items():
         np.testing.assert_allclose(found[name][: len(few)], matrix, atol=1e-3)
     say(benchmark, "extraction, times one image at a time", slow / median(benchmark), ">= 10")
+    bare = median_of(lambda: forward(module.eval(), tensor_of(images, CPU)))
+    say(benchmark, "  the bare forward pass alone would be", slow / bare, "limit")
 
 
 def median(benchmark: Any) -> float:
@@ -141,6 +148,24 @@ def test_masc_of_five_layers(benchmark: Any) -> None:
     for name, labels in expected.items():
         assert np.mean(found[name] == labels) > 0.999, name
     say(benchmark, "MASC of five layers, times the textbook", slow / median(benchmark), ">= 4")
+    least = least_seconds_of_masc(train, y, test)
+    say(benchmark, "  float32 eigenproblems and products alone", slow / least, "limit")
+
+
+def least_seconds_of_masc(train: Any, y: np.ndarray, test: Any) -> float:
+    """What MASC cannot do without: float32 throughout, no copy, no conversion, no check."""
+    total = 0.0
+    for name, X in train.items():
+        axes = as_tensor(MASC().fit_moments(moments_of(X, y)).components_)
+        rows, T = [as_tensor(X[y == k]) for k in range(10)], as_tensor(test[name])
+        total += median_of(partial(_least, rows, T, axes))
+    return total
+
+
+def _least(rows: list[torch.Tensor], T: torch.Tensor, axes: torch.Tensor) -> None:
+    for part in rows:
+        torch.linalg.eigh(part.T @ part)
+    T @ axes.T
 
 
 def test_from_network_to_accuracies(benchmark: Any, tmp_path: Path) -> None:
@@ -164,6 +189,8 @@ def test_from_network_to_accuracies(benchmark: Any, tmp_path: Path) -> None:
     found = timed(benchmark, ours)
     assert set(found) == set(train)
     say(benchmark, "network to accuracies, times the plain way", slow / median(benchmark), ">= 12")
+    bare = 2 * median_of(lambda: forward(module.eval(), tensor_of(fashion().test_x, CPU)))
+    say(benchmark, "  the bare forward passes alone would be", slow / bare, "limit")
 
 
 def forward(module: Any, x: torch.Tensor) -> None:
@@ -198,9 +225,9 @@ def test_streaming_with_moments(benchmark: Any) -> None:
     )
 
 
-def matrix_product_rate() -> float:
-    """FLOPs a second of a float32 product of two 2,048 x 2,048 matrices."""
-    a = torch.randn(2048, 2048)
+def matrix_product_rate(dtype: torch.dtype = torch.float32) -> float:
+    """FLOPs a second of a product of two 2,048 x 2,048 matrices."""
+    a = torch.randn(2048, 2048).to(dtype)
     return float(5 * 2 * 2048**3 / median_of(lambda: [a @ a for _ in range(5)]))
 
 
@@ -281,9 +308,21 @@ def test_an_epoch(benchmark: Any) -> None:
             taken[precision].append(ours(precision))
     benchmark.pedantic(lambda: None, rounds=1)
     slow, fp32, bf16 = (statistics.median(each) for each in taken.values())
+    products = epoch_products(spec, x[:128]) * len(x)
     print(f"\nseconds an epoch: usual {slow:.1f}, fp32 {fp32:.1f}, bf16 {bf16:.1f}")
     say(benchmark, "epoch in fp32, times the usual loop", slow / fp32, ">= 1.9")
     say(benchmark, "epoch in bf16, times the usual loop", slow / bf16, ">= 3")
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        least = products / matrix_product_rate(dtype)
+        say(benchmark, f"  its products alone at the {name} GEMM rate", slow / least, "limit")
+
+
+def epoch_products(spec: Any, x: torch.Tensor) -> float:
+    """Return the FLOPs of the matrix products and convolutions of a training step, per image."""
+    module = initial_module(spec, TASK, 0).train()
+    with FlopCounterMode(display=False) as counter:
+        module(x).sum().backward()
+    return float(counter.get_total_flops() / len(x))
 
 
 def reading_seconds(decoders: list[str], cache_dir: Path) -> float:
@@ -323,6 +362,20 @@ def test_decoding_against_training(benchmark: Any, tmp_path: Path) -> None:
     say(benchmark, "decoders from moments, share of training in %", 100 * few / training, "<= 3")
     share = 100 * median(benchmark) / training
     say(benchmark, "all decoders, share of training in %", share, "<= 10")
+
+
+def test_jobs(benchmark: Any, tmp_path: Path) -> None:
+    """All of `core` but for rates and seeds: 12 networks, trained and decoded from nothing."""
+    chosen: dict[str, Any] = {"rates": [0.4, 0.8], "seeds": [0], "kinds": ["memorized"]}
+
+    def run(jobs: int) -> None:
+        folder = tmp_path / f"{time.monotonic_ns()}"
+        results, cache_dir = folder / "results", folder / "cache"
+        memgen_bench.run("core", **chosen, results=results, cache_dir=cache_dir, jobs=jobs)
+
+    one = seconds(lambda: run(1))
+    benchmark.pedantic(lambda: run(2), rounds=1)
+    say(benchmark, "core with two jobs, times one job", one / median(benchmark), ">= 1.6")
 
 
 @pytest.mark.parametrize(("verb", "asked"), [("--help", "<= 0.3 s"), ("list", "<= 2 s")])

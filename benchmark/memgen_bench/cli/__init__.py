@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from memgen_bench.cli import compare, data, leaderboard, listing, run
+from memgen_bench.cli import cache, compare, data, leaderboard, listing, results, run, why
 from memgen_bench.errors import MemgenError
 
 app = typer.Typer(
@@ -23,7 +23,10 @@ app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("compare")(compare.compare)
 app.command("list")(listing.show)
+app.command("why")(why.why)
 app.add_typer(data.app, name="data")
+app.add_typer(results.app, name="results")
+app.add_typer(cache.app, name="cache")
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from memgen_bench.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from memgen_bench.suites import Kind, Labels
     from memgen_leaderboard.suite_scores import Scores
 
 
@@ -20,7 +21,7 @@ def leaderboard(
     rates: options.Rates = None,
     datasets: options.Datasets = None,
     models: options.Models = None,
-    labels: options.FittedOn = None,
+    labels: options.Labels = None,
     kinds: options.Kinds = None,
     update: Annotated[
         list[Path] | None,
@@ -44,9 +45,9 @@ def leaderboard(
     axes = {"rates": rates, "datasets": datasets, "models": models}
     part: dict[str, Any] = {axis: tuple(values or ()) for axis, values in axes.items()}
     views = [
-        View(**part, kind=kind.value, labels=fitted.value)
-        for kind in kinds or [options.Kind.memorized]
-        for fitted in labels or [options.Labels.corrupted]
+        View(**part, kind=cast("Kind", kind), labels=cast("Labels", fitted))
+        for kind in kinds or ["memorized"]
+        for fitted in labels or ["corrupted"]
     ]
     found = all_scores(results, views)
     if not found:

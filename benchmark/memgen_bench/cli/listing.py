@@ -22,6 +22,7 @@ class What(StrEnum):
     datasets = "datasets"
     decoders = "decoders"
     noises = "noises"
+    engines = "engines"
     suites = "suites"
     plugins = "plugins"
 
@@ -36,7 +37,7 @@ def show(
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
-    """List models, datasets, decoders, noises, suites and plugins."""
+    """List models, datasets, decoders, noises, engines, suites and plugins."""
     from rich.console import Console
 
     registry = options.registry(plugins)

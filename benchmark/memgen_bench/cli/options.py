@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,22 +12,19 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from memgen_bench.plan import Plan
     from memgen_bench.registry import Registry
 
+# The options that replace an axis or a size of a suite.
+AXES = (
+    *("models", "datasets", "decoders", "noises", "rates", "seeds", "kinds", "labels"),
+    *("noise_seeds", "init_seeds", "order_seeds"),
+    *("train_size", "test_size", "validation_fraction", "max_layer_dim"),
+)
 
-class Kind(StrEnum):
-    """Kinds of networks."""
 
-    memorized = "memorized"
-    clean = "clean"
-    untrained = "untrained"
-
-
-class Labels(StrEnum):
-    """What decoders are fitted on."""
-
-    corrupted = "corrupted"
-    true = "true"
+def _axis(name: str, help_: str) -> Any:
+    return typer.Option(f"--{name}", help=f"{help_}; may be repeated.", rich_help_panel="Axes")
 
 
 def _set_debug(debug: bool) -> None:
@@ -51,20 +47,39 @@ CacheDir = Annotated[
     Path | None,
     typer.Option(help="Trained networks; else MEMGEN_CACHE, else your cache.", metavar="DIR"),
 ]
+SharedCaches = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--shared-cache",
+        help="A further folder of trained networks, only read; may be repeated.",
+        metavar="DIR",
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]
 # No default here: each verb states its own.
 Results = Annotated[Path, typer.Option(help="Folder of the results.", metavar="DIR")]
 
-
-def _shown(name: str, help_: str) -> Any:
-    return typer.Option(f"--{name}", help=f"{help_}; may be repeated.", rich_help_panel="Filters")
-
-
-# What of the results is shown.
-Rates = Annotated[list[float] | None, _shown("rate", "A shuffle rate")]
-Datasets = Annotated[list[str] | None, _shown("dataset", "A data set")]
-Models = Annotated[list[str] | None, _shown("model", "A model")]
-Kinds = Annotated[list[Kind] | None, _shown("kind", "Which networks are decoded")]
-FittedOn = Annotated[list[Labels] | None, _shown("labels", "What decoders are fitted on")]
+Suite = Annotated[str, typer.Option(help="A suite's name or TOML file.")]
+Models = Annotated[list[str] | None, _axis("model", "A model")]
+Datasets = Annotated[list[str] | None, _axis("dataset", "A data set")]
+Decoders = Annotated[list[str] | None, _axis("decoder", "A decoder")]
+Noises = Annotated[list[str] | None, _axis("noise", "A noise")]
+Rates = Annotated[list[float] | None, _axis("rate", "A shuffle rate in [0, 1]")]
+Seeds = Annotated[list[int] | None, _axis("seed", "A seed")]
+Kinds = Annotated[list[str] | None, _axis("kind", "memorized, clean or untrained")]
+Labels = Annotated[list[str] | None, _axis("labels", "corrupted or true")]
+NoiseSeeds = Annotated[list[int] | None, _axis("noise-seed", "A noise seed")]
+InitSeeds = Annotated[list[int] | None, _axis("init-seed", "An initialisation seed")]
+OrderSeeds = Annotated[list[int] | None, _axis("order-seed", "A data-order seed")]
+TrainSize = Annotated[int | None, typer.Option(help="Training images to use.")]
+TestSize = Annotated[int | None, typer.Option(help="Test images to use.")]
+ValidationFraction = Annotated[
+    float | None, typer.Option(help="Share of the training images to set aside.")
+]
+MaxLayerDim = Annotated[
+    int | None, typer.Option(help="Pool maps that are wider than this; 0: none.")
+]
+Slow = Annotated[bool, typer.Option("--slow", help="Take slow decoders too.")]
 
 
 def console() -> Console:
@@ -85,3 +100,28 @@ def registry(plugins: list[Path] | None) -> Registry:
     for problem in loaded.problems:
         print(f"memgen-bench: warning: {problem}", file=sys.stderr)
     return loaded
+
+
+def plan(
+    suite: str,
+    axes: dict[str, Any],
+    plugins: list[Path] | None,
+    places: dict[str, Any],
+    *,
+    slow: bool,
+) -> Plan:
+    """Plan a suite with the options given."""
+    from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run, probe_on
+    from memgen_bench.suites import load_suite
+
+    known, files = registry(plugins), tuple(str(file.resolve()) for file in plugins or ())
+    return plan_run(
+        load_suite(suite).replace(axes),
+        known,
+        data_dir=places["data_dir"] or default_data_dir(),
+        cache_dir=places["cache_dir"] or default_cache_dir(),
+        probe=probe_on(known.engines["processes"], files, None),
+        device=places["device"],
+        slow=slow,
+        required_datasets=axes["datasets"] or (),
+    )

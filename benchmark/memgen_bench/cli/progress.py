@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Self
 
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
@@ -16,14 +15,13 @@ from rich.progress import (
 from memgen_bench.runner import Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pyarrow as pa
     from rich.console import Console
 
+    from memgen_bench.messages import Epoch
     from memgen_bench.plan import Plan, PlannedNetwork
     from memgen_bench.registry import Problem
-    from memgen_bench.worker import Epoch
+    from memgen_bench.runner import Todo
 
 
 class ProgressObserver(Observer):
@@ -38,7 +36,6 @@ class ProgressObserver(Observer):
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[news]}", markup=False),
@@ -47,6 +44,7 @@ class ProgressObserver(Observer):
         )
         self._task = self._progress.add_task("networks", total=None, news="planning")
         self._done = self._total = 0
+        self._cost: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -59,12 +57,13 @@ class ProgressObserver(Observer):
         """Say that a plugin is broken."""
         self._console.print(f"memgen-bench: warning: {problem}", markup=False)
 
-    def planned(self, plan: Plan, todo: Sequence[PlannedNetwork]) -> None:
-        """Show how many networks there are to do."""
-        self._total = len(todo)
-        self._progress.update(self._task, total=self._total, news="")
-        if len(todo) < len(plan.networks):
-            done = len(plan.networks) - len(todo)
+    def planned(self, plan: Plan, todo: Todo) -> None:
+        """Show how many networks there are to do; the time left goes by what each will cost."""
+        self._total = len(todo.networks)
+        self._cost = dict(zip(todo.networks, todo.estimate.weights, strict=True))
+        self._progress.update(self._task, total=sum(self._cost.values()), news="")
+        if self._total < len(plan.networks):
+            done = len(plan.networks) - self._total
             self._console.print(f"{done} of {len(plan.networks)} networks are in the results")
 
     def epoch(self, news: Epoch) -> None:
@@ -72,10 +71,14 @@ class ProgressObserver(Observer):
         text = f"{news.label}: epoch {news.epoch}, train accuracy {news.train_accuracy:.3f}"
         self._progress.update(self._task, news=text)
 
-    def finished(self, network: PlannedNetwork, rows: pa.Table) -> None:
-        """Count a network."""
+    def stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
+        """Count a network that is done."""
+        if not done:
+            return
         self._done += 1
-        self._progress.advance(self._task)
+        count = f"networks {self._done}/{self._total}"
+        cost = self._cost[network.network_id]
+        self._progress.update(self._task, advance=cost, description=count)
         if not self._console.is_terminal:
             line = f"{self._done}/{self._total} {network.label} ({network.kind})"
             self._console.print(line, markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,11 +12,7 @@ import typer
 from memgen_bench.cli import options
 
 if TYPE_CHECKING:
-    from memgen_bench.runner import Summary
-
-
-def _axis(name: str, help_: str) -> Any:
-    return typer.Option(f"--{name}", help=f"{help_}; may be repeated.", rich_help_panel="Axes")
+    from memgen_bench.runner import Summary, Todo
 
 
 def _bytes(text: str) -> int:
@@ -31,32 +28,35 @@ def _bytes(text: str) -> int:
 
 
 def run(
-    suite: Annotated[str, typer.Option(help="A suite's name or TOML file.")] = "core",
+    suite: options.Suite = "core",
     everything: Annotated[bool, typer.Option("--all", help="Every combination.")] = False,
-    models: Annotated[list[str] | None, _axis("model", "A model")] = None,
-    datasets: Annotated[list[str] | None, _axis("dataset", "A data set")] = None,
-    decoders: Annotated[list[str] | None, _axis("decoder", "A decoder")] = None,
-    noises: Annotated[list[str] | None, _axis("noise", "A noise")] = None,
-    rates: Annotated[list[float] | None, _axis("rate", "A shuffle rate in [0, 1]")] = None,
-    seeds: Annotated[list[int] | None, _axis("seed", "A seed")] = None,
-    kinds: Annotated[list[str] | None, _axis("kind", "memorized, clean or untrained")] = None,
-    labels: Annotated[list[str] | None, _axis("labels", "corrupted or true")] = None,
-    noise_seeds: Annotated[list[int] | None, _axis("noise-seed", "A noise seed")] = None,
-    init_seeds: Annotated[list[int] | None, _axis("init-seed", "An initialisation seed")] = None,
-    order_seeds: Annotated[list[int] | None, _axis("order-seed", "A data-order seed")] = None,
-    train_size: Annotated[int | None, typer.Option(help="Training images to use.")] = None,
-    test_size: Annotated[int | None, typer.Option(help="Test images to use.")] = None,
-    validation_fraction: Annotated[
-        float | None, typer.Option(help="Share of the training images to set aside.")
-    ] = None,
-    max_layer_dim: Annotated[
-        int | None, typer.Option(help="Pool maps that are wider than this; 0: none.")
-    ] = None,
-    slow: Annotated[bool, typer.Option("--slow", help="Take slow decoders too.")] = False,
+    models: options.Models = None,
+    datasets: options.Datasets = None,
+    decoders: options.Decoders = None,
+    noises: options.Noises = None,
+    rates: options.Rates = None,
+    seeds: options.Seeds = None,
+    kinds: options.Kinds = None,
+    labels: options.Labels = None,
+    noise_seeds: options.NoiseSeeds = None,
+    init_seeds: options.InitSeeds = None,
+    order_seeds: options.OrderSeeds = None,
+    train_size: options.TrainSize = None,
+    test_size: options.TestSize = None,
+    validation_fraction: options.ValidationFraction = None,
+    max_layer_dim: options.MaxLayerDim = None,
+    slow: options.Slow = False,
     results: options.Results = Path("memgen-results"),
     data_dir: options.DataDir = None,
     cache_dir: options.CacheDir = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")] = "auto",
+    shared_caches: options.SharedCaches = None,
+    device: options.Device = "auto",
+    engine: Annotated[
+        str, typer.Option(help="Where networks are computed; see list engines.", metavar="NAME")
+    ] = "processes",
+    scheduler: Annotated[
+        str, typer.Option(help="What the engine connects to.", metavar="ADDRESS")
+    ] = "",
     jobs: Annotated[
         int | None, typer.Option(help="Networks at once; cores ÷ threads by default.", min=1)
     ] = None,
@@ -68,6 +68,23 @@ def run(
             metavar="SIZE",
         ),
     ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(help="Seconds for one step: an epoch, a pass, a reading; 0: no limit.", min=0),
+    ] = 3600,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do everything again.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do again what failed.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first failed reading.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if any reading failed.")
+    ] = False,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(help="How often a long training saves its state.", min=0)
+    ] = 10,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan.")] = False,
     plugins: options.Plugins = None,
     debug: options.Debug = False,
@@ -96,29 +113,46 @@ def run(
         "validation_fraction": validation_fraction,
         "max_layer_dim": max_layer_dim,
     }
-    places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": device}
+    places = {
+        "data_dir": data_dir,
+        "cache_dir": cache_dir,
+        "shared_caches": shared_caches or (),
+        "device": device,
+    }
     start = everything or any(value is not None for value in axes.values())
     axes |= sizes
     if dry_run or not start:
-        _print_plan(suite, axes, plugins, places, slow=slow)
+        again = {"fresh": fresh, "retry_failed": retry_failed}
+        _print_plan(suite, axes, results, again, plugins, places, slow=slow)
         if not dry_run:
             print(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
         return
-    resources: dict[str, Any] = {"jobs": jobs, "memory": memory}
-    _run(suite, axes, results, resources, plugins, places, slow=slow)
+    how: dict[str, Any] = {
+        "engine": engine,
+        "scheduler": scheduler,
+        "jobs": jobs,
+        "memory": memory,
+        "checkpoint_minutes": checkpoint_minutes,
+        "timeout": timeout or None,
+        "fresh": fresh,
+        "retry_failed": retry_failed,
+        "fail_fast": fail_fast,
+        "slow": slow,
+    }
+    summary = _run(suite, axes, results, how, plugins, places)
+    if summary.failed and (strict or fail_fast or not summary.ok):
+        raise typer.Exit(1)
 
 
 def _run(
     suite: str,
     axes: dict[str, Any],
     results: Path,
-    resources: dict[str, Any],
+    how: dict[str, Any],
     plugins: list[Path] | None,
     places: dict[str, Any],
-    *,
-    slow: bool,
-) -> None:
-    import sys
+) -> Summary:
+    import signal
 
     from rich.console import Console
 
@@ -129,25 +163,28 @@ def _run(
 
     console = Console(stderr=True, highlight=False)
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as a cluster asks to end
     try:
         with ProgressObserver(console) as observer:
             summary = memgen_bench.run(
                 suite,
                 **axes,
                 **places,
-                slow=slow,
+                **how,
                 results=results,
-                **resources,
                 plugins=plugins or (),
                 observer=observer,
             )
     except KeyboardInterrupt:
-        print("memgen-bench: stopped; the same command goes on from here", file=sys.stderr)
+        print(
+            "memgen-bench: stopped; what is finished is stored, and the same command goes on from "
+            "here",
+            file=sys.stderr,
+        )
         raise typer.Exit(130) from None
     print_boards(all_scores(results))
     _print_summary(summary, time.monotonic() - started)
-    if summary.failed and not summary.ok:
-        raise typer.Exit(1)
+    return summary
 
 
 def _print_summary(summary: Summary, seconds: float) -> None:
@@ -173,6 +210,8 @@ def _exceptions(summary: Summary) -> list[tuple[int, str]]:
 def _print_plan(
     suite: str,
     axes: dict[str, Any],
+    results: Path,
+    again: dict[str, bool],
     plugins: list[Path] | None,
     places: dict[str, Any],
     *,
@@ -180,18 +219,10 @@ def _print_plan(
 ) -> None:
     from collections import Counter
 
-    from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run
-    from memgen_bench.suites import load_suite
+    from memgen_bench.entries import network_dir, shared_folders
+    from memgen_bench.runner import default_cache_dir, find_todo
 
-    plan = plan_run(
-        load_suite(suite).replace(axes),
-        options.registry(plugins),
-        data_dir=places["data_dir"] or default_data_dir(),
-        cache_dir=places["cache_dir"] or default_cache_dir(),
-        device=places["device"],
-        slow=slow,
-        required_datasets=axes["datasets"] or (),
-    )
+    plan = options.plan(suite, axes, plugins, places, slow=slow)
     for reason in plan.skipped.values():
         print(f"left out: {reason}")
     for (model, dataset, kind), count in Counter(
@@ -203,3 +234,23 @@ def _print_plan(
     decoders = {d.decoder for network in plan.networks for d in network.decoders if d.decoder}
     print(f"decoders: {', '.join(sorted(decoders))}")
     print(f"{len(plan.networks)} networks, {plan.reading_count} readings")
+    folders = [network_dir(places["cache_dir"] or default_cache_dir())]
+    folders += shared_folders(places["shared_caches"] or ())
+    _print_todo(find_todo(plan, results, folders, **again))
+
+
+def _print_todo(todo: Todo) -> None:
+    from datetime import timedelta
+
+    if not todo.networks:
+        print("all of it is in the results")
+        return
+    readings = sum(len(keys) for _, keys in todo.networks.values())
+    print(f"to do: {len(todo.networks)} networks ({todo.cached} cached), {readings} readings")
+    estimate = todo.estimate
+    if estimate.unknown == len(estimate.seconds):
+        print("no timing of an earlier run is in the results: how long it takes is not known")
+        return
+    spent = timedelta(seconds=round(sum(estimate.weights)))
+    guessed = f"; {estimate.unknown} networks are guessed" if estimate.unknown else ""
+    print(f"about {spent} of computing, and {estimate.bytes / 2**20:.0f} MiB on disk{guessed}")

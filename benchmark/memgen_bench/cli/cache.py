@@ -1,0 +1,220 @@
+"""`memgen-bench cache`: which networks are trained, whether they are intact, and what can go."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memgen_bench.cli import options
+
+if TYPE_CHECKING:
+    from memgen_bench.entries import Entry
+
+app = typer.Typer(help="List, check and clear out trained networks.", no_args_is_help=True)
+
+_DAY = 86_400.0
+_WRITING = 1 / 24  # days for which a temporary file may still be written to
+
+
+@app.command("list")
+def show(
+    cache_dir: options.CacheDir = None,
+    shared_caches: options.SharedCaches = None,
+    debug: options.Debug = False,
+) -> None:
+    """List trained networks, checkpoints, and what was set aside, the newest last."""
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.table import Table
+    from rich.text import Text
+
+    from memgen_bench.entries import entries
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 140  # a pipe or a file has no width to fit into
+    for folder in _folders(cache_dir, shared_caches):
+        table = Table("network", "state", "epochs", "train acc", "size", "age", "what it is")
+        table.box, table.pad_edge = None, False
+        table.columns[0].no_wrap = True
+        for entry in sorted(entries(folder), key=lambda entry: entry.modified):
+            state, epochs, accuracy, what = _about(entry)
+            cells = (state, epochs, accuracy, decimal(entry.size), _age(entry), what)
+            table.add_row(*map(Text, (entry.network_id, *cells)))
+        console.print(f"{folder}:", markup=False, soft_wrap=True)
+        console.print(table if table.row_count else "nothing")
+
+
+def _about(entry: Entry) -> tuple[str, str, str, str]:
+    """Return state, epochs, train accuracy, and what a person calls it."""
+    from memgen_bench.errors import DamagedError
+
+    if entry.state in ("set aside", "temporary"):
+        return entry.state, "", "", entry.files[0].name
+    try:
+        note = entry.note()
+        record = note["record"]
+        train = record["train_accuracy"][-1]
+        accuracy = record["accuracy_given"] if entry.state == "network" else train
+        return entry.state, str(len(record["loss"])), f"{accuracy:.4f}", note["network"]
+    except DamagedError as error:
+        return "damaged", "", "", str(error)
+
+
+def _age(entry: Entry) -> str:
+    minutes = (time.time() - entry.modified) / 60
+    if minutes < 60:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.0f} h" if minutes < 60 * 48 else f"{minutes / 60 / 24:.0f} d"
+
+
+@app.command()
+def size(
+    cache_dir: options.CacheDir = None,
+    shared_caches: options.SharedCaches = None,
+    debug: options.Debug = False,
+) -> None:
+    """Say how much room trained networks and the rest take up."""
+    from collections import Counter
+
+    from rich.filesize import decimal
+
+    from memgen_bench.entries import entries
+
+    for folder in _folders(cache_dir, shared_caches):
+        there = entries(folder)
+        count = Counter(entry.state for entry in there)
+        print(f"{folder}: {decimal(sum(entry.size for entry in there))}")
+        for state in sorted(count):
+            room = sum(entry.size for entry in there if entry.state == state)
+            print(f"  {state}: {count[state]}, {decimal(room)}")
+
+
+@app.command()
+def verify(
+    cache_dir: options.CacheDir = None,
+    shared_caches: options.SharedCaches = None,
+    debug: options.Debug = False,
+) -> None:
+    """Check every checksum; name what is damaged, and change nothing."""
+    from memgen_bench.entries import entries
+
+    checked = damaged = 0
+    for entry in (e for folder in _folders(cache_dir, shared_caches) for e in entries(folder)):
+        if entry.state in ("network", "checkpoint"):
+            checked += 1
+            if fault := _fault(entry):
+                damaged += 1
+                print(f"{entry.files[0]}: damaged ({fault})")
+    print(f"{checked} networks and checkpoints checked, {damaged} damaged")
+    if damaged:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prune(
+    older_than: Annotated[
+        float | None,
+        typer.Option(help="Also what was written so many days ago.", min=0, metavar="DAYS"),
+    ] = None,
+    keep_suites: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep-suite",
+            help="Also what no such suite plans; with --older-than, what is both. May be repeated.",
+            metavar="NAME",
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    data_dir: options.DataDir = None,
+    cache_dir: options.CacheDir = None,
+    plugins: options.Plugins = None,
+    debug: options.Debug = False,
+) -> None:
+    """Remove what is damaged or left behind, and checkpoints of networks that are trained."""
+    from rich.filesize import decimal
+
+    from memgen_bench.entries import entries
+
+    (folder,) = _folders(cache_dir, None)
+    kept = _planned(keep_suites, data_dir, cache_dir, plugins) if keep_suites else None
+    count = room = 0
+    for entry in entries(folder):
+        if reason := _reason(entry, older_than, kept):
+            names = ", ".join(file.name for file in entry.there)
+            print(f"{'would remove' if dry_run else 'removing'} {names}: {reason}")
+            count, room = count + 1, room + entry.size
+            if not dry_run:
+                entry.remove()
+    print(f"{count} {'would be' if dry_run else 'were'} removed from {folder}: {decimal(room)}")
+
+
+def _reason(entry: Entry, older_than: float | None, kept: set[str] | None) -> str | None:
+    """Return why an entry should go; None where it should stay."""
+    from memgen_bench.entries import network_entry
+
+    days = (time.time() - entry.modified) / _DAY
+    if entry.state == "set aside":
+        return "set aside as damaged"
+    if entry.state == "temporary":
+        return "left behind" if days > _WRITING else None
+    if fault := _fault(entry):
+        return f"damaged ({fault})"
+    if entry.state == "checkpoint" and not _fault(network_entry(entry.folder, entry.network_id)):
+        return "its network is trained"
+    if older_than is not None and days < older_than:
+        return None
+    if kept is not None:
+        return None if _on_cpu(entry) in kept else "planned by no suite that is kept"
+    return f"{days:.0f} days old" if older_than is not None else None
+
+
+def _fault(entry: Entry) -> str | None:
+    """Return what is wrong with a network or checkpoint, if anything is."""
+    from memgen_bench.errors import DamagedError
+
+    try:
+        entry.read()
+    except DamagedError as error:
+        return str(error)
+    return None
+
+
+def _planned(
+    suites: list[str], data_dir: Path | None, cache_dir: Path | None, plugins: list[Path] | None
+) -> set[str]:
+    """Return the networks of some suites, whose data must be there: networks are known by them."""
+    from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run
+    from memgen_bench.suites import load_suite
+
+    registry = options.registry(plugins)
+    plans = [
+        plan_run(
+            suite,
+            registry,
+            data_dir=data_dir or default_data_dir(),
+            cache_dir=cache_dir or default_cache_dir(),
+            device="cpu",
+            required_datasets=[pair.dataset for pair in suite.combinations()],
+        )
+        for suite in map(load_suite, suites)
+    ]
+    return {network.network_id for plan in plans for network in plan.networks}
+
+
+def _on_cpu(entry: Entry) -> str:
+    """Return what a network would be called, had it been trained on the CPU, as in the plan."""
+    from memgen_bench.identity import network_id
+
+    return network_id({**entry.note()["identity"], "device": "cpu"})
+
+
+def _folders(cache_dir: Path | None, shared_caches: list[Path] | None) -> list[Path]:
+    """Return the folders of trained networks, the one that is written to first."""
+    from memgen_bench.entries import network_dir, shared_folders
+    from memgen_bench.runner import default_cache_dir
+
+    return [network_dir(cache_dir or default_cache_dir()), *shared_folders(shared_caches or ())]

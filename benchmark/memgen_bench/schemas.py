@@ -1,0 +1,158 @@
+"""What the tables of a results folder hold: their columns, and what earlier versions lacked.
+
+`networks` and `readings` are the results. `plans` says which readings belong to which suite, done
+or not: a reading's identity knows no suite, and several suites may share it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA_VERSION = 1
+VERSION_KEY = "memgen_schema_version"
+
+_TEXT, _REAL, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+_TIME = pa.timestamp("us", tz="UTC")
+
+# What says which network a row belongs to, in both tables.
+_NETWORK_COLUMNS = {
+    "network_id": _TEXT,
+    "protocol_version": _WHOLE,
+    "model": _TEXT,
+    "dataset": _TEXT,
+    "noise": _TEXT,
+    "rate": _REAL,
+    "realised_rate": _REAL,
+    "noise_id": _TEXT,
+    "seed": _WHOLE,
+    "noise_seed": _WHOLE,
+    "init_seed": _WHOLE,
+    "order_seed": _WHOLE,
+    "kind": _TEXT,
+    "memorized": _FLAG,
+    "num_classes": _WHOLE,
+    "train_count": _WHOLE,
+    "validation_count": _WHOLE,
+    "test_count": _WHOLE,
+}
+
+
+def _schema(columns: Mapping[str, pa.DataType]) -> pa.Schema:
+    return pa.schema(list(columns.items()), metadata={VERSION_KEY: str(SCHEMA_VERSION)})
+
+
+READINGS = _schema(
+    {
+        "key": _TEXT,
+        **_NETWORK_COLUMNS,
+        "rankable": _FLAG,
+        "labels": _TEXT,
+        "decoder": _TEXT,
+        "decoder_version": _WHOLE,
+        "decoder_params": _TEXT,
+        "decoder_plugin": _TEXT,
+        "told_noise": _FLAG,
+        "layer": _TEXT,
+        "layer_index": _WHOLE,
+        "layer_depth": _REAL,
+        "layer_dim": _WHOLE,
+        "layer_width": _WHOLE,
+        "pooled": _FLAG,
+        "max_layer_dim": _WHOLE,
+        "test_accuracy": _REAL,
+        "balanced_accuracy": _REAL,
+        "class_accuracy": pa.list_(_REAL),
+        "test_correct": pa.binary(),
+        "validation_accuracy": _REAL,
+        "train_accuracy_given": _REAL,
+        "train_accuracy_true": _REAL,
+        "fit_seconds": _REAL,
+        "predict_seconds": _REAL,
+        "status": _TEXT,
+        "error_type": _TEXT,
+        "message": _TEXT,
+        "created": _TIME,
+    }
+)
+
+NETWORKS = _schema(
+    {
+        **_NETWORK_COLUMNS,
+        "status": _TEXT,
+        "error_type": _TEXT,
+        "message": _TEXT,
+        "model_plugin": _TEXT,
+        "data_fingerprint": _TEXT,
+        "validation_fraction": _REAL,
+        "optimizer": _TEXT,
+        "lr": _REAL,
+        "momentum": _REAL,
+        "batch_size": _WHOLE,
+        "target": _REAL,
+        "max_epochs": _WHOLE,
+        "threads": _WHOLE,
+        "precision": _TEXT,
+        "parameter_count": _WHOLE,
+        "epochs": _WHOLE,
+        "stop_reason": _TEXT,
+        "train_seconds": _REAL,
+        "from_cache": _FLAG,
+        "accuracy_given": _REAL,
+        "accuracy_wrong": _REAL,
+        "curve_loss": pa.list_(_REAL),
+        "curve_train_accuracy": pa.list_(_REAL),
+        "curve_validation_accuracy": pa.list_(_REAL),
+        "curve_test_accuracy": pa.list_(_REAL),
+        "best_validation_epoch": _WHOLE,
+        "best_validation_predictions": pa.list_(pa.int32()),
+        "best_test_epoch": _WHOLE,
+        "best_test_predictions": pa.list_(pa.int32()),
+        "device": _TEXT,
+        "environment": _TEXT,
+        "code_commit": _TEXT,
+        "created": _TIME,
+    }
+)
+
+PLANS = _schema({"suite": _TEXT, "suite_version": _WHOLE, "key": _TEXT})
+
+TABLES = {"networks": NETWORKS, "readings": READINGS, "plans": PLANS}
+IDENTITIES = {"networks": "network_id", "readings": "key"}
+STATUSES = ("failed", "skipped", "ok")  # of rows with one identity the last of these counts
+
+_MEASURED_OF_ALL = (
+    *("realised_rate", "noise_id", "memorized"),
+    *("train_count", "validation_count", "test_count"),
+)
+# What was computed, and so is the same in all `ok` rows of one identity; not when, how long,
+# where and with which versions.
+MEASURED = {
+    "networks": (
+        *_MEASURED_OF_ALL,
+        *("parameter_count", "epochs", "stop_reason", "accuracy_given", "accuracy_wrong"),
+        *("curve_loss", "curve_train_accuracy", "curve_validation_accuracy"),
+        *("curve_test_accuracy", "best_validation_epoch", "best_validation_predictions"),
+        *("best_test_epoch", "best_test_predictions"),
+    ),
+    "readings": (
+        *_MEASURED_OF_ALL,
+        *("rankable", "layer_dim", "layer_width", "pooled"),
+        *("test_accuracy", "balanced_accuracy", "class_accuracy", "test_correct"),
+        *("validation_accuracy", "train_accuracy_given", "train_accuracy_true"),
+    ),
+}
+
+# The columns that each version after the first added to a table: in older parts they are null.
+# Columns are never removed or redefined. To add one, name it here and raise SCHEMA_VERSION.
+ADDED: dict[int, dict[str, tuple[str, ...]]] = {}
+
+
+def schema_of(name: str, version: int) -> pa.Schema:
+    """Return the schema of a table's parts in this version or an older one."""
+    later = {column for since in ADDED if since > version for column in ADDED[since].get(name, ())}
+    return pa.schema([field for field in TABLES[name] if field.name not in later])
