@@ -22,6 +22,8 @@ from memgen_leaderboard.tables import main_table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from readings import Bench
+
     PluginWriter = Callable[[str, str], Path]
     CommandLine = Callable[..., "Outcome"]
 
@@ -137,7 +139,18 @@ def empty_workplace(tmp_path: Path) -> Workplace:
 
 
 @pytest.mark.parametrize(
-    "verb", [[], ["run"], ["leaderboard"], ["list"], ["data"], ["cache"], ["why"], ["results"]]
+    "verb",
+    [
+        [],
+        ["run"],
+        ["leaderboard"],
+        ["compare"],
+        ["list"],
+        ["data"],
+        ["cache"],
+        ["why"],
+        ["results"],
+    ],
 )
 def test_help_answers_without_what_takes_long_to_import(verb: list[str]) -> None:
     done = subprocess.run(
@@ -155,7 +168,7 @@ def test_help_answers_without_what_takes_long_to_import(verb: list[str]) -> None
 def test_no_command_shows_the_help(here: CommandLine) -> None:
     outcome = here()
     assert outcome.code == 2
-    for verb in ("run", "leaderboard", "list", "data"):
+    for verb in ("run", "leaderboard", "compare", "list", "data"):
         assert verb in outcome.out
 
 
@@ -425,6 +438,50 @@ def test_a_suite_has_a_whole_board_though_another_computed_a_part(
     assert "–" not in recovery.values()
 
 
+def test_other_kinds_and_labels_have_boards_of_their_own(
+    workplace: Workplace, here: CommandLine
+) -> None:
+    filters = ["--kind", "memorized", "--kind", "clean", "--labels", "corrupted", "--rate", "0.4"]
+    outcome = here("leaderboard", "--results", str(workplace.results), *filters)
+    assert outcome.code == 0, outcome.err
+    titles = [line.strip() for line in outcome.out.splitlines() if line.startswith("tiny v1")]
+    assert titles == [
+        "tiny v1: digits × mlp, noise uniform, 1 seed",
+        "tiny v1: digits × mlp, noise uniform, 1 seed, clean networks, corrupted labels",
+    ]
+
+
+def test_several_files_are_updated_and_checked_together(
+    workplace: Workplace, here: CommandLine
+) -> None:
+    files = [workplace.folder / name for name in ("README.md", "board.md")]
+    for file, part in zip(files, ("leaderboard", "report"), strict=True):
+        file.write_text(f"<!-- {part}:begin -->\n<!-- {part}:end -->\n")
+    updates = [option for file in files for option in ("--update", str(file))]
+    command = ["leaderboard", "--results", str(workplace.results), *updates]
+    assert here(*command).code == 0
+    assert "The best decoder is" in files[1].read_text()
+    files[1].write_text(files[1].read_text().replace("The best", "The worst"))
+    outcome = here(*command, "--check")
+    assert outcome.code == 1
+    assert f"{files[0]} is up to date" in outcome.out
+    assert f"{files[1]} is stale" in outcome.out
+
+
+def test_own_numbers_are_put_beside_published_ones(
+    bench: Bench, here: CommandLine, tmp_path: Path
+) -> None:
+    own = {"model": "paper-cnn", "dataset": "fashion-mnist", "rate": 0.8}
+    bench.decode({"fc1": (0.5, 0.7)}, **own).decode({"fc1": (0.5, 0.6)}, **own, decoder="mine")
+    results = bench.readout(0.3, **own).stored(tmp_path / "results")
+    outcome = here("compare", "--results", str(results), "--against", "published")
+    assert outcome.code == 0, outcome.err
+    (masc,) = [line.split() for line in outcome.out.splitlines() if " masc " in line]
+    assert masc[:4] == ["paper-cnn", "fashion-mnist", "0.8", "masc"]
+    assert "-4.9" in masc
+    assert "mine" not in outcome.out
+
+
 # list and data
 
 
@@ -627,6 +684,8 @@ def write(path: Path, text: str) -> str:
         (["list", "--plugin", "broken.py"], 1, "RuntimeError: out of cheese; mend the file"),
         (["leaderboard", "--results", "nowhere"], 1, "nowhere: no such results folder"),
         (["leaderboard", "--results", "."], 1, "nothing to score"),
+        (["compare", "--results", "."], 1, "nothing that was published, too"),
+        (["compare", "--against", "rumours"], 2, "'rumours' is not one of 'published'"),
         (["leaderboard", "--check"], 2, "--check needs --update FILE"),
         (["results", "verify", "nowhere"], 1, "nowhere: no such results folder"),
         (["results", "compact", "nowhere"], 1, "nowhere: no such results folder"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,29 @@ def test_what_readmes_say_of_results_comes_from_those_committed(file: str) -> No
     found = all_scores(ROOT / "leaderboard" / "results")
     parts = {name: partial(make, found) for name, make in PARTS.items()}
     assert update(ROOT / file, parts, check=True)
+
+
+def test_what_the_leaderboard_says_of_studies_comes_from_those_committed() -> None:
+    script = ROOT / "leaderboard" / "studies.py"
+    done = subprocess.run(
+        [sys.executable, script, "--check"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_notebook_example_of_the_leaderboard_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "leaderboard" / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(example, "leaderboard/README.md", "exec"), names)
+    assert names["scores"].board.height > 1
+
+
+def test_every_module_of_the_leaderboard_has_its_line_in_its_readme() -> None:
+    text = (ROOT / "leaderboard" / "README.md").read_text()
+    modules = {path.stem for path in (ROOT / "leaderboard" / "memgen_leaderboard").glob("*.py")}
+    assert [name for name in sorted(modules - {"__init__"}) if f"`{name}`" not in text] == []
 
 
 def test_every_command_in_the_readme_exists() -> None:

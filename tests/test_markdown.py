@@ -13,7 +13,7 @@ from memgen_bench.errors import StoreError
 from memgen_leaderboard.markdown import escape, markdown, update
 from memgen_leaderboard.report import boards, reports
 from memgen_leaderboard.suite_scores import all_scores
-from memgen_leaderboard.tables import table
+from memgen_leaderboard.text import table
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -104,7 +104,7 @@ def test_a_view_keeps_what_it_names(wide: Path) -> None:
 
 
 def test_several_views_are_shown_one_after_the_other(wide: Path) -> None:
-    found = all_scores(wide, [View(), View(labels="true"), View(kind="untrained")])
+    found = all_scores(wide, [View(), View(labels="true"), View(kind="clean")])
     assert [(one.view.labels, one.view.is_ranked) for one in found] == [
         ("corrupted", True),
         ("true", False),
@@ -118,7 +118,7 @@ def test_several_views_are_shown_one_after_the_other(wide: Path) -> None:
     [
         (View(rates=(0.3,)), "no rate 0.3 in the results; there are 0.0, 0.2, 0.4, 0.6"),
         (View(models=("mlp", "vit")), "no model vit in the results; there are cnn, mlp"),
-        (View(kind="clean", labels="true"), "no labels"),
+        (View(kind="untrained"), "no kind untrained in the results; there are clean, memorized"),
         (View(datasets=("mnist",)), "no dataset mnist in the results; there are digits"),
     ],
 )

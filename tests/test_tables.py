@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memgen_leaderboard.suite_scores import Scores
-    from memgen_leaderboard.tables import Table
+    from memgen_leaderboard.text import Table
     from readings import Bench
 
 UNTRAINED = {"kind": "untrained", "memorized": None, "order_seed": None}
@@ -86,6 +86,15 @@ def test_controls_have_their_own_best_decoder(bench: Bench, tmp_path: Path) -> N
         ("memorized networks", "masc", "60.0", "50.0"),
         ("raw pixels", "ncm", "70.0", "75.0"),
     )
+
+
+def test_a_rate_that_hides_the_label_has_no_board(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.1, 0.12, 0.9, rate=1.0, rankable=False)
+    scores = scores_of(bench, tmp_path)
+    assert list(rows_of(tables.main_table(scores))) == ["readout"]
+    (note,) = board_notes(scores)
+    assert "nothing can be ranked" in note
+    assert tables.rates_table(scores).rows == (("readout", "12.0"), ("masc", "10.0"))
 
 
 def test_oracle_and_true_labels_are_shown(bench: Bench, tmp_path: Path) -> None:
@@ -226,17 +235,3 @@ def test_in_short_says_when_nobody_is_close(bench: Bench, tmp_path: Path) -> Non
     bench.cell(0.7, 0.4, 0.8).decode({"fc1": (0.5, 0.5)}, decoder="worse")
     text = " ".join(in_short(scores_of(bench, tmp_path)))
     assert "It surely beats all others; next is worse, by 50.0 ± " in text
-
-
-# text
-
-
-def test_what_cannot_be_printed_is_replaced() -> None:
-    found = tables.table("a\x1b[31m", ("decoder",), [("line\nbreak",)], ["\u202e"])
-    assert found == tables.Table("a\ufffd[31m", ("decoder",), (("line\ufffdbreak",),), ("\ufffd",))
-
-
-def test_numbers_are_shown_as_shares_and_points() -> None:
-    assert (tables.percent(0.1234), tables.percent(0.5, 0.0123)) == ("12.3", "50.0 ± 1.2")
-    assert (tables.points(0.1234), tables.points(-0.5, 0.01)) == ("+12.3", "-50.0 ± 1.0")
-    assert tables.percent(None) == tables.points(None, 0.1) == "–"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from memgen_bench.errors import StoreError
 from memgen_bench.files import write_atomically
-from memgen_leaderboard.tables import WORDS
+from memgen_leaderboard.text import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from memgen_leaderboard.tables import Table
+    from memgen_leaderboard.text import Table
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>|#&~$!@]|(?<=:)//|(?<=www)\.")
 

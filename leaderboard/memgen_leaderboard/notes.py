@@ -9,7 +9,7 @@ import polars as pl
 from memgen_leaderboard.estimates import IMAGES
 from memgen_leaderboard.ranking import LEAST_COVERAGE
 from memgen_leaderboard.statistics import LEAST_SEEDS, LEVEL
-from memgen_leaderboard.tables import percent, points
+from memgen_leaderboard.text import percent, points
 from memgen_leaderboard.units import UNIT
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ SURE = f"{LEVEL:.0%}".replace("%", " %")
 
 def board_notes(scores: Scores) -> list[str]:
     """Return what the columns mean, how sure they are, and what is left out."""
+    if scores.board.is_empty():
+        return ["At these rates the noise hides the true label, so that nothing can be ranked."]
     return [*_columns(scores), *_certainty(scores), _layers(scores), *_left_out(scores)]
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from memgen_leaderboard.suite_scores import Scores
-    from memgen_leaderboard.tables import Table
+    from memgen_leaderboard.text import Table
 
 
 def boards(found: Sequence[Scores]) -> str:

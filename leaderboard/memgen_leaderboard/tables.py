@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -10,82 +9,13 @@ import polars as pl
 from memgen_leaderboard.published import best_layers, compare, read_published, references
 from memgen_leaderboard.ranking import LEAST_COVERAGE
 from memgen_leaderboard.statistics import LEVEL
+from memgen_leaderboard.text import NOTHING, percent, points, spread, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from memgen_leaderboard.suite_scores import Scores
-
-NOTHING = "–"
-# Columns of words; all others are numbers.
-WORDS = (
-    "decoder",
-    "other",
-    "model",
-    "data set",
-    "noise",
-    "why",
-    "axis",
-    "read from",
-    "best decoder",
-)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table ready to be shown.
-
-    Attributes:
-        title: What it is about.
-        columns: Headings.
-        rows: Cells as text.
-        notes: What a reader must know, a sentence each.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-
-def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], notes: Iterable[str] = ()
-) -> Table:
-    """Make a table; names come from strangers, so what cannot be printed is replaced."""
-    return Table(
-        title=_printable(title),
-        columns=tuple(map(_printable, columns)),
-        rows=tuple(tuple(map(_printable, row)) for row in rows),
-        notes=tuple(map(_printable, notes)),
-    )
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def percent(value: float | None, half_width: float | None = None) -> str:
-    """Return a share in %, with half the width of its interval."""
-    if value is None:
-        return NOTHING
-    return f"{_steady(value):.1f}{_plus_minus(half_width)}"
-
-
-def points(value: float | None, half_width: float | None = None) -> str:
-    """Return a difference of shares in points, with its sign and half the width of its interval."""
-    if value is None:
-        return NOTHING
-    return f"{_steady(value):+.1f}{_plus_minus(half_width)}"
-
-
-def _plus_minus(half_width: float | None) -> str:
-    return "" if half_width is None else f" ± {_steady(half_width):.1f}"
-
-
-def _steady(value: float) -> float:
-    """Return percent without the rounding of a sum, whose order is not always the same."""
-    return round(100 * value, 9)
-
+    from memgen_leaderboard.text import Table
 
 # the board
 
@@ -299,9 +229,9 @@ def comparison_table(scores: Scores) -> Table:
     rows = [
         (
             *(row["model"], row["dataset"], f"{row['rate']:g}", row["decoder"]),
-            f"{percent(row['own'])} ({_range(row['own_low'], row['own_high'])})",
+            spread(row["own"], row["own_low"], row["own_high"]),
             f"{row['seeds']}",
-            f"{percent(row['published'])} ({_range(row['published_low'], row['published_high'])})",
+            spread(row["published"], row["published_low"], row["published_high"]),
             f"{row['runs']}",
             points(row["difference"]),
             inside[row["inside"]],
@@ -316,7 +246,3 @@ def comparison_table(scores: Scores) -> Table:
         "What to know of the published numbers is in leaderboard/published/README.md.",
     )
     return table(f"{scores.title}: own and published", columns, rows, notes)
-
-
-def _range(low: float, high: float) -> str:
-    return f"{_steady(low):.1f}–{_steady(high):.1f}"

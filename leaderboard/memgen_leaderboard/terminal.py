@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memgen_leaderboard.tables import WORDS
+from memgen_leaderboard.text import WORDS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from memgen_leaderboard.tables import Table
+    from memgen_leaderboard.text import Table
 
 
 def show(table: Table, console: Console) -> None:
