@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memgen_leaderboard import tables
@@ -41,17 +42,18 @@ PARTS = {"leaderboard": boards, "report": reports}
 def _report(scores: Scores) -> str:
     ranks = tables.mean_ranks_table(scores)
     shown: list[Table] = [
-        tables.main_table(scores, board_notes(scores)),
+        replace(tables.main_table(scores, board_notes(scores)), title="Board"),
         tables.controls_table(scores),
         tables.leaders_table(scores),
         tables.rates_table(scores),
         tables.blocks_table(scores),
         *([ranks] if ranks else []),
         tables.unranked_table(scores),
+        tables.comparison_table(scores),
         tables.lost_table(scores),
     ]
     parts = [
-        f"### {escape(scores.title)}",
+        f"### {escape(tables.title(scores))}",
         "\n".join(f"- {escape(sentence)}" for sentence in in_short(scores)),
         *(markdown(table) for table in shown if table.rows),
     ]

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memgen_leaderboard.published import best_layers, compare, read_published, references
-from memgen_leaderboard.ranking import LEAST_COVERAGE
-from memgen_leaderboard.statistics import LEVEL
-from memgen_leaderboard.text import NOTHING, percent, points, spread, table
+from memgen_leaderboard.ranking import best_decoders
+from memgen_leaderboard.text import NOTHING, PLACES, SURE, percent, points, spread, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +23,7 @@ def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
     """Return the board: the readout, ranked decoders, the others, and published references."""
     columns = (
         *("rank", "decoder", "recovery", "accuracy", "vs untrained", "vs pixels", "clean net"),
-        *("oracle", "s", "networks"),
+        *("oracle", "s", "ok"),
     )
     readout = percent(scores.board["readout"].drop_nulls().first())  # type: ignore[arg-type]
     rows = [("", "readout", percent(0.0) if scores.view.is_ranked else "", readout, *[""] * 6)]
@@ -158,25 +157,20 @@ def leaders_table(scores: Scores) -> Table:
         for row in scores.pairs.filter(decoder=first).iter_rows(named=True)
     ]
     return table(
-        "The first against the others, on the same networks and test images", columns, rows
+        "The first against the others, on the same networks and test images",
+        columns,
+        rows,
+        (f"± is a {SURE} interval of one comparison; p values are corrected for all of them.",),
     )
 
 
 def controls_table(scores: Scores) -> Table:
-    """Return the best decoder on memorized networks and on what needs no memorized network."""
-    board = scores.board.filter(~pl.col("told_noise"), pl.col("coverage") >= LEAST_COVERAGE)
-    places = {
-        "memorized networks": "decoded",
-        "untrained networks": "untrained",
-        "raw pixels": "pixels",
-        "clean networks": "clean",
-    }
-    rows = []
-    for place, column in places.items():
-        for row in board.drop_nulls(column).sort(column, "decoder").tail(1).iter_rows(named=True):
-            headroom = (row["ceiling"] or 0) - (row["readout"] or 0)
-            equivalent = (row[column] - row["readout"]) / headroom if row["recovery"] else None
-            rows.append((place, row["decoder"], percent(row[column]), percent(equivalent)))
+    """Return the best decoder of memorized networks, and of what needs none of them."""
+    places = {**PLACES, "decoded": f"{scores.view.kind} networks"}
+    rows = [
+        (places[row["column"]], row["decoder"], percent(row["accuracy"]), percent(row["worth"]))
+        for row in best_decoders(scores.board).iter_rows(named=True)
+    ]
     columns = ("read from", "best decoder", "accuracy", "as recovery")
     return table("What others would have given", columns, rows)
 
@@ -200,7 +194,7 @@ def mean_ranks_table(scores: Scores) -> Table | None:
     notes = (
         f"Over {found.blocks} (model, data set) blocks; Friedman χ² = {found.statistic:.1f}, "
         f"p = {found.p_value:.2g}. Mean ranks that are less than {found.difference:.2f} apart "
-        f"(Nemenyi, {1 - LEVEL:.0%}) cannot be told apart.",
+        f"(Nemenyi, {SURE}) cannot be told apart.",
     )
     return table("Mean ranks over models and data sets", ("decoder", "mean rank"), rows, notes)
 

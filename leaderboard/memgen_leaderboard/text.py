@@ -5,10 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from memgen_leaderboard.statistics import LEVEL
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 NOTHING = "–"
+SURE = f"{LEVEL:.0%}".replace("%", " %")
+# Where decoders read from, by the board's columns.
+PLACES = {
+    "decoded": "memorized networks",
+    "untrained": "untrained networks",
+    "pixels": "raw pixels",
+    "clean": "clean networks",
+}
 # Columns of words; all others are numbers.
 WORDS = (
     *("decoder", "other", "model", "data set", "kind", "network", "layer", "axis", "read from"),
