@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from memgen_leaderboard.suite_scores import Scores
     from memgen_leaderboard.text import Table
 
+NO_MEAN_RANKS = (
+    f"Mean ranks over models and data sets are not given: they need {LEAST_BLOCKS} (model, "
+    f"data set) pairs and {LEAST_DECODERS} ranked decoders."
+)
+
 
 def boards(found: Sequence[Scores]) -> str:
     """Return each suite's board and its accuracies by rate."""
@@ -39,10 +44,11 @@ def reports(found: Sequence[Scores]) -> str:
 PARTS = {"leaderboard": boards, "report": reports}
 
 
-def _report(scores: Scores) -> str:
+def suite_tables(scores: Scores) -> list[Table]:
+    """Return the board, and the tables that it rests on as far as there are any."""
     ranks = tables.mean_ranks_table(scores)
-    shown: list[Table] = [
-        replace(tables.main_table(scores, board_notes(scores)), title="Board"),
+    shown = [
+        tables.main_table(scores, board_notes(scores)),
         tables.controls_table(scores),
         tables.leaders_table(scores),
         tables.rates_table(scores),
@@ -52,14 +58,16 @@ def _report(scores: Scores) -> str:
         tables.comparison_table(scores),
         tables.lost_table(scores),
     ]
+    return [table for table in shown if table.rows]
+
+
+def _report(scores: Scores) -> str:
+    board, *others = suite_tables(scores)
     parts = [
-        f"### {escape(tables.title(scores))}",
+        f"### {escape(board.title)}",
         "\n".join(f"- {escape(sentence)}" for sentence in in_short(scores)),
-        *(markdown(table) for table in shown if table.rows),
+        *map(markdown, [replace(board, title="Board"), *others]),
     ]
-    if ranks is None:
-        parts.append(
-            f"Mean ranks over models and data sets are not given: they need {LEAST_BLOCKS} (model, "
-            f"data set) pairs and {LEAST_DECODERS} ranked decoders."
-        )
+    if scores.critical_difference is None:
+        parts.append(NO_MEAN_RANKS)
     return "\n\n".join(parts)

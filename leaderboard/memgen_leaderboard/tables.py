@@ -214,7 +214,8 @@ def lost_table(scores: Scores) -> Table:
 
 
 def comparison_table(scores: Scores) -> Table:
-    """Return own and published accuracies side by side."""
+    """Return own and published accuracies side by side; only memorized networks have some."""
+    units = scores.units if scores.view.is_ranked else scores.units.clear()
     columns = (
         *("model", "data set", "ρ", "decoder", "own", "seeds", "published", "runs", "difference"),
         *("inside", "images"),
@@ -231,7 +232,7 @@ def comparison_table(scores: Scores) -> Table:
             inside[row["inside"]],
             f"{row['train_count']:,}",
         )
-        for row in compare(scores.units, best_layers(read_published())).iter_rows(named=True)
+        for row in compare(units, best_layers(read_published())).iter_rows(named=True)
     ]
     notes = (
         "Accuracies in % at layers chosen on test, the input left out; in brackets the lowest and "
