@@ -78,6 +78,19 @@ def test_recovery_is_shown_by_model_and_data_set(bench: Bench, tmp_path: Path) -
     assert (name, cnn.split()[0], mlp.split()[0]) == ("masc", "75.0", "50.0")
 
 
+def test_a_mean_over_fewer_networks_than_others_says_so(bench: Bench, tmp_path: Path) -> None:
+    for seed in range(2):
+        bench.cell(0.65, 0.4 + seed / 10, 0.9, seed=seed)
+    bench.decode({"fc1": (0.5, 0.5)}, decoder="rare").decode({"fc1": (0.5, 0.5)}, decoder="a")
+    scores = scores_of(bench, tmp_path)
+    rows = tables.rates_table(scores).rows
+    assert rows[0] == ("readout", "45.0")
+    assert set(rows[1:]) == {("masc", "65.0"), ("rare", "50.0 (1/2)"), ("a", "50.0 (1/2)")}
+    blocks = {row[0]: row[1] for row in tables.blocks_table(scores).rows}
+    assert blocks["rare"].endswith(" (1/2)")
+    assert not blocks["masc"].endswith(")")
+
+
 def test_controls_have_their_own_best_decoder(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.6, 0.4, 0.8).decode({"input": (0.5, 0.5)})
     bench.decode({"fc1": (0.5, 0.5), "input": (0.5, 0.7)}, decoder="ncm")

@@ -148,12 +148,20 @@ def best_decoders(board: pl.DataFrame) -> pl.DataFrame:
 
 
 def by_rate(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return mean accuracy for each decoder and (noise, rate)."""
-    return (
-        frame.group_by("decoder", "noise", "rate")
-        .agg(pl.col("decoded").mean(), pl.col("readout").mean(), pl.col("rankable").all())
-        .sort("decoder", "noise", "rate")
+    """Return mean accuracy for each decoder and (noise, rate).
+
+    Returns:
+        `decoder`, `noise`, `rate`, `decoded`, `readout`, `rankable`, and over how many networks
+        that is: `ok`, of `planned`, the most that any decoder has there.
+    """
+    means = frame.group_by("decoder", "noise", "rate").agg(
+        pl.col("decoded").mean(),
+        pl.col("readout").mean(),
+        pl.col("rankable").all(),
+        ok=pl.len().cast(pl.Int64),
     )
+    planned = pl.col("ok").max().over("noise", "rate")
+    return means.with_columns(planned=planned).sort("decoder", "noise", "rate")
 
 
 def _covered(eligible: pl.DataFrame, planned: int) -> pl.DataFrame:

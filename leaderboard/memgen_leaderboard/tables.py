@@ -8,7 +8,7 @@ import polars as pl
 
 from memgen_leaderboard.published import best_layers, compare, read_published, references
 from memgen_leaderboard.ranking import best_decoders
-from memgen_leaderboard.text import NOTHING, PLACES, SURE, percent, points, spread, table
+from memgen_leaderboard.text import NOTHING, PLACES, SURE, covered, percent, points, spread, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -105,39 +105,35 @@ def _order(scores: Scores) -> list[str]:
 
 def rates_table(scores: Scores) -> Table:
     """Return mean accuracies by rate, in the board's order."""
-    rates = scores.rates
-    draws = sorted(rates.select(pl.col("noise").fill_null(""), "rate").unique().iter_rows())
-    cells = rates.with_columns(pl.col("noise").fill_null(""))
-    accuracies = {(d, n, r): a for d, n, r, a, *_ in cells.iter_rows()}
-    readouts = {(n, r): readout for _, n, r, _, readout, _ in cells.iter_rows()}
+    found: dict[tuple[str, str, float], str] = {}
+    readouts: dict[tuple[str, float], float | None] = {}
+    for row in scores.rates.sort("ok").iter_rows(named=True):
+        draw = (row["noise"] or "", row["rate"])
+        found[row["decoder"], *draw] = covered(percent(row["decoded"]), row["ok"], row["planned"])
+        readouts[draw] = row["readout"]  # lastly of a decoder with all networks
+    draws = sorted(readouts)
     several = len({noise for noise, _ in draws}) > 1
     headings = [f"{f'{noise} ' if several else ''}ρ {rate:g}" for noise, rate in draws]
     rows = [("readout", *(percent(readouts[draw]) for draw in draws))]
     rows += [
-        (name, *(percent(accuracies.get((name, *draw))) for draw in draws))
-        for name in _order(scores)
+        (name, *(found.get((name, *draw), NOTHING) for draw in draws)) for name in _order(scores)
     ]
     return table("Accuracy by rate", ("decoder", *headings), rows)
 
 
 def blocks_table(scores: Scores) -> Table:
     """Return recovery by model and data set, in the board's order, with published references."""
-    pairs = _pairs(scores)
-    found = {
-        (name, model, dataset): (value, half_width)
-        for name, model, dataset, value, half_width in scores.by("model", "dataset")
-        .select("decoder", "model", "dataset", "recovery", "recovery_half_width")
-        .iter_rows()
-    }
-    names = _order(scores)
+    pairs, names = _pairs(scores), _order(scores)
+    found: dict[tuple[str, str, str], str] = {}
+    for row in scores.by("model", "dataset").iter_rows(named=True):
+        recovery = percent(row["recovery"], row["recovery_half_width"])
+        place = (row["decoder"], row["model"], row["dataset"])
+        found[place] = covered(recovery, row["ok"], row["planned"])
     for row in published_rows(scores).iter_rows(named=True):
         name = _published(row["decoder"])
-        found[name, row["model"], row["dataset"]] = (row["recovery"], None)
+        found[name, row["model"], row["dataset"]] = percent(row["recovery"])
         names += [name] * (name not in names)
-    nothing = (None, None)
-    rows = [
-        (name, *(percent(*found.get((name, *pair), nothing)) for pair in pairs)) for name in names
-    ]
+    rows = [(name, *(found.get((name, *pair), NOTHING) for pair in pairs)) for name in names]
     columns = ("decoder", *(f"{model} on {dataset}" for model, dataset in pairs))
     return table("Recovery by model and data set", columns, rows)
 

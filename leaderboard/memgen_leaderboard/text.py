@@ -66,6 +66,11 @@ def percent(value: float | None, half_width: float | None = None) -> str:
     return f"{_steady(value):.1f}{_plus_minus(half_width)}"
 
 
+def covered(text: str, ok: int, planned: int) -> str:
+    """Return a number with how many of the planned networks it is over, where that is not all."""
+    return text if ok == planned else f"{text} ({ok}/{planned})"
+
+
 def points(value: float | None, half_width: float | None = None) -> str:
     """Return a difference of shares in points, with its sign and half the width of its interval."""
     if value is None:
