@@ -148,10 +148,13 @@ def test_published_numbers_are_marked_rows_of_a_board_of_their_pair(
     assert (row["rank"], row["accuracy"], row["oracle"]) == ("", "", "80.9")
     assert float(row["recovery"]) == pytest.approx(100 * (0.809 - 0.256) / (0.910 - 0.256), abs=0.2)
     assert "masc" in rows
+    assert any("never ranked: leaderboard/published" in n for n in tables.main_table(scores).notes)
     comparison = tables.comparison_table(scores)
     masc = rows_of(comparison)["masc"]
     assert (masc["own"], masc["inside"]) == ("70.0 (70.0–70.0)", "–")
     assert masc["published"] == "74.9 (74.5–75.5)"
+    readouts = [row for row in comparison.rows if row[3] == "readout"]
+    assert [row[6] for row in readouts] == ["91.0", "25.6"]  # printed means
 
 
 def test_published_numbers_stay_away_from_means_over_other_pairs(

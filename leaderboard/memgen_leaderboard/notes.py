@@ -61,7 +61,7 @@ def _certainty(scores: Scores) -> list[str]:
     if count := scores.pairs.height:
         sentences.append(
             f"Ranks are ranges: what paired differences leave open ({SURE}, Holm's correction for "
-            f"{count} pairs)."
+            f"{count} pair{'s' * (count > 1)})."
         )
     return sentences
 

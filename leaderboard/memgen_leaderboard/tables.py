@@ -28,9 +28,9 @@ def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
     readout = percent(scores.board["readout"].drop_nulls().first())  # type: ignore[arg-type]
     rows = [("", "readout", percent(0.0) if scores.view.is_ranked else "", readout, *[""] * 6)]
     rows += [_board_row(row) for row in scores.board.iter_rows(named=True)]
-    if len(_pairs(scores)) == 1:
-        rows += [_reference_row(row) for row in published_rows(scores).iter_rows(named=True)]
-    return table(title(scores), columns, rows, notes)
+    published = published_rows(scores) if len(_pairs(scores)) == 1 else pl.DataFrame()
+    rows += [_reference_row(row) for row in published.iter_rows(named=True)]
+    return table(title(scores), columns, rows, [*notes, *_on_published(published)])
 
 
 def title(scores: Scores) -> str:
@@ -76,6 +76,14 @@ def _reference_row(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _published(decoder: str) -> str:
     return f"{decoder} (published)"
+
+
+def _on_published(rows: pl.DataFrame) -> list[str]:
+    note = (
+        "What is marked as published is of other networks, at layers chosen on test, and never "
+        "ranked: leaderboard/published/README.md."
+    )
+    return [note] * (not rows.is_empty())
 
 
 def published_rows(scores: Scores) -> pl.DataFrame:
@@ -129,13 +137,14 @@ def blocks_table(scores: Scores) -> Table:
         recovery = percent(row["recovery"], row["recovery_half_width"])
         place = (row["decoder"], row["model"], row["dataset"])
         found[place] = covered(recovery, row["ok"], row["planned"])
-    for row in published_rows(scores).iter_rows(named=True):
+    published = published_rows(scores)
+    for row in published.iter_rows(named=True):
         name = _published(row["decoder"])
         found[name, row["model"], row["dataset"]] = percent(row["recovery"])
         names += [name] * (name not in names)
     rows = [(name, *(found.get((name, *pair), NOTHING) for pair in pairs)) for name in names]
     columns = ("decoder", *(f"{model} on {dataset}" for model, dataset in pairs))
-    return table("Recovery by model and data set", columns, rows)
+    return table("Recovery by model and data set", columns, rows, _on_published(published))
 
 
 def leaders_table(scores: Scores) -> Table:

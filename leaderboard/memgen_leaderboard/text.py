@@ -78,9 +78,9 @@ def points(value: float | None, half_width: float | None = None) -> str:
     return f"{_steady(value):+.1f}{_plus_minus(half_width)}"
 
 
-def spread(mean: float, low: float, high: float) -> str:
+def spread(mean: float, low: float | None, high: float | None) -> str:
     """Return a mean share in %, and in brackets the lowest and the highest that it is over."""
-    return f"{_steady(mean):.1f} ({_steady(low):.1f}–{_steady(high):.1f})"
+    return percent(mean) if low is None else f"{percent(mean)} ({percent(low)}–{percent(high)})"
 
 
 def _plus_minus(half_width: float | None) -> str:
