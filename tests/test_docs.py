@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import typer.main
 import memgen_bench
 from memgen_bench import hookspecs
 from memgen_bench.cli import app
-from memgen_leaderboard import tables
+from memgen_leaderboard.markdown import update
+from memgen_leaderboard.report import PARTS
+from memgen_leaderboard.suite_scores import all_scores
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -46,10 +49,26 @@ def test_the_table_of_decoders_is_the_registry() -> None:
     assert shown == expected
 
 
-def test_the_table_in_the_readme_comes_from_the_committed_results() -> None:
-    boards = tables.boards(ROOT / "leaderboard" / "results" / "core")
-    content = "\n\n".join(tables.markdown(board) for board in boards)
-    assert tables.update(ROOT / "README.md", content, check=True)
+@pytest.mark.parametrize("file", ["README.md", "leaderboard/README.md"])
+def test_what_readmes_say_of_results_comes_from_those_committed(file: str) -> None:
+    found = all_scores(ROOT / "leaderboard" / "results")
+    parts = {name: partial(make, found) for name, make in PARTS.items()}
+    assert update(ROOT / file, parts, check=True)
+
+
+def test_the_notebook_example_of_the_leaderboard_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "leaderboard" / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(example, "leaderboard/README.md", "exec"), names)
+    assert names["scores"].board.height > 1
+
+
+def test_every_module_of_the_leaderboard_has_its_line_in_its_readme() -> None:
+    text = (ROOT / "leaderboard" / "README.md").read_text()
+    modules = {path.stem for path in (ROOT / "leaderboard" / "memgen_leaderboard").glob("*.py")}
+    assert [name for name in sorted(modules - {"__init__"}) if f"`{name}`" not in text] == []
 
 
 def test_every_command_in_the_readme_exists() -> None:

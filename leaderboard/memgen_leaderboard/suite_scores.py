@@ -71,7 +71,7 @@ class Scores:
         view: Which part is shown.
         folder: The results folder.
         readings: Its readings that count: of all kinds and labels, failed ones included.
-        plan_size: How many readings it planned.
+        missing: How many planned readings were not run.
         outdated: How many readings of an older protocol are left out.
     """
 
@@ -80,7 +80,7 @@ class Scores:
     view: View
     folder: Path
     readings: pl.DataFrame = field(repr=False)
-    plan_size: int
+    missing: int
     outdated: int
 
     @property
@@ -176,13 +176,16 @@ def _suites(folder: Path) -> Iterator[Scores]:
             view=View(),
             folder=folder,
             readings=current(rows),
-            plan_size=plan["key"].n_unique(),
+            missing=plan["key"].n_unique() - rows.height,
             outdated=rows.filter(pl.col("protocol_version") < newest).height,
         )
 
 
 def _check(view: View, readings: Sequence[pl.DataFrame]) -> None:
-    for name, values in view.axes.items():
+    asked = dict(view.axes)
+    if not view.is_ranked:
+        asked |= {"kind": (view.kind,), "labels": (view.labels,)}
+    for name, values in asked.items():
         there = pl.concat([frame.select(name).unique() for frame in readings])[name]
         known = sorted({value for value in there.cast(pl.String) if value is not None})
         for value in values:

@@ -27,7 +27,10 @@ from memgen_bench.plan import Layer
 from memgen_bench.planner import make_plan
 from memgen_bench.suites import Suite
 from memgen_bench.verification import verify
-from memgen_leaderboard import tables
+from memgen_leaderboard.notes import board_notes
+from memgen_leaderboard.suite_scores import all_scores
+from memgen_leaderboard.tables import main_table, rates_table
+from memgen_leaderboard.terminal import show
 
 DIGITS = DataInfo(
     name="digits",
@@ -77,7 +80,7 @@ def test_the_leaderboard_of_a_million_readings(benchmark: Any) -> None:
         store_in_parts(readings, Path(folder))
         shown = benchmark.pedantic(lambda: leaderboard(Path(folder)), rounds=3)
     assert readings.height == 1_033_800
-    found = {row[1]: float(row[2]) for row in shown if row[0].isdigit()}
+    found = {row[1]: float(row[2]) for row in shown if row[0][0].isdigit()}
     assert list(found) == DECODERS
     planted = {name: 90 - 6 * place for place, name in enumerate(DECODERS)}
     assert found == pytest.approx(planted, abs=0.5)
@@ -126,8 +129,9 @@ def test_small_parts_are_compacted(benchmark: Any, small_parts: Path) -> None:
 def leaderboard(results: Path) -> list[list[str]]:
     """Print the leaderboard and return its lines, split into words."""
     console = Console(file=io.StringIO(), width=140)
-    for board in tables.boards(results):
-        tables.show(board, console)
+    for scores in all_scores(results):
+        show(main_table(scores, board_notes(scores)), console)
+        show(rates_table(scores), console)
     shown: str = console.file.getvalue()  # type: ignore[attr-defined]
     return [words for line in shown.splitlines() if (words := line.split())]
 
