@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from memgen_leaderboard.text import Table
 
 
+NO_MEAN_RANKS = (
+    f"Mean ranks over models and data sets are not given: they need {LEAST_BLOCKS} (model, "
+    f"data set) pairs and {LEAST_DECODERS} ranked decoders."
+)
+
+
 def boards(found: Sequence[Scores]) -> str:
     """Return each suite's board and its accuracies by rate."""
     shown = [
@@ -38,9 +44,10 @@ def reports(found: Sequence[Scores]) -> str:
 PARTS = {"leaderboard": boards, "report": reports}
 
 
-def _report(scores: Scores) -> str:
+def suite_tables(scores: Scores) -> list[Table]:
+    """Return the board, and the tables that it rests on as far as there are any."""
     ranks = tables.mean_ranks_table(scores)
-    shown: list[Table] = [
+    shown = [
         tables.main_table(scores, board_notes(scores)),
         tables.controls_table(scores),
         tables.leaders_table(scores),
@@ -50,14 +57,15 @@ def _report(scores: Scores) -> str:
         tables.unranked_table(scores),
         tables.lost_table(scores),
     ]
+    return [table for table in shown if table.rows]
+
+
+def _report(scores: Scores) -> str:
     parts = [
         f"### {escape(scores.title)}",
         "\n".join(f"- {escape(sentence)}" for sentence in in_short(scores)),
-        *(markdown(table) for table in shown if table.rows),
+        *map(markdown, suite_tables(scores)),
     ]
-    if ranks is None:
-        parts.append(
-            f"Mean ranks over models and data sets are not given: they need {LEAST_BLOCKS} (model, "
-            f"data set) pairs and {LEAST_DECODERS} ranked decoders."
-        )
+    if scores.critical_difference is None:
+        parts.append(NO_MEAN_RANKS)
     return "\n\n".join(parts)

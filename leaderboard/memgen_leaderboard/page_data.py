@@ -1,0 +1,211 @@
+"""What a page carries of a suite: boards for its filters, figures, networks and readings."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from memgen_bench.store import read_frame
+from memgen_leaderboard import charts, figure_frames
+from memgen_leaderboard.latex import booktabs
+from memgen_leaderboard.notes import board_notes
+from memgen_leaderboard.tables import main_table
+from memgen_leaderboard.text import WORDS, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from memgen_leaderboard.suite_scores import Scores
+
+AXES = {
+    "kind": "Networks",
+    "labels": "Labels",
+    "dataset": "Data set",
+    "model": "Model",
+    "rate": "Rate",
+}
+HEAD = "decoder"  # the column that says what a row of the board is about
+SHOWN = 6  # decoders that curves are drawn of at first: the best
+
+# What is told of a reading; `memgen-bench results export` has the rest.
+READING = (
+    *("dataset", "model", "noise", "rate", "seed", "kind", "memorized", "labels", "decoder"),
+    *("layer", "layer_depth", "rankable", "test_accuracy", "validation_accuracy"),
+    *("fit_seconds", "predict_seconds", "status", "error_type", "message", "network_id"),
+)
+
+
+def suite_data(views: Sequence[Scores]) -> dict[str, Any]:
+    """Return what the page's scripts show of a suite.
+
+    Args:
+        views: Of one suite; figures and networks are those of the first.
+    """
+    order = figure_frames.decoder_order(views[0])
+    return {
+        **_boards(views),
+        "decoders": order,
+        "shown": order[:SHOWN],
+        "figures": _figures(views[0], order),
+        "networks": [_network(row) for row in _networks(views[0]).iter_rows(named=True)],
+        "training": {
+            "spec": charts.training_chart(),
+            "frame": _columns(figure_frames.training_frame(views[0].networks)),
+            **charts.TEXTS["training"],
+        },
+    }
+
+
+def pack(data: dict[str, Any], readings: pl.DataFrame) -> dict[str, str]:
+    """Return data and readings as texts that a page can carry: compressed, in base64."""
+    parquet = io.BytesIO()
+    readings.write_parquet(parquet, compression="zstd", compression_level=12)
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    contents = {
+        "data": gzip.compress(text.encode(), mtime=0),
+        "readings": gzip.compress(readings.write_csv().encode(), mtime=0),
+        "parquet": parquet.getvalue(),
+    }
+    return {name: base64.b64encode(content).decode() for name, content in contents.items()}
+
+
+# boards
+
+
+def _boards(views: Sequence[Scores]) -> dict[str, Any]:
+    """Return a board for each choice of the filters; a note that boards share is told once."""
+    notes: dict[str, int] = {}
+    boards, columns = [], ()
+    for view in views:
+        for where, scores in _cuts(view):
+            shown = main_table(scores, board_notes(scores))
+            numbers = [notes.setdefault(note, len(notes)) for note in shown.notes]
+            texts = {"title": shown.title, "rows": shown.rows, "latex": booktabs(shown)}
+            boards.append({"where": where, "notes": numbers, **texts})
+            columns = shown.columns
+    return {
+        "boards": boards,
+        "columns": columns,
+        "head": columns.index(HEAD),
+        "notes": list(notes),
+        "start": boards[0]["where"],
+        "words": [column for column in columns if column in WORDS],
+    }
+
+
+def _cuts(scores: Scores) -> Iterator[tuple[dict[str, str], Scores]]:
+    """Cut a view by one data set, model and rate, or all of each, where there is a choice."""
+    view, choices = scores.view, []
+    for axis, whole in (("dataset", view.datasets), ("model", view.models), ("rate", view.rates)):
+        there = scores.units[axis].unique().sort().to_list()
+        names = [f"{value:g}" if axis == "rate" else value for value in there]
+        ones = [(name, (value,)) for name, value in zip(names, there, strict=True)]
+        choices.append([("", whole), *(ones if len(ones) > 1 else [])])
+    for (dataset, datasets), (model, models), (rate, rates) in product(*choices):
+        part = scores.narrowed(replace(view, datasets=datasets, models=models, rates=rates))
+        if part.units.height:
+            where = (view.kind, view.labels, dataset, model, rate)
+            yield dict(zip(AXES, where, strict=True)), part
+
+
+def filters(boards: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
+    """Return the axes that leave a choice: name, label, and values; the empty one is all."""
+    found = []
+    for axis, label in AXES.items():
+        values = list(dict.fromkeys(board["where"][axis] for board in boards))
+        found += [(axis, label, values)] * (len(values) > 1)
+    return found
+
+
+# figures
+
+
+def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the figures that there is something for: specification, frame and texts."""
+    layers = figure_frames.layer_frame(scores)
+    draws = layers["draw"].unique(maintain_order=True).to_list()
+    own = f"{scores.view.kind} network"
+    found = [
+        ("layers", charts.layers_chart(order, own, draws), layers),
+        ("rates", charts.rates_chart(order), figure_frames.rate_frame(scores)),
+        ("pairs", charts.pairs_chart(order), figure_frames.pair_frame(scores)),
+        ("time", charts.time_chart(order), figure_frames.time_frame(scores)),
+    ]
+    ranks, differences = figure_frames.mean_rank_frame(scores), scores.critical_difference
+    if ranks is not None and differences is not None:
+        ties = figure_frames.tie_frame(scores).to_dicts()
+        spec = charts.ranks_chart(ties, differences.difference, ranks.height)
+        found.append(("ranks", spec, ranks))
+    return [
+        {"name": name, "spec": spec, "frame": _columns(frame), **charts.TEXTS[name]}
+        for name, spec, frame in found
+        if frame.height
+    ]
+
+
+def _columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
+    return frame.with_columns(pl.col(pl.Float64).round_sig_figs(5)).to_dict(as_series=False)
+
+
+# networks and readings
+
+
+def _networks(scores: Scores) -> pl.DataFrame:
+    return scores.networks.sort("dataset", "model", "kind", "noise", "rate", "seed")
+
+
+def _network(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a network's name and its certificate, as texts."""
+    trained = row["kind"] != "untrained"
+    name = [row["kind"], f"ρ {row['rate']:g}", f"seed {row['seed']}"]
+    memorized = {True: "yes", False: "no", None: "–"}[row["memorized"]]
+    certificate = {
+        "kind": row["kind"],
+        "memorized": memorized,
+        "given labels right": f"{percent(row['accuracy_given'])} %",
+        "wrong labels right": f"{percent(row['accuracy_wrong'])} %",
+        "noise": f"{row['noise'] or 'none'}, ρ {row['rate']:g}",
+        "labels that are wrong": f"{percent(row['realised_rate'])} %",
+        "epochs": f"{row['epochs']}",
+        "stopped by": f"{row['stop_reason']}",
+        "recipe": f"{row['optimizer']}, rate {row['lr']:g}, batches of {row['batch_size']}",
+        "images": f"{row['train_count']:,} train, {row['validation_count']:,} validation, "
+        f"{row['test_count']:,} test",
+        "parameters": f"{row['parameter_count']:,}",
+        "seeds (noise, init, order)": ", ".join(
+            f"{row[f'{name}_seed']}" for name in ("noise", "init", "order")
+        ),
+        "code": f"{row['code_commit']}"[:12],
+        "network": row["network_id"],
+    }
+    return {
+        "id": row["network_id"],
+        "group": f"{row['model']} on {row['dataset']}",
+        "name": ", ".join(name),
+        "certificate": [pair for pair in certificate.items() if trained or "None" not in pair[1]],
+    }
+
+
+def readings_frame(scores: Scores) -> pl.DataFrame:
+    """Return the suite's readings that count, of all kinds and labels; seconds to 0.1 ms."""
+    messages = read_frame(scores.folder, "readings", ["key", "error_type", "message"])
+    rows = scores.readings.join(messages, on="key", how="left")
+    texts = pl.col(pl.Categorical).cast(pl.String)
+    seconds = pl.col("fit_seconds", "predict_seconds").round(4)
+    order = [name for name in READING if "seconds" not in name and "accuracy" not in name]
+    return rows.with_columns(texts, seconds).select(READING).sort(order)
+
+
+def environments(networks: pl.DataFrame) -> list[str]:
+    """Return the versions that networks were made with."""
+    found = [json.loads(text) for text in networks["environment"].drop_nulls().unique().sort()]
+    names = ("memgen-bench", "python", "torch", "scikit-learn", "system", "machine")
+    lines = [" ".join(f"{name} {one[name]}," for name in names if name in one) for one in found]
+    return sorted({line.rstrip(",") for line in lines})
