@@ -97,12 +97,15 @@ def _colours(order: Sequence[str]) -> alt.Scale:
     return alt.Scale(domain=list(found), range=[style.colour for style in found.values()])
 
 
-def _by_decoder(order: Sequence[str]) -> dict[str, Any]:
+def _by_decoder(order: Sequence[str], *, chosen: bool = False) -> dict[str, Any]:
+    """Return colours and marks; if some are chosen, the legend has those in `shown`."""
     found = styles(order)
+    values = {"values": alt.ExprRef("shown")} if chosen else {}
+    legend = alt.Legend(symbolOpacity=1, **values)
     shapes = alt.Scale(domain=list(found), range=[style.shape for style in found.values()])
     return {
-        "color": alt.Color("decoder:N", title=None, scale=_colours(order)),
-        "shape": alt.Shape("decoder:N", title=None, scale=shapes),
+        "color": alt.Color("decoder:N", title=None, scale=_colours(order), legend=legend),
+        "shape": alt.Shape("decoder:N", title=None, scale=shapes, legend=legend),
     }
 
 
@@ -116,7 +119,12 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
     """
     sources = [own, UNTRAINED, PIXELS, READOUT, CEILING]
     dashes = [list(DASHES.get(source, ())) for source in sources]
-    source = alt.StrokeDash("source:N", title=None, scale=alt.Scale(domain=sources, range=dashes))
+    source = alt.StrokeDash(
+        "source:N",
+        title=None,
+        scale=alt.Scale(domain=sources, range=dashes),
+        legend=alt.Legend(orient="top", values=[name for name in sources if name != PIXELS]),
+    )
     layer = alt.X(
         "layer:N",
         title=None,
@@ -130,41 +138,38 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         alt.Tooltip("low:Q", format=PERCENT, title="lowest seed"),
         alt.Tooltip("high:Q", format=PERCENT, title="highest seed"),
     ]
-    named = _by_decoder(order)
-    decoded = _chart().transform_filter("isValid(datum.decoder)")
-    joined = decoded.transform_filter(f"datum.source != '{PIXELS}'")
-    lines = joined.mark_line(strokeWidth=1.5).encode(
-        x=layer, y=accuracy, color=named["color"], strokeDash=source
-    )
+    named = _by_decoder(order, chosen=True)
+    panel = alt.Chart().encode(x=layer, y=accuracy)  # the data are those of the facet
+    decoded = panel.transform_filter("isValid(datum.decoder)")
+    lines = decoded.transform_filter(f"datum.source != '{PIXELS}'").mark_line(strokeWidth=1.5)
+    points = decoded.encode(**named, tooltip=tips)
     # Hollow marks need no network, or no trained one.
-    filled = alt.FillOpacity(
-        "source:N", scale=alt.Scale(domain=sources, range=[1, 0, 0, 0, 0]), legend=None
-    )
-    points = decoded.mark_point(size=32, strokeWidth=1.2).encode(
-        x=layer,
-        y=accuracy,
-        **named,
-        fill=alt.Fill("decoder:N", legend=None, scale=_colours(order)),
-        fillOpacity=filled,
-        tooltip=tips,
-    )
+    of_own = f"datum.source == '{own}'"
+    filled = points.transform_filter(of_own).mark_point(size=36, filled=True, opacity=1)
+    hollow = points.transform_filter(f"!({of_own})").mark_point(size=32, strokeWidth=1.2)
     rules = (
-        _chart()
+        alt.Chart()
         .transform_filter("!isValid(datum.decoder)")
         .mark_rule(strokeWidth=1.2)
         .encode(y=accuracy, strokeDash=source, tooltip=tips)
     )
-    panels = alt.layer(rules, lines, points).properties(width=200, height=170)
+    joined = lines.encode(color=named["color"], strokeDash=source)
+    panels = alt.layer(rules, joined, hollow, filled).properties(width=200, height=170)
     faceted = panels.facet(
         facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=3, data=FRAME
     )
     return _spec(faceted, "Test accuracy over layers, a panel for each rate.")
 
 
-def rates_chart(order: Sequence[str]) -> Spec:
-    """Return recovery over the rate with bands of its intervals."""
-    rate = alt.X("rate:Q", title="shuffle rate ρ", scale=alt.Scale(nice=False, padding=12))
-    named = _by_decoder(order)
+def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:
+    """Return recovery over the rates with bands of its intervals."""
+    rate = alt.X(
+        "rate:Q",
+        title="shuffle rate ρ",
+        axis=alt.Axis(values=list(rates), format="g"),
+        scale=alt.Scale(zero=False, nice=False, padding=12),
+    )
+    named = _by_decoder(order, chosen=True)
     tips = [
         *_tips("decoder:N", "noise:N", "rate:Q"),
         *(alt.Tooltip(f"{name}:Q", format=PERCENT) for name in ("recovery", "low", "high")),
@@ -271,7 +276,7 @@ def training_chart() -> Spec:
     dash = alt.StrokeDash(
         "series:N",
         title=None,
-        scale=alt.Scale(domain=list(CURVES), range=[[], [6, 3], [1.5, 2]]),
+        scale=alt.Scale(domain=list(CURVES), range=[[1, 0], [6, 3], [1.5, 2]]),
     )
     tips = [*_tips("series:N", "epoch:Q"), alt.Tooltip("accuracy:Q", format=PERCENT)]
     base = _chart().encode(x=alt.X("epoch:Q"), y=_percent("accuracy", "accuracy", domain=[0, 1]))

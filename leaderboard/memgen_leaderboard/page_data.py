@@ -34,6 +34,7 @@ AXES = {
 HEAD = "decoder"  # the column that says what a row of the board is about
 SHOWN = 6  # decoders that curves are drawn of at first: the best
 
+KINDS = ("memorized", "clean", "untrained")
 # What is told of a reading; `memgen-bench results export` has the rest.
 READING = (
     *("dataset", "model", "noise", "rate", "seed", "kind", "memorized", "labels", "decoder"),
@@ -131,10 +132,10 @@ def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
     """Return the figures that there is something for: specification, frame and texts."""
     layers = figure_frames.layer_frame(scores)
     draws = layers["draw"].unique(maintain_order=True).to_list()
-    own = f"{scores.view.kind} network"
+    own, rates = f"{scores.view.kind} network", figure_frames.rate_frame(scores)
     found = [
         ("layers", charts.layers_chart(order, own, draws), layers),
-        ("rates", charts.rates_chart(order), figure_frames.rate_frame(scores)),
+        ("rates", charts.rates_chart(order, rates["rate"].unique().sort().to_list()), rates),
         ("pairs", charts.pairs_chart(order), figure_frames.pair_frame(scores)),
         ("time", charts.time_chart(order), figure_frames.time_frame(scores)),
     ]
@@ -158,39 +159,45 @@ def _columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
 
 
 def _networks(scores: Scores) -> pl.DataFrame:
-    return scores.networks.sort("dataset", "model", "kind", "noise", "rate", "seed")
+    place = pl.col("kind").replace_strict({kind: place for place, kind in enumerate(KINDS)})
+    return scores.networks.sort("dataset", "model", place, "noise", "rate", "seed")
 
 
 def _network(row: dict[str, Any]) -> dict[str, Any]:
     """Return a network's name and its certificate, as texts."""
-    trained = row["kind"] != "untrained"
-    name = [row["kind"], f"ρ {row['rate']:g}", f"seed {row['seed']}"]
-    memorized = {True: "yes", False: "no", None: "–"}[row["memorized"]]
-    certificate = {
+    seeds = {name: row[f"{name}_seed"] for name in ("noise", "init", "order")}
+    told = {
         "kind": row["kind"],
-        "memorized": memorized,
-        "given labels right": f"{percent(row['accuracy_given'])} %",
-        "wrong labels right": f"{percent(row['accuracy_wrong'])} %",
-        "noise": f"{row['noise'] or 'none'}, ρ {row['rate']:g}",
-        "labels that are wrong": f"{percent(row['realised_rate'])} %",
-        "epochs": f"{row['epochs']}",
-        "stopped by": f"{row['stop_reason']}",
-        "recipe": f"{row['optimizer']}, rate {row['lr']:g}, batches of {row['batch_size']}",
-        "images": f"{row['train_count']:,} train, {row['validation_count']:,} validation, "
-        f"{row['test_count']:,} test",
-        "parameters": f"{row['parameter_count']:,}",
-        "seeds (noise, init, order)": ", ".join(
-            f"{row[f'{name}_seed']}" for name in ("noise", "init", "order")
-        ),
-        "code": f"{row['code_commit']}"[:12],
+        "memorized": {True: "yes", False: "no"}.get(row["memorized"]),
+        "given labels right": _percent(row["accuracy_given"]),
+        "of the wrong labels": _percent(row["accuracy_wrong"]),
+        "noise": row["noise"],
+        "rate ρ": f"{row['rate']:g}",
+        "labels that are wrong": _percent(row["realised_rate"]),
+        "epochs": row["epochs"],
+        "stopped by": row["stop_reason"],
+        "optimizer": row["optimizer"],
+        "learning rate": row["lr"],
+        "batches of": row["batch_size"],
+        "training images": row["train_count"],
+        "validation images": row["validation_count"],
+        "test images": row["test_count"],
+        "parameters": row["parameter_count"],
+        "seeds": ", ".join(f"{name} {seed}" for name, seed in seeds.items() if seed is not None),
+        "error": row["message"],
+        "code": (row["code_commit"] or "")[:12] or None,
         "network": row["network_id"],
     }
     return {
         "id": row["network_id"],
         "group": f"{row['model']} on {row['dataset']}",
-        "name": ", ".join(name),
-        "certificate": [pair for pair in certificate.items() if trained or "None" not in pair[1]],
+        "name": f"{row['kind']}, ρ {row['rate']:g}, seed {row['seed']}",
+        "certificate": [(term, f"{value}") for term, value in told.items() if value is not None],
     }
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{percent(value)} %"
 
 
 def readings_frame(scores: Scores) -> pl.DataFrame:

@@ -6,13 +6,13 @@ function chartConfig(dark, width) {
     ? ["#15171a", "#e8eaed", "#3a3f45"]
     : ["#ffffff", "#1c1e21", "#dddddd"];
   const words = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
-  const columns = Math.max(1, Math.min(6, Math.floor(width / 160)));
+  const columns = Math.max(1, Math.min(6, Math.floor(width / 190)));
   return {
     aria: false,
     background: paper,
     font: "system-ui, sans-serif",
     axis: { ...words, titleFontWeight: "normal", gridColor: line, domainColor: ink, tickColor: ink },
-    legend: { ...words, orient: "bottom", direction: "horizontal", columns, symbolStrokeColor: ink },
+    legend: { ...words, orient: "bottom", direction: "horizontal", columns, labelLimit: 320 },
     header: { ...words, labelFontWeight: "bold" },
     view: { stroke: null },
     text: { color: ink },
@@ -41,7 +41,9 @@ function isDark() {
 }
 
 function embed(box, spec, rows, width, dark) {
+  const decoders = new Set(rows.map(({ decoder }) => decoder).filter(Boolean).sort());
   const whole = { ...sized(spec, width), datasets: { frame: rows } };
+  whole.params = [...(whole.params ?? []), { name: "shown", value: [...decoders] }];
   return vegaEmbed(box, whole, {
     actions: false,
     ast: true,
@@ -53,10 +55,14 @@ function embed(box, spec, rows, width, dark) {
 }
 
 async function drawChart(box, spec, rows) {
+  const turn = (box.turn = (box.turn ?? 0) + 1);
+  const fresh = document.createElement("div");
+  const made = await embed(fresh, spec, rows, box.clientWidth, isDark());
+  fresh.querySelector("svg").setAttribute("aria-label", spec.description);
+  if (turn !== box.turn) return made.finalize(); // a later one is on its way
   box.finalize?.();
-  const made = await embed(box, spec, rows, box.clientWidth, isDark());
   box.finalize = () => made.finalize();
-  box.querySelector("svg").setAttribute("aria-label", spec.description);
+  box.replaceChildren(fresh);
 }
 
 async function saveSvg(name, spec, rows) {
