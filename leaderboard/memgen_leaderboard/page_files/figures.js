@@ -51,6 +51,9 @@ function drawFigure(article, data) {
   if (chosen.pairs) rows = choosePair(section, rows);
   else section.querySelector(".pair").hidden = true;
   const shown = shownDecoders(data);
+  const places = new Map(data.decoders.map((decoder, place) => [decoder, place]));
+  const place = ({ decoder }) => places.get(decoder) ?? -1;
+  rows.sort((one, other) => place(one) - place(other)); // as on the board; legends follow
   if (chosen.decoders) rows = rows.filter((row) => row.decoder === null || shown.has(row.decoder));
   section.querySelector("figcaption").textContent = chosen.caption;
   drawChart(section.querySelector(".chart"), chosen.spec, rows);
