@@ -451,6 +451,66 @@ def test_other_kinds_and_labels_have_boards_of_their_own(
     ]
 
 
+@pytest.fixture
+def wide_results(bench: Bench, tmp_path: Path) -> str:
+    for model in ("mlp", "cnn"):
+        for dataset in ("digits", "usps"):
+            own = {"model": model, "dataset": dataset, "network_id": f"{model} {dataset}"}
+            for rate in (0.2, 0.6):
+                bench.decode({"fc1": (0.5, 0.6)}, rate=rate, **own)
+    bench.decode({"fc1": (0.5, 0.7)}, labels="true").decode({"fc1": (0.5, 0.7)}, kind="clean")
+    return str(bench.stored(tmp_path / "wide"))
+
+
+@pytest.mark.parametrize(
+    ("option", "kept", "title", "networks"),
+    [
+        ("--rate", "0.2", "digits, usps × cnn, mlp, noise uniform, 1 seed", 4),
+        ("--dataset", "usps", "usps × cnn, mlp, noise uniform, 1 seed", 4),
+        ("--model", "cnn", "digits, usps × cnn, noise uniform, 1 seed", 4),
+        ("--labels", "true", "digits × mlp, noise uniform, 1 seed, memorized networks", 1),
+        ("--kind", "clean", "digits × mlp, noise uniform, 1 seed, clean networks", 1),
+    ],
+)
+def test_each_filter_keeps_what_it_names(
+    option: str, kept: str, title: str, networks: int, wide_results: str, here: CommandLine
+) -> None:
+    outcome = here("leaderboard", "--results", wide_results, option, kept)
+    assert outcome.code == 0, outcome.err
+    assert f"toy v1: {title}" in outcome.out
+    (masc, by_rate) = [line.split() for line in outcome.out.splitlines() if " masc " in f" {line}"]
+    assert masc[-1] == f"{networks}/{networks}"
+    assert len(by_rate) == (3 if option in ("--dataset", "--model") else 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "there"),
+    [
+        ("--rate", "0.2, 0.4, 0.6"),
+        ("--dataset", "digits, usps"),
+        ("--model", "cnn, mlp"),
+        ("--labels", "corrupted, true"),
+        ("--kind", "clean, memorized"),
+    ],
+)
+def test_a_filter_that_keeps_nothing_says_what_there_is(
+    option: str, there: str, wide_results: str, here: CommandLine
+) -> None:
+    value = "0.3" if option == "--rate" else "vit"
+    outcome = here("leaderboard", "--results", wide_results, option, value)
+    says = f"memgen-bench: error: no {option[2:]} {value} in the results; there are {there}"
+    assert (outcome.code, outcome.err.strip()) == (2, says)
+
+
+def test_filters_that_keep_nothing_together_say_of_what(
+    wide_results: str, here: CommandLine
+) -> None:
+    filters = ["--labels", "true", "--kind", "clean", "--model", "cnn"]
+    outcome = here("leaderboard", "--results", wide_results, *filters)
+    assert outcome.code == 1
+    assert "nothing to score of clean networks on true labels" in outcome.err
+
+
 def test_several_files_are_updated_and_checked_together(
     workplace: Workplace, here: CommandLine
 ) -> None:

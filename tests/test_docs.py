@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,14 +54,6 @@ def test_what_readmes_say_of_results_comes_from_those_committed(file: str) -> No
     found = all_scores(ROOT / "leaderboard" / "results")
     parts = {name: partial(make, found) for name, make in PARTS.items()}
     assert update(ROOT / file, parts, check=True)
-
-
-def test_what_the_leaderboard_says_of_studies_comes_from_those_committed() -> None:
-    script = ROOT / "leaderboard" / "studies.py"
-    done = subprocess.run(
-        [sys.executable, script, "--check"], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_notebook_example_of_the_leaderboard_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ def test_a_report_answers_and_shows_what_it_rests_on(bench: Bench, tmp_path: Pat
         bench.decode({"fc1": (0.5, 0.7)}, decoder="better", seed=seed, model="cnn")
     text = reports(all_scores(bench.stored(tmp_path)))
     for part in (
-        "### toy v1",
+        "### toy v1: digits × cnn, mlp, noise uniform, 3 seeds",
         "- The best decoder is better",
         "**Accuracy by rate**",
         "**Recovery by model and data set**",

@@ -41,7 +41,7 @@ def test_a_board_shows_readout_and_decoders(bench: Bench, tmp_path: Path) -> Non
     assert list(rows) == ["readout", "masc"]
     assert (rows["readout"]["recovery"], rows["readout"]["accuracy"]) == ("0.0", "40.0")
     masc = rows["masc"]
-    assert (masc["rank"], masc["accuracy"], masc["networks"]) == ("1", "65.0", "1/1")
+    assert (masc["rank"], masc["accuracy"], masc["ok"]) == ("1", "65.0", "1/1")
     assert masc["recovery"].startswith("50.0 ± ")
     assert masc["vs untrained"].startswith("+40.0 ± ")
     assert (masc["vs pixels"], masc["clean net"]) == ("–", "–")
@@ -76,6 +76,19 @@ def test_recovery_is_shown_by_model_and_data_set(bench: Bench, tmp_path: Path) -
     assert table.columns == ("decoder", "cnn on digits", "mlp on digits")
     ((name, cnn, mlp),) = table.rows
     assert (name, cnn.split()[0], mlp.split()[0]) == ("masc", "75.0", "50.0")
+
+
+def test_a_mean_over_fewer_networks_than_others_says_so(bench: Bench, tmp_path: Path) -> None:
+    for seed in range(2):
+        bench.cell(0.65, 0.4 + seed / 10, 0.9, seed=seed)
+    bench.decode({"fc1": (0.5, 0.5)}, decoder="rare").decode({"fc1": (0.5, 0.5)}, decoder="a")
+    scores = scores_of(bench, tmp_path)
+    rows = tables.rates_table(scores).rows
+    assert rows[0] == ("readout", "45.0")
+    assert set(rows[1:]) == {("masc", "65.0"), ("rare", "50.0 (1/2)"), ("a", "50.0 (1/2)")}
+    blocks = {row[0]: row[1] for row in tables.blocks_table(scores).rows}
+    assert blocks["rare"].endswith(" (1/2)")
+    assert not blocks["masc"].endswith(")")
 
 
 def test_controls_have_their_own_best_decoder(bench: Bench, tmp_path: Path) -> None:
@@ -135,10 +148,13 @@ def test_published_numbers_are_marked_rows_of_a_board_of_their_pair(
     assert (row["rank"], row["accuracy"], row["oracle"]) == ("", "", "80.9")
     assert float(row["recovery"]) == pytest.approx(100 * (0.809 - 0.256) / (0.910 - 0.256), abs=0.2)
     assert "masc" in rows
+    assert any("never ranked: leaderboard/published" in n for n in tables.main_table(scores).notes)
     comparison = tables.comparison_table(scores)
     masc = rows_of(comparison)["masc"]
     assert (masc["own"], masc["inside"]) == ("70.0 (70.0–70.0)", "–")
     assert masc["published"] == "74.9 (74.5–75.5)"
+    readouts = [row for row in comparison.rows if row[3] == "readout"]
+    assert [row[6] for row in readouts] == ["91.0", "25.6"]  # printed means
 
 
 def test_published_numbers_stay_away_from_means_over_other_pairs(
@@ -225,7 +241,8 @@ def test_in_short_names_the_best_its_lead_and_its_controls(bench: Bench, tmp_pat
         "On the untrained network the same decoder has 40.0 %, worth a recovery of 0.0 %: ",
         "+20.5 ± ",
         "surely more.",
-        "as worse out of raw pixels: 70.0 %.",
+        "The most that any decoder gets is 60.5 % out of memorized networks (hardly), ",
+        "40.0 % out of untrained networks (hardly), 70.0 % out of raw pixels (worse).",
     ):
         assert said in text
     assert "On raw pixels" not in text  # `hardly` was not fitted on them

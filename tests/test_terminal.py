@@ -11,7 +11,7 @@ from memgen_leaderboard.text import table
 
 
 def test_names_are_text_and_numbers_stand_at_the_right() -> None:
-    console = Console(file=io.StringIO(), width=80)
+    console = Console(file=io.StringIO(), width=120)
     name = "[bold red]x[/] :smile:"
     show(table(name, ("decoder", "ρ 0.2"), [(name, "1.0"), ("b", "10.0")], [name]), console)
     shown: str = console.file.getvalue()  # type: ignore[attr-defined]
@@ -22,3 +22,12 @@ def test_names_are_text_and_numbers_stand_at_the_right() -> None:
         "b                        10.0",
         name,
     ]
+
+
+def test_a_narrow_terminal_has_more_room_for_numbers() -> None:
+    widths = []
+    for width in (120, 80):
+        console = Console(file=io.StringIO(), width=width)
+        show(table("t", ("a", "b", "c"), [("1", "2", "3")]), console)
+        widths.append(len(console.file.getvalue().splitlines()[1].rstrip()))  # type: ignore[attr-defined]
+    assert widths == [7, 5]

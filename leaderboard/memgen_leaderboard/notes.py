@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memgen_leaderboard.estimates import IMAGES
-from memgen_leaderboard.ranking import LEAST_COVERAGE
+from memgen_leaderboard.ranking import LEAST_COVERAGE, best_decoders
 from memgen_leaderboard.statistics import LEAST_SEEDS, LEVEL
-from memgen_leaderboard.text import percent, points
+from memgen_leaderboard.text import PLACES, SURE, percent, points
 from memgen_leaderboard.units import UNIT
 
 if TYPE_CHECKING:
     from memgen_leaderboard.suite_scores import Scores
-
-SURE = f"{LEVEL:.0%}".replace("%", " %")
 
 
 def board_notes(scores: Scores) -> list[str]:
@@ -42,7 +40,7 @@ def _columns(scores: Scores) -> list[str]:
         else "Only memorized networks are ranked, and only on corrupted labels.",
         "The gains are over the same decoder on the untrained network and on raw pixels, in "
         "points; clean net is the same decoder on the clean network; s is seconds of fit and "
-        "predictions; networks are those that are there and those that were planned.",
+        "predictions; ok is how many of the planned networks it was read from.",
     ]
 
 
@@ -62,7 +60,8 @@ def _certainty(scores: Scores) -> list[str]:
         )
     if count := scores.pairs.height:
         sentences.append(
-            f"Ranks are those that paired differences leave open ({SURE}, Holm over {count} pairs)."
+            f"Ranks are ranges: what paired differences leave open ({SURE}, Holm's correction for "
+            f"{count} pair{'s' * (count > 1)})."
         )
     return sentences
 
@@ -101,7 +100,13 @@ def in_short(scores: Scores) -> list[str]:
         return ["Nothing is ranked here."]
     first = board.row(0, named=True)
     sure = " ".join(_certainty(scores))
-    return [_best(first), _rivals(scores, first), sure, *_against_controls(first), *_pixels(board)]
+    return [
+        _best(first),
+        _rivals(scores, first),
+        sure,
+        *_against_controls(first),
+        _whatever_the_decoder(board),
+    ]
 
 
 def _best(first: dict[str, Any]) -> str:
@@ -151,16 +156,13 @@ def _against_controls(first: dict[str, Any]) -> list[str]:
     return sentences
 
 
-def _pixels(board: pl.DataFrame) -> list[str]:
-    """Return what needs no network at all, where it beats all that was read out of networks."""
-    ranked = board.drop_nulls(["rank", "pixels"]).sort("pixels", "decoder")
-    best, most = ranked.tail(1), board.drop_nulls("rank")["decoded"].max()
-    return [
-        f"No decoder gets as much out of memorized networks as {row['decoder']} out of raw pixels: "
-        f"{percent(row['pixels'])} %."
+def _whatever_the_decoder(board: pl.DataFrame) -> str:
+    best = best_decoders(board).filter(pl.col("column") != "clean")
+    found = [
+        f"{percent(row['accuracy'])} % out of {PLACES[row['column']]} ({row['decoder']})"
         for row in best.iter_rows(named=True)
-        if row["pixels"] > most
     ]
+    return f"The most that any decoder gets is {', '.join(found)}."
 
 
 def _and(names: list[str]) -> str:

@@ -42,7 +42,8 @@ def best_layers(published: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         A row for each model, data set, noise, rate and decoder: `layer`, `accuracy`, `low` and
-        `high` (over the runs) and `runs`. Readouts at rate 0 are those of clean networks.
+        `high` (over the runs; null where only their mean is printed) and `runs`. Readouts at rate
+        0 are those of clean networks.
     """
     is_readout = (pl.col("decoder") == READOUT) & (pl.col("kind") != "untrained")
     is_decoded = (pl.col("labels") == "corrupted") & (pl.col("kind") == "memorized")
@@ -51,12 +52,12 @@ def best_layers(published: pl.DataFrame) -> pl.DataFrame:
     place = pl.when(of_decoded).then(0).when(pl.col("run").is_not_null()).then(1).otherwise(2)
     group = [*_CELL, "decoder"]
     rows = rows.filter(place == place.min().over(group))
-    accuracy, run = pl.col("accuracy"), pl.col("run")
+    accuracy, of_a_run = pl.col("accuracy"), pl.col("run").is_not_null()
     layers = rows.group_by(*group, "layer").agg(
         accuracy.mean(),
-        low=accuracy.min(),
-        high=accuracy.max(),
-        runs=pl.when(run.is_null().all()).then(_RUNS).otherwise(run.n_unique()).cast(pl.Int64),
+        low=accuracy.filter(of_a_run).min(),
+        high=accuracy.filter(of_a_run).max(),
+        runs=pl.when(of_a_run.any()).then(pl.col("run").n_unique()).otherwise(_RUNS),
     )
     best = layers.sort(-accuracy, "layer").unique(group, keep="first")
     return best.sort(group)

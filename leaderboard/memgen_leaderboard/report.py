@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memgen_leaderboard import tables
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from memgen_leaderboard.suite_scores import Scores
     from memgen_leaderboard.text import Table
-
 
 NO_MEAN_RANKS = (
     f"Mean ranks over models and data sets are not given: they need {LEAST_BLOCKS} (model, "
@@ -55,16 +55,18 @@ def suite_tables(scores: Scores) -> list[Table]:
         tables.blocks_table(scores),
         *([ranks] if ranks else []),
         tables.unranked_table(scores),
+        tables.comparison_table(scores),
         tables.lost_table(scores),
     ]
     return [table for table in shown if table.rows]
 
 
 def _report(scores: Scores) -> str:
+    board, *others = suite_tables(scores)
     parts = [
-        f"### {escape(scores.title)}",
+        f"### {escape(board.title)}",
         "\n".join(f"- {escape(sentence)}" for sentence in in_short(scores)),
-        *map(markdown, suite_tables(scores)),
+        *map(markdown, [replace(board, title="Board"), *others]),
     ]
     if scores.critical_difference is None:
         parts.append(NO_MEAN_RANKS)

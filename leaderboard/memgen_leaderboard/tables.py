@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memgen_leaderboard.published import best_layers, compare, read_published, references
-from memgen_leaderboard.ranking import LEAST_COVERAGE
-from memgen_leaderboard.statistics import LEVEL
-from memgen_leaderboard.text import NOTHING, percent, points, spread, table
+from memgen_leaderboard.ranking import best_decoders
+from memgen_leaderboard.text import NOTHING, PLACES, SURE, covered, percent, points, spread, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,14 +23,14 @@ def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
     """Return the board: the readout, ranked decoders, the others, and published references."""
     columns = (
         *("rank", "decoder", "recovery", "accuracy", "vs untrained", "vs pixels", "clean net"),
-        *("oracle", "s", "networks"),
+        *("oracle", "s", "ok"),
     )
     readout = percent(scores.board["readout"].drop_nulls().first())  # type: ignore[arg-type]
     rows = [("", "readout", percent(0.0) if scores.view.is_ranked else "", readout, *[""] * 6)]
     rows += [_board_row(row) for row in scores.board.iter_rows(named=True)]
-    if len(_pairs(scores)) == 1:
-        rows += [_reference_row(row) for row in published_rows(scores).iter_rows(named=True)]
-    return table(title(scores), columns, rows, notes)
+    published = published_rows(scores) if len(_pairs(scores)) == 1 else pl.DataFrame()
+    rows += [_reference_row(row) for row in published.iter_rows(named=True)]
+    return table(title(scores), columns, rows, [*notes, *_on_published(published)])
 
 
 def title(scores: Scores) -> str:
@@ -79,6 +78,14 @@ def _published(decoder: str) -> str:
     return f"{decoder} (published)"
 
 
+def _on_published(rows: pl.DataFrame) -> list[str]:
+    note = (
+        "What is marked as published is of other networks, at layers chosen on test, and never "
+        "ranked: leaderboard/published/README.md."
+    )
+    return [note] * (not rows.is_empty())
+
+
 def published_rows(scores: Scores) -> pl.DataFrame:
     """Return published references for the models and data sets of a ranked board."""
     ranked = scores.units.filter("rankable")
@@ -106,41 +113,38 @@ def _order(scores: Scores) -> list[str]:
 
 def rates_table(scores: Scores) -> Table:
     """Return mean accuracies by rate, in the board's order."""
-    rates = scores.rates
-    draws = sorted(rates.select(pl.col("noise").fill_null(""), "rate").unique().iter_rows())
-    cells = rates.with_columns(pl.col("noise").fill_null(""))
-    accuracies = {(d, n, r): a for d, n, r, a, *_ in cells.iter_rows()}
-    readouts = {(n, r): readout for _, n, r, _, readout, _ in cells.iter_rows()}
+    found: dict[tuple[str, str, float], str] = {}
+    readouts: dict[tuple[str, float], float | None] = {}
+    for row in scores.rates.sort("ok").iter_rows(named=True):
+        draw = (row["noise"] or "", row["rate"])
+        found[row["decoder"], *draw] = covered(percent(row["decoded"]), row["ok"], row["planned"])
+        readouts[draw] = row["readout"]  # lastly of a decoder with all networks
+    draws = sorted(readouts)
     several = len({noise for noise, _ in draws}) > 1
     headings = [f"{f'{noise} ' if several else ''}ρ {rate:g}" for noise, rate in draws]
     rows = [("readout", *(percent(readouts[draw]) for draw in draws))]
     rows += [
-        (name, *(percent(accuracies.get((name, *draw))) for draw in draws))
-        for name in _order(scores)
+        (name, *(found.get((name, *draw), NOTHING) for draw in draws)) for name in _order(scores)
     ]
     return table("Accuracy by rate", ("decoder", *headings), rows)
 
 
 def blocks_table(scores: Scores) -> Table:
     """Return recovery by model and data set, in the board's order, with published references."""
-    pairs = _pairs(scores)
-    found = {
-        (name, model, dataset): (value, half_width)
-        for name, model, dataset, value, half_width in scores.by("model", "dataset")
-        .select("decoder", "model", "dataset", "recovery", "recovery_half_width")
-        .iter_rows()
-    }
-    names = _order(scores)
-    for row in published_rows(scores).iter_rows(named=True):
+    pairs, names = _pairs(scores), _order(scores)
+    found: dict[tuple[str, str, str], str] = {}
+    for row in scores.by("model", "dataset").iter_rows(named=True):
+        recovery = percent(row["recovery"], row["recovery_half_width"])
+        place = (row["decoder"], row["model"], row["dataset"])
+        found[place] = covered(recovery, row["ok"], row["planned"])
+    published = published_rows(scores)
+    for row in published.iter_rows(named=True):
         name = _published(row["decoder"])
-        found[name, row["model"], row["dataset"]] = (row["recovery"], None)
+        found[name, row["model"], row["dataset"]] = percent(row["recovery"])
         names += [name] * (name not in names)
-    nothing = (None, None)
-    rows = [
-        (name, *(percent(*found.get((name, *pair), nothing)) for pair in pairs)) for name in names
-    ]
+    rows = [(name, *(found.get((name, *pair), NOTHING) for pair in pairs)) for name in names]
     columns = ("decoder", *(f"{model} on {dataset}" for model, dataset in pairs))
-    return table("Recovery by model and data set", columns, rows)
+    return table("Recovery by model and data set", columns, rows, _on_published(published))
 
 
 def leaders_table(scores: Scores) -> Table:
@@ -158,25 +162,20 @@ def leaders_table(scores: Scores) -> Table:
         for row in scores.pairs.filter(decoder=first).iter_rows(named=True)
     ]
     return table(
-        "The first against the others, on the same networks and test images", columns, rows
+        "The first against the others, on the same networks and test images",
+        columns,
+        rows,
+        (f"± is a {SURE} interval of one comparison; p values are corrected for all of them.",),
     )
 
 
 def controls_table(scores: Scores) -> Table:
-    """Return the best decoder on memorized networks and on what needs no memorized network."""
-    board = scores.board.filter(~pl.col("told_noise"), pl.col("coverage") >= LEAST_COVERAGE)
-    places = {
-        "memorized networks": "decoded",
-        "untrained networks": "untrained",
-        "raw pixels": "pixels",
-        "clean networks": "clean",
-    }
-    rows = []
-    for place, column in places.items():
-        for row in board.drop_nulls(column).sort(column, "decoder").tail(1).iter_rows(named=True):
-            headroom = (row["ceiling"] or 0) - (row["readout"] or 0)
-            equivalent = (row[column] - row["readout"]) / headroom if row["recovery"] else None
-            rows.append((place, row["decoder"], percent(row[column]), percent(equivalent)))
+    """Return the best decoder of memorized networks, and of what needs none of them."""
+    places = {**PLACES, "decoded": f"{scores.view.kind} networks"}
+    rows = [
+        (places[row["column"]], row["decoder"], percent(row["accuracy"]), percent(row["worth"]))
+        for row in best_decoders(scores.board).iter_rows(named=True)
+    ]
     columns = ("read from", "best decoder", "accuracy", "as recovery")
     return table("What others would have given", columns, rows)
 
@@ -200,7 +199,7 @@ def mean_ranks_table(scores: Scores) -> Table | None:
     notes = (
         f"Over {found.blocks} (model, data set) blocks; Friedman χ² = {found.statistic:.1f}, "
         f"p = {found.p_value:.2g}. Mean ranks that are less than {found.difference:.2f} apart "
-        f"(Nemenyi, {1 - LEVEL:.0%}) cannot be told apart.",
+        f"(Nemenyi, {SURE}) cannot be told apart.",
     )
     return table("Mean ranks over models and data sets", ("decoder", "mean rank"), rows, notes)
 
@@ -220,7 +219,8 @@ def lost_table(scores: Scores) -> Table:
 
 
 def comparison_table(scores: Scores) -> Table:
-    """Return own and published accuracies side by side."""
+    """Return own and published accuracies side by side; only memorized networks have some."""
+    units = scores.units if scores.view.is_ranked else scores.units.clear()
     columns = (
         *("model", "data set", "ρ", "decoder", "own", "seeds", "published", "runs", "difference"),
         *("inside", "images"),
@@ -237,7 +237,7 @@ def comparison_table(scores: Scores) -> Table:
             inside[row["inside"]],
             f"{row['train_count']:,}",
         )
-        for row in compare(scores.units, best_layers(read_published())).iter_rows(named=True)
+        for row in compare(units, best_layers(read_published())).iter_rows(named=True)
     ]
     notes = (
         "Accuracies in % at layers chosen on test, the input left out; in brackets the lowest and "

@@ -5,10 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from memgen_leaderboard.statistics import LEVEL
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 NOTHING = "–"
+SURE = f"{LEVEL:.0%}".replace("%", " %")
+# Where decoders read from, by the board's columns.
+PLACES = {
+    "decoded": "memorized networks",
+    "untrained": "untrained networks",
+    "pixels": "raw pixels",
+    "clean": "clean networks",
+}
 # Columns of words; all others are numbers.
 WORDS = (
     *("decoder", "other", "model", "data set", "kind", "network", "layer", "axis", "read from"),
@@ -56,6 +66,11 @@ def percent(value: float | None, half_width: float | None = None) -> str:
     return f"{_steady(value):.1f}{_plus_minus(half_width)}"
 
 
+def covered(text: str, ok: int, planned: int) -> str:
+    """Return a number with how many of the planned networks it is over, where that is not all."""
+    return text if ok == planned else f"{text} ({ok}/{planned})"
+
+
 def points(value: float | None, half_width: float | None = None) -> str:
     """Return a difference of shares in points, with its sign and half the width of its interval."""
     if value is None:
@@ -63,9 +78,9 @@ def points(value: float | None, half_width: float | None = None) -> str:
     return f"{_steady(value):+.1f}{_plus_minus(half_width)}"
 
 
-def spread(mean: float, low: float, high: float) -> str:
+def spread(mean: float, low: float | None, high: float | None) -> str:
     """Return a mean share in %, and in brackets the lowest and the highest that it is over."""
-    return f"{_steady(mean):.1f} ({_steady(low):.1f}–{_steady(high):.1f})"
+    return percent(mean) if low is None else f"{percent(mean)} ({percent(low)}–{percent(high)})"
 
 
 def _plus_minus(half_width: float | None) -> str:

@@ -57,7 +57,8 @@ def leaderboard(
     ]
     found = all_scores(results, views)
     if not found:
-        raise StoreError(f"{results}: nothing to score; run something with memgen-bench run")
+        wanted = " and ".join(f"{view.kind} networks on {view.labels} labels" for view in views)
+        raise StoreError(f"{results}: nothing to score of {wanted}; memgen-bench run makes some")
     if update:
         _update(update, found, check=check)
     elif html:
