@@ -102,7 +102,7 @@ def test_mean_ranks_have_a_place_and_ties_a_bar(bench: Bench, tmp_path: Path) ->
 @pytest.mark.parametrize("epochs", [1, MOST_EPOCHS, 5 * MOST_EPOCHS + 3])
 def test_long_training_curves_are_thinned_out_to_their_ends(epochs: int) -> None:
     curve = [epoch / epochs for epoch in range(1, epochs + 1)]
-    columns = dict.fromkeys(figure_frames.CURVES.values(), [curve, []])
+    columns = {name: [curve, []] for name in figure_frames.CURVES.values()}
     networks = pl.DataFrame(
         {"network_id": ["a", "untrained"], "curve_loss": [curve, []], **columns}
     )

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from memgen_bench import store
+from memgen_bench.schemas import TABLES
 from memgen_leaderboard.page import page
 from memgen_leaderboard.page_data import filters, readings_frame, suite_data
 from memgen_leaderboard.suite_scores import View, all_scores
@@ -40,7 +41,7 @@ def small(bench: Bench, folder: Path) -> Path:
     nothing = {"test_accuracy": None, "validation_accuracy": None}
     bench.rows.append(bench.make(decoder="broken", **failed, **nothing))
     ids = {row["network_id"]: row for row in bench.rows}
-    names = store.TABLES["networks"].names
+    names = TABLES["networks"].names
     networks = [{k: v for k, v in row.items() if k in names} for row in ids.values()]
     for row in networks:
         curves = [name for name in names if name.startswith("curve_")]

@@ -75,7 +75,7 @@ def _chart() -> alt.Chart:
 
 
 def _spec(chart: alt.TopLevelMixin, description: str) -> Spec:
-    return chart.properties(description=description).to_dict()  # type: ignore[attr-defined, no-any-return]
+    return chart.properties(description=description).to_dict()
 
 
 def _percent(field: str, title: str, **scale: Any) -> Any:
@@ -100,8 +100,8 @@ def _colours(order: Sequence[str]) -> alt.Scale:
 def _by_decoder(order: Sequence[str], *, chosen: bool = False) -> dict[str, Any]:
     """Return colours and marks; if some are chosen, the legend has those in `shown`."""
     found = styles(order)
-    values = {"values": alt.ExprRef("shown")} if chosen else {}
-    legend = alt.Legend(symbolOpacity=1, **values)
+    values = alt.ExprRef("shown") if chosen else alt.Undefined
+    legend = alt.Legend(symbolOpacity=1, values=values)
     shapes = alt.Scale(domain=list(found), range=[style.shape for style in found.values()])
     return {
         "color": alt.Color("decoder:N", title=None, scale=_colours(order), legend=legend),
@@ -181,7 +181,9 @@ def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:
         y=_percent("low", "recovery"), y2="high:Q", color=named["color"]
     )
     lines = base.mark_line(strokeWidth=1.8).encode(y="recovery:Q", color=named["color"])
-    points = base.mark_point(size=45, filled=True).encode(y="recovery:Q", **named, tooltip=tips)
+    points = base.mark_point(size=45, filled=True, opacity=1).encode(
+        y="recovery:Q", **named, tooltip=tips
+    )
     zero = alt.Chart(alt.InlineData([{}])).mark_rule(strokeDash=list(DASHES[READOUT]))
     rule = zero.encode(y=alt.datum(0))
     chart = alt.layer(rule, bands, lines, points).properties(width="container", height=340)
@@ -199,7 +201,7 @@ def pairs_chart(order: Sequence[str]) -> Spec:
         alt.Tooltip("gain_pixels:Q", format="+.1%", title="vs pixels"),
     ]
     base = _chart().encode(
-        x=alt.X("pair:N", title=None, axis=alt.Axis(labelAngle=-30, labelLimit=160)),
+        x=alt.X("pair:N", title=None, axis=alt.Axis(labelAngle=-30, labelLimit=260)),
         y=alt.Y("decoder:N", title=None, sort=list(order)),
     )
     scale = alt.Scale(scheme="cividis", domain=[0, 1], clamp=True)
@@ -208,7 +210,7 @@ def pairs_chart(order: Sequence[str]) -> Spec:
     )
     ink = alt.when(alt.datum.recovery > 0.55).then(alt.value("black")).otherwise(alt.value("white"))
     texts = base.mark_text(fontSize=11).encode(text=alt.Text("recovery:Q", format=".0%"), color=ink)
-    chart = alt.layer(cells, texts).properties(width="container", height=alt.Step(22))
+    chart = alt.layer(cells, texts).properties(width="container", height=22 * len(order))
     return _spec(chart, "Recovery of each decoder on each model and data set.")
 
 
@@ -225,13 +227,15 @@ def time_chart(order: Sequence[str]) -> Spec:
     base = _chart().encode(x=seconds, y=accuracy)
     front = base.transform_filter("datum.front")
     line = front.mark_line(interpolate="step-after", strokeWidth=1, opacity=0.6, color=COLOURS[0])
-    points = base.mark_point(size=90, filled=True).encode(**_by_decoder(order), tooltip=tips)
+    points = base.mark_point(size=90, filled=True, opacity=1).encode(
+        **_by_decoder(order), tooltip=tips
+    )
     names = front.mark_text(dy=-12, fontSize=11).encode(text="decoder:N")
     chart = alt.layer(line, points, names).properties(width="container", height=340)
     return _spec(chart, "Test accuracy against seconds; the line is the Pareto front.")
 
 
-def ranks_chart(ties: Sequence[dict[str, float]], difference: float, count: int) -> Spec:
+def ranks_chart(ties: Sequence[dict[str, Any]], difference: float, count: int) -> Spec:
     """Return a critical-difference diagram (Demšar 2006), names on the lines of a list.
 
     Args:
@@ -246,22 +250,19 @@ def ranks_chart(ties: Sequence[dict[str, float]], difference: float, count: int)
     decoder = alt.Y("decoder:N", sort=order, title=None, axis=alt.Axis(grid=True))
     tips = [*_tips("decoder:N"), alt.Tooltip("mean_rank:Q", format=".2f")]
     base = _chart().encode(x=rank, y=decoder)
-    points = base.mark_point(size=70, filled=True, color=COLOURS[0]).encode(tooltip=tips)
+    points = base.mark_point(size=70, filled=True, opacity=1, color=COLOURS[0]).encode(tooltip=tips)
     texts = base.mark_text(dx=10, align="left").encode(text=alt.Text("mean_rank:Q", format=".1f"))
     ranks = alt.layer(points, texts).properties(width="container", height=alt.Step(22))
-    spans = [*ties, {"start": 1.0, "end": min(1 + difference, count), "level": "CD"}]
-    bars = (
-        alt.Chart(alt.InlineData(spans))
-        .mark_bar(height=4)
-        .encode(
-            x=alt.X("start:Q", scale=scale, axis=None),
-            x2="end:Q",
-            y=alt.Y("level:N", title=None, axis=None),
-        )
-        .properties(width="container", height=alt.Step(12))
+    length = {"start": 1.0, "end": min(1 + difference, count), "level": "CD"}
+    spans: list[dict[str, Any]] = [*ties, {**length, "label": f"CD = {difference:.2f}"}]
+    span = alt.Chart(alt.InlineData(spans)).encode(
+        y=alt.Y("level:N", title=None, axis=None), x=alt.X("start:Q", scale=scale, axis=None)
     )
+    bars = span.mark_bar(height=4).encode(x2="end:Q")
+    names = span.mark_text(align="left", dx=6).encode(x="end:Q", text="label:N")
+    named = alt.layer(bars, names).properties(width="container", height=alt.Step(14))
     return _spec(
-        alt.vconcat(ranks, bars, spacing=6),
+        alt.vconcat(ranks, named, spacing=6),
         "Mean ranks; bars join decoders that cannot be told apart.",
     )
 

@@ -65,7 +65,7 @@ def page(found: Sequence[Scores]) -> str:
     )
     table = partial(_table, environment.from_string((folder / "table.html").read_text()))
     own = "\n".join((folder / f"{name}.js").read_text() for name in SCRIPTS)
-    scripts = [vl_convert.javascript_bundle(), own]
+    scripts = [vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"), own]
     suites: dict[tuple[str, str], list[Scores]] = {}
     for scores in found:
         suites.setdefault((str(scores.folder), scores.title), []).append(scores)
@@ -110,9 +110,9 @@ def _suite(views: Sequence[Scores]) -> dict[str, Any]:
 
 def _origin(scores: Scores) -> str:
     """Return with what the numbers were made."""
-    created = scores.readings["created"]
-    days = sorted({f"{day:%Y-%m-%d}" for day in (created.min(), created.max())})  # type: ignore[str-format]
+    days = sorted({f"{day}" for day in scores.readings["created"].dt.date()})
     return (
-        f"{scores.title}: protocol {scores.readings['protocol_version'].max()}; "
-        f"run {' to '.join(days)} with {'; or '.join(environments(scores.networks))}."
+        f"{scores.title}: protocol {scores.readings['protocol_version'].max()!r}; run "
+        f"{' to '.join(dict.fromkeys([days[0], days[-1]]))}; "
+        f"{'; or '.join(environments(scores.networks))}."
     )

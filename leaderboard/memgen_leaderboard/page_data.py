@@ -83,7 +83,7 @@ def pack(data: dict[str, Any], readings: pl.DataFrame) -> dict[str, str]:
 def _boards(views: Sequence[Scores]) -> dict[str, Any]:
     """Return a board for each choice of the filters; a note that boards share is told once."""
     notes: dict[str, int] = {}
-    boards, columns = [], ()
+    boards, columns = [], tuple[str, ...]()
     for view in views:
         for where, scores in _cuts(view):
             shown = main_table(scores, board_notes(scores))
@@ -103,16 +103,19 @@ def _boards(views: Sequence[Scores]) -> dict[str, Any]:
 
 def _cuts(scores: Scores) -> Iterator[tuple[dict[str, str], Scores]]:
     """Cut a view by one data set, model and rate, or all of each, where there is a choice."""
-    view, choices = scores.view, []
-    for axis, whole in (("dataset", view.datasets), ("model", view.models), ("rate", view.rates)):
-        there = scores.units[axis].unique().sort().to_list()
-        names = [f"{value:g}" if axis == "rate" else value for value in there]
-        ones = [(name, (value,)) for name, value in zip(names, there, strict=True)]
-        choices.append([("", whole), *(ones if len(ones) > 1 else [])])
-    for (dataset, datasets), (model, models), (rate, rates) in product(*choices):
-        part = scores.narrowed(replace(view, datasets=datasets, models=models, rates=rates))
+    view = scores.view
+    whole: dict[str, tuple[Any, ...]]
+    whole = {"datasets": view.datasets, "models": view.models, "rates": view.rates}
+    choices = []
+    for name, everything in whole.items():
+        values = scores.units[name.removesuffix("s")].unique().sort().to_list()
+        ones = [(f"{value:g}" if name == "rates" else value, (value,)) for value in values]
+        choices.append([("", everything), *(ones if len(ones) > 1 else [])])
+    for cut in product(*choices):
+        chosen: Any = dict(zip(whole, (values for _, values in cut), strict=True))
+        part = scores.narrowed(replace(view, **chosen))
         if part.units.height:
-            where = (view.kind, view.labels, dataset, model, rate)
+            where = (view.kind, view.labels, *(text for text, _ in cut))
             yield dict(zip(AXES, where, strict=True)), part
 
 

@@ -38,7 +38,7 @@ ONE_COLUMN, TWO_COLUMNS = 3.3, 6.8  # inches
 INK, GREY = "#222222", "#888888"
 # And what in each would say when it was made, were it not left out.
 FORMATS = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
-STYLE = {
+STYLE: Any = {
     "font.size": 7.5,
     "axes.titlesize": 7.5,
     "axes.spines.top": False,
@@ -245,7 +245,7 @@ def pairs_figure(frame: pl.DataFrame, order: Sequence[str]) -> Figure:
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axes, label="recovery (%)", pad=0.02, aspect=30)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 

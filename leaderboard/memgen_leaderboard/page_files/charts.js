@@ -42,7 +42,7 @@ function isDark() {
 
 function embed(box, spec, rows, width, dark) {
   const decoders = new Set(rows.map(({ decoder }) => decoder).filter(Boolean));
-  const whole = { ...sized(spec, width), datasets: { frame: rows } };
+  const whole = { ...sized(spec, width), datasets: { ...spec.datasets, frame: rows } };
   whole.params = [...(whole.params ?? []), { name: "shown", value: [...decoders] }];
   return vegaEmbed(box, whole, {
     actions: false,
