@@ -131,7 +131,7 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         sort=alt.EncodingSortField("layer_index", op="min"),
         axis=alt.Axis(labelAngle=-40),
     )
-    accuracy = _percent("accuracy", "test accuracy")
+    accuracy = _percent("accuracy", "test accuracy", domain=[0, 1])
     tips = [
         *_tips("decoder:N", "source:N", "layer:N", "draw:N"),
         alt.Tooltip("accuracy:Q", format=PERCENT),

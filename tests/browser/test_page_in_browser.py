@@ -150,7 +150,7 @@ def test_every_figure_is_drawn_with_its_numbers_beside_it(visit: Visit, url: str
 def test_decoders_are_chosen_by_keyboard(visit: Visit, url: str) -> None:
     visit.go(url + "#figure=rates")
     legend = visit.page.locator(".figures .chart .role-legend-label text")
-    before = legend.all_inner_texts()
+    before = legend.all_text_contents()
     tick = visit.page.get_by_role("checkbox", name=before[0], exact=True)
     tick.focus()
     visit.page.keyboard.press("Space")
@@ -158,7 +158,7 @@ def test_decoders_are_chosen_by_keyboard(visit: Visit, url: str) -> None:
         "n => document.querySelectorAll('.figures .chart .role-legend-label text').length < n",
         arg=len(before),
     )
-    assert legend.all_inner_texts() == before[1:]
+    assert legend.all_text_contents() == before[1:]
 
 
 def test_downloads_hold_what_is_shown(visit: Visit, url: str) -> None:

@@ -49,16 +49,26 @@ function embed(box, spec, rows, width, dark) {
     ast: true,
     config: chartConfig(dark, width),
     defaultStyle: false,
+    logLevel: 1, // errors: a chart without marks, as nobody is ticked, is no fault
     renderer: "svg",
     tooltip: { theme: dark ? "dark" : "light" },
   });
+}
+
+// One picture with one text; its marks have no names that help, and its numbers are in a table.
+function describe(svg, text) {
+  for (const part of svg.querySelectorAll("[role]")) {
+    for (const name of ["role", "aria-roledescription", "aria-label"]) part.removeAttribute(name);
+  }
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-label", text);
 }
 
 async function drawChart(box, spec, rows) {
   const turn = (box.turn = (box.turn ?? 0) + 1);
   const fresh = document.createElement("div");
   const made = await embed(fresh, spec, rows, box.clientWidth, isDark());
-  fresh.querySelector("svg").setAttribute("aria-label", spec.description);
+  describe(fresh.querySelector("svg"), spec.description);
   if (turn !== box.turn) return made.finalize(); // a later one is on its way
   box.finalize?.();
   box.finalize = () => made.finalize();
