@@ -127,6 +127,12 @@ class Scores:
         """Mean ranks over (model, data set) blocks; None where there are too few."""
         return critical_difference(block_means(self.ranking.compared))
 
+    def narrowed(self, view: View) -> Scores:
+        """Return the scores of a part of this view, of the same kind and labels."""
+        part = replace(self, view=view)
+        vars(part)["units"] = view.select(self.units)  # where the property keeps them
+        return part
+
     def by(self, *columns: str) -> pl.DataFrame:
         """Return a board without ranks for each group of units, such as `noise` and `rate`."""
         boards = []

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from memgen_bench.cli import cache, compare, data, leaderboard, listing, results, run, why
+from memgen_bench.cli import cache, compare, data, figures, leaderboard, listing, results, run, why
 from memgen_bench.errors import MemgenError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)
 app.command("list")(listing.show)
 app.command("why")(why.why)

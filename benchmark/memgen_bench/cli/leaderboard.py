@@ -30,6 +30,10 @@ def leaderboard(
     check: Annotated[
         bool, typer.Option("--check", help="With --update: only say whether it is up to date.")
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one page, DIR/index.html.", metavar="DIR")
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="With --html: open it.")] = False,
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
@@ -42,6 +46,8 @@ def leaderboard(
 
     if check and not update:
         raise UsageError("--check needs --update FILE: the file to check")
+    if open_ and not html:
+        raise UsageError("--open needs --html DIR: where the page is written")
     axes = {"rates": rates, "datasets": datasets, "models": models}
     part: dict[str, Any] = {axis: tuple(values or ()) for axis, values in axes.items()}
     views = [
@@ -55,6 +61,8 @@ def leaderboard(
         raise StoreError(f"{results}: nothing to score of {wanted}; memgen-bench run makes some")
     if update:
         _update(update, found, check=check)
+    elif html:
+        _write_page(found, html, show=open_)
     else:
         print_boards(found)
 
@@ -72,6 +80,17 @@ def _update(files: Sequence[Path], found: Sequence[Scores], *, check: bool) -> N
         print(f"{file} {'is up to date' if is_fresh else stale}")
     if check and not all(fresh.values()):
         raise typer.Exit(1)
+
+
+def _write_page(found: Sequence[Scores], folder: Path, *, show: bool) -> None:
+    import webbrowser
+
+    from memgen_leaderboard.page import write_page
+
+    path = write_page(found, folder)
+    print(path)
+    if show and not webbrowser.open(path.resolve().as_uri()):
+        print("No browser was found to open it with.")
 
 
 def print_boards(found: Sequence[Scores]) -> None:
