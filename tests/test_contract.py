@@ -28,7 +28,7 @@ def mark(subject: Subject) -> Any:
     return pytest.param(subject, id=str(subject), marks=() if quick else pytest.mark.slow)
 
 
-@pytest.mark.parametrize("subject", map(mark, SUBJECTS))
+@pytest.mark.parametrize("subject", [mark(each) for each in SUBJECTS])
 def test_what_ships_keeps_the_contract(subject: Subject) -> None:
     verdicts: list[Verdict] = []
     examine(subject, {}, verdicts.append)

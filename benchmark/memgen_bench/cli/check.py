@@ -103,5 +103,4 @@ def _end(findings: Sequence[Finding], problems: Sequence[str]) -> None:
     if problems or not all(finding.ok for finding in findings):
         raise typer.Exit(1)
     if not any(finding.measured for finding in findings):
-        reason = findings[0].verdicts[-1].message if findings else "nothing is registered"
-        raise UsageError(f"nothing was checked: {reason}")
+        raise UsageError(f"nothing was checked: {findings[0].notable[0].message}")

@@ -78,7 +78,8 @@ class Examination:
     def _blocked(self, check: Check) -> Verdict | None:
         for earlier in self.checks[: self.checks.index(check)]:
             if earlier.essential and (found := self.verdict(earlier)).status != "passed":
-                why = found.message if found.status != "failed" else f"mend {earlier.name} first"
+                mend, see = f"mend {earlier.name} first", f"see {earlier.name}"
+                why = mend if found.status == "failed" else see
                 return Verdict(check=check.name, status="not applicable", message=why)
         return None
 

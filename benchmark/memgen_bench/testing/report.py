@@ -40,9 +40,10 @@ class Finding:
 
     @property
     def notable(self) -> Sequence[Verdict]:
-        """The failed checks, or the last one where nothing could be checked: it says why."""
-        failed = [verdict for verdict in self.verdicts if verdict.status == "failed"]
-        return failed if self.measured else self.verdicts[-1:]
+        """The failed checks, and what says why nothing could be checked."""
+        wanted = {"failed"} if self.measured else {"failed", "not applicable"}
+        found = [verdict for verdict in self.verdicts if verdict.status in wanted]
+        return found if self.measured else found[:1]
 
     @property
     def counts(self) -> str:

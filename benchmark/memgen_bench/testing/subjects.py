@@ -11,7 +11,7 @@ from memgen_bench.testing.examination import Subject
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from memgen_bench.registry import Registry
+    from memgen_bench.registry import Plugin, Registry
 
 NOUNS = ("decoder", "model", "dataset", "noise")
 
@@ -44,12 +44,17 @@ def find_subjects(
         Subject(
             noun=noun,
             name=name,
-            plugin=registry.catalogue(noun).plugin(name).release,
+            plugin=_origin(registry.catalogue(noun).plugin(name)),
             files=files,
             data_dir=data_dir,
         )
         for noun, name in dict.fromkeys(found)
     ]
+
+
+def _origin(plugin: Plugin) -> str:
+    """Return what a report says of where a plugin comes from."""
+    return Path(plugin.file).name if plugin.distribution == "file" else plugin.release
 
 
 def _is_file(target: str) -> bool:
