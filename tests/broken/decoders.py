@@ -186,6 +186,7 @@ def register_decoders() -> list[DecoderSpec]:
         _spec("repeats-itself", Whimsical, "draw random numbers from random_state"),
         _spec("starts-anew", Remembers, "fresh estimator"),
         _spec("minds-no-order", FirstComers, "stochastic=True"),
+        _spec("minds-no-order.stochastic", FirstComers, "points on average", stochastic=True),
         _spec("minds-no-class-names", LikesSmallNumbers, "as names"),
         _spec("parameters-have-an-effect", Idle, "power change no prediction"),
         _spec("can-be-pickled", Unpicklable, "lambda"),
