@@ -182,6 +182,8 @@ class DecoderSpec(Spec):
             (the noise's K×K matrix P[true, given]), `network` (a copy of the module), `neighbors`
             (a `Neighbors` search among X whose results decoders share; scope `layer` only).
         slow: Left out of a suite's default run; `--slow` takes it in.
+        stochastic: Predictions depend on the seed or on the order of points; `memgen-bench check`
+            then compares accuracies, on average, instead of predictions.
     """
 
     build: Callable[[], Decoder]
@@ -189,6 +191,7 @@ class DecoderSpec(Spec):
     arrays: Literal["numpy", "torch"] = "numpy"
     needs: tuple[Need, ...] = ()
     slow: bool = False
+    stochastic: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

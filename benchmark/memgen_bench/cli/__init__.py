@@ -8,7 +8,19 @@ from typing import Any, NoReturn
 
 import typer
 
-from memgen_bench.cli import cache, compare, data, figures, leaderboard, listing, results, run, why
+from memgen_bench.cli import (
+    cache,
+    check,
+    compare,
+    data,
+    figures,
+    leaderboard,
+    listing,
+    new,
+    results,
+    run,
+    why,
+)
 from memgen_bench.errors import MemgenError
 
 app = typer.Typer(
@@ -25,6 +37,8 @@ app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)
 app.command("list")(listing.show)
 app.command("why")(why.why)
+app.command("new")(new.new)
+app.command("check")(check.check)
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")
 app.add_typer(cache.app, name="cache")
