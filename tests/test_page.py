@@ -8,12 +8,14 @@ import hashlib
 import io
 import json
 import re
+import sys
+import webbrowser
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
 
-from memgen_bench import store
+from memgen_bench import cli, store
 from memgen_bench.schemas import TABLES
 from memgen_leaderboard.page import page
 from memgen_leaderboard.page_data import filters, readings_frame, suite_data
@@ -40,7 +42,7 @@ def small(bench: Bench, folder: Path) -> Path:
     failed = {"status": "failed", "error_type": "error", "message": f'a, "b"\n{STRANGER}'}
     nothing = {"test_accuracy": None, "validation_accuracy": None}
     bench.rows.append(bench.make(decoder="broken", **failed, **nothing))
-    ids = {row["network_id"]: row for row in bench.rows}
+    ids = {row["network_id"]: row for row in reversed(bench.rows)}  # the first of each
     names = TABLES["networks"].names
     networks = [{k: v for k, v in row.items() if k in names} for row in ids.values()]
     for row in networks:
@@ -110,3 +112,46 @@ def test_data_of_the_page_are_json_that_browsers_read(html: str) -> None:
     assert all(figure["spec"]["$schema"] for figure in data["figures"])
     names = {network["name"] for network in data["networks"]}
     assert {"memorized, ρ 0.2, seed 0", "clean, ρ 0, seed 0"} <= names
+
+
+def test_a_page_of_rates_that_cannot_be_ranked_says_so(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.1, 0.12, 0.9, rate=1.0, rankable=False)
+    assert "Nothing is ranked here." in page(all_scores(bench.stored(tmp_path)))
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
+    monkeypatch.setattr(sys, "argv", ["memgen-bench", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_the_command_line_writes_a_page(
+    views: list[Scores],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    there = ("leaderboard", "--results", views[0].folder)
+    assert command(monkeypatch, *there, "--html", tmp_path / "site", "--open") == 0
+    assert opened == [(tmp_path / "site" / "index.html").as_uri()]
+    assert command(monkeypatch, *there, "--open") == 2
+    assert "--html DIR" in capsys.readouterr().err
+
+
+def test_the_command_line_draws_the_decoders_that_are_asked_for(
+    views: list[Scores],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = ("figures", "--results", views[0].folder, "--out", tmp_path / "out")
+    assert command(monkeypatch, *there, "--decoder", "mascc") == 2
+    assert "no decoder mascc in toy v1; there are" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert command(monkeypatch, *there, "--decoder", "masc") == 0
+    drawn = (tmp_path / "out" / "toy-v1-rates.svg").read_text()
+    assert ">masc<" in drawn
+    assert "alert" not in drawn

@@ -279,7 +279,7 @@ def time_figure(frame: pl.DataFrame, known: dict[str, Style]) -> Figure:
     for handle in handles:
         handle.set_linestyle("none")
     handles.append(Line2D([], [], color=GREY, linewidth=0.8, label="Pareto front"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1)
     return figure
 
 

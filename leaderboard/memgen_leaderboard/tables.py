@@ -149,7 +149,7 @@ def blocks_table(scores: Scores) -> Table:
 
 def leaders_table(scores: Scores) -> Table:
     """Return how far behind the first each ranked decoder is."""
-    first = scores.board["decoder"][0]
+    first = scores.pairs.join(scores.board.head(1), on="decoder", how="semi")
     columns = ("decoder", "other", "recovery", "accuracy", "p (Holm)")
     rows = [
         (
@@ -159,7 +159,7 @@ def leaders_table(scores: Scores) -> Table:
             points(row["difference"], row["half_width"]),
             "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}",
         )
-        for row in scores.pairs.filter(decoder=first).iter_rows(named=True)
+        for row in first.iter_rows(named=True)
     ]
     return table(
         "The first against the others, on the same networks and test images",
