@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from memgen_bench.cli import cache, data, leaderboard, listing, results, run, why
+from memgen_bench.cli import cache, data, export, gate, leaderboard, listing, results, run, why
 from memgen_bench.errors import MemgenError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("list")(listing.show)
 app.command("why")(why.why)
+app.command("export-activations")(export.export)
+app.add_typer(gate.app, name="gate")
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")
 app.add_typer(cache.app, name="cache")
