@@ -39,6 +39,12 @@ def gate(
     fixtures: Fixtures = None,
     decoders: Decoders = None,
     slow: options.Slow = False,
+    speed: Annotated[
+        bool, typer.Option("--speed", help="Compare times and counted costs of two revisions.")
+    ] = False,
+    base: Annotated[
+        str, typer.Option(help="With --speed: the revision to compare with.", metavar="REV")
+    ] = "",
     out: Annotated[
         list[Path] | None,
         typer.Option(help="A report: .md, .xml (JUnit) or .json; may be repeated.", metavar="FILE"),
@@ -48,12 +54,17 @@ def gate(
 ) -> None:
     """Compare what decoders predict on fixtures with what was accepted.
 
+    With --speed instead what the working tree of a checkout takes with what another revision takes.
+
     Exit codes: 0 fine, 1 a regression, 2 nothing or the wrong thing was measured, 3 inconclusive.
     """
     if context.invoked_subcommand:
         return
-    reports = _checked(out)
-    verdicts = _accuracy(baseline, fixtures, decoders, plugins, slow=slow)
+    reports = _checked(out, speed, base)
+    if speed:
+        verdicts = _speed(base, fixtures, decoders, slow=slow)
+    else:
+        verdicts = _accuracy(baseline, fixtures, decoders, plugins, slow=slow)
     raise typer.Exit(_report(verdicts, reports))
 
 
@@ -123,6 +134,18 @@ def _accuracy(
     return compare(readings, frozen, accepted, missing)
 
 
+def _speed(
+    base: str, fixtures: Path | None, decoders: list[str] | None, *, slow: bool
+) -> list[Verdict]:
+    from memgen_bench.fixtures import FROZEN, load_fixtures
+    from memgen_bench.gate.speed import compare_revisions
+
+    specs = _specs(options.registry(None), decoders, slow=slow)
+    alone = [spec.name for spec in specs if spec.scope == "layer" and "network" not in spec.needs]
+    scored = [fixture for fixture in load_fixtures(fixtures or FROZEN) if not fixture.null]
+    return compare_revisions(base, alone, scored)
+
+
 def _specs(registry: Registry, names: Iterable[str] | None, *, slow: bool) -> list[DecoderSpec]:
     """Return the decoders that are named, or all that are registered and not too slow."""
     if names is not None:
@@ -149,10 +172,15 @@ def _read(
     return frozen, readings
 
 
-def _checked(out: list[Path] | None) -> dict[Path, Callable[[Sequence[Verdict]], str]]:
+def _checked(
+    out: list[Path] | None, speed: bool, base: str
+) -> dict[Path, Callable[[Sequence[Verdict]], str]]:
     """Return the report files and who writes them; before anything is measured."""
     from memgen_bench.errors import UsageError
     from memgen_bench.gate.report import WRITERS
+
+    if speed != bool(base):
+        raise UsageError("--speed and --base REV go together: say what to compare with")
 
     for path in out or ():
         if path.suffix not in WRITERS:
