@@ -39,6 +39,9 @@ def gate(
     fixtures: Fixtures = None,
     decoders: Decoders = None,
     slow: options.Slow = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train small networks anew and decode them: minutes.")
+    ] = False,
     speed: Annotated[
         bool, typer.Option("--speed", help="Compare times and counted costs of two revisions.")
     ] = False,
@@ -54,7 +57,8 @@ def gate(
 ) -> None:
     """Compare what decoders predict on fixtures with what was accepted.
 
-    With --speed instead what the working tree of a checkout takes with what another revision takes.
+    With --train they are fitted on networks that are trained anew instead. With --speed what the
+    working tree of a checkout takes is compared with what another revision takes.
 
     Exit codes: 0 fine, 1 a regression, 2 nothing or the wrong thing was measured, 3 inconclusive.
     """
@@ -63,6 +67,8 @@ def gate(
     reports = _checked(out, speed, base)
     if speed:
         verdicts = _speed(base, fixtures, decoders, slow=slow)
+    elif train:
+        verdicts = _training(baseline, decoders, slow=slow)
     else:
         verdicts = _accuracy(baseline, fixtures, decoders, plugins, slow=slow)
     raise typer.Exit(_report(verdicts, reports))
@@ -75,6 +81,9 @@ def accept(
         list[str] | None, typer.Option("--decoder", help="A decoder; may be repeated.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every decoder.")] = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="Accept what networks that are trained anew give.")
+    ] = False,
     baseline: Baseline = None,
     fixtures: Fixtures = None,
     slow: options.Slow = False,
@@ -96,6 +105,9 @@ def accept(
     if not reason.strip():
         raise UsageError("--reason: say why")
     registry = options.registry(plugins)
+    if train:
+        _accept_runs(baseline, _specs(registry, decoders, slow=slow), reason.strip())
+        return
     known = set(read_baseline(path)["decoder"]) if path.exists() else set()
     dropped = [name for name in decoders or known if name in known - set(registry.decoders)]
     specs = _specs(registry, None if everything else set(decoders or ()) - set(dropped), slow=slow)
@@ -132,6 +144,22 @@ def _accuracy(
     frozen, readings = _read(specs, fixtures)
     missing = () if decoders else sorted(set(accepted["decoder"]) - set(registry.decoders))
     return compare(readings, frozen, accepted, missing)
+
+
+def _training(baseline: Path | None, decoders: list[str] | None, *, slow: bool) -> list[Verdict]:
+    from memgen_bench.gate.retraining import SHIPPED, compare_runs, read_runs, train_and_decode
+
+    accepted = read_runs(baseline or SHIPPED)
+    specs = _specs(options.registry(None), decoders, slow=slow)
+    return compare_runs(accepted, train_and_decode([spec.name for spec in specs], runs=1))
+
+
+def _accept_runs(baseline: Path | None, specs: Sequence[DecoderSpec], reason: str) -> None:
+    from memgen_bench.gate.retraining import SHIPPED, accept_runs
+
+    path = baseline or SHIPPED
+    count = accept_runs(path, [spec.name for spec in specs], reason)
+    print(f"{path}: {count} decoders accepted; commit it")
 
 
 def _speed(

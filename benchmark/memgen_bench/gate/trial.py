@@ -98,9 +98,13 @@ def _show(ranking: pl.DataFrame, name: str) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("#", justify="right")
     for column in ranking.columns:
-        table.add_column(column, justify="left" if column == "decoder" else "right")
+        heading = column.replace("-uniform-", " ").replace("-", " ")  # so that it can be wrapped
+        table.add_column(heading, justify="left" if column == "decoder" else "right")
     for place, (decoder, *accuracies) in enumerate(ranking.iter_rows(), start=1):
         style = "bold" if decoder == name else ""
         cells = [f"{place}", decoder, *(f"{100 * accuracy:.1f}" for accuracy in accuracies)]
         table.add_row(*(Text(cell, style=style) for cell in cells))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal and not console.is_jupyter:
+        console.width = 140  # a pipe or a file has no width to fit into
+    console.print(table)
