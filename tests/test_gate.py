@@ -132,6 +132,12 @@ def test_a_fixture_or_decoder_of_the_baseline_that_is_gone_is_named(accepted: Pa
     assert missing == {("old", "-"), *(("means", name) for name in SCORED if name != first.name)}
 
 
+def test_a_null_that_is_gone_is_named() -> None:
+    verdicts = compare(read(Means, name="ncm"), SCORED, read_baseline(SHIPPED))
+    missing = [verdict.fixture for verdict in verdicts if verdict.outcome == "missing"]
+    assert missing == [each.name for each in NULLS]
+
+
 def test_a_null_shows_a_leak_and_no_leak() -> None:
     fine = compare(read(Means, NULLS), FIXTURES, nothing_accepted())
     assert [verdict.outcome for verdict in fine] == ["fine"]
@@ -203,7 +209,7 @@ def test_the_baseline_that_ships_holds_every_decoder_that_is_not_slow() -> None:
     rows = read_baseline(SHIPPED)
     fast = {name for name in DECODERS if not DECODERS[name].slow}
     assert fast <= set(rows["decoder"])
-    assert set(rows["fixture_sha256"]) == {each.sha256 for each in SCORED.values()}
+    assert set(rows["fixture_sha256"]) == {each.sha256 for each in FIXTURES.values()}
     assert rows["reason"].str.len_chars().min() > 0  # type: ignore[operator]
 
 

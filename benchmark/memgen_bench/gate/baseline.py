@@ -90,8 +90,8 @@ def accept(
 
     Args:
         path: The baseline.
-        readings: All readings of these decoders on the fixtures that are no null.
-        fixtures: Those fixtures by name.
+        readings: All readings of these decoders on the first draw of each fixture.
+        fixtures: The fixtures by name.
         releases: Which distribution and version each decoder came from.
         dropped: Decoders whose rows go.
         reason: Why; stored with the rows.
