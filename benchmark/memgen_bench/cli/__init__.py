@@ -13,7 +13,9 @@ from memgen_bench.cli import (
     check,
     compare,
     data,
+    export,
     figures,
+    gate,
     leaderboard,
     listing,
     new,
@@ -39,6 +41,8 @@ app.command("list")(listing.show)
 app.command("why")(why.why)
 app.command("new")(new.new)
 app.command("check")(check.check)
+app.command("export-activations")(export.export)
+app.add_typer(gate.app, name="gate")
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")
 app.add_typer(cache.app, name="cache")
