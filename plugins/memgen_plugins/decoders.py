@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench import DecoderSpec, hookimpl
+from memgen_plugins.network_decoders import network_decoders
 from memgen_plugins.offering import decoder, estimator
 from memgen_plugins.robust_decoders import robust_decoders
 
@@ -36,7 +37,7 @@ def _spec(
 @hookimpl
 def register_decoders() -> list[DecoderSpec]:
     """Offer subspace, class-mean, Gaussian, linear and neighbour decoders, plain and robust."""
-    return [*_plain(), *robust_decoders(_plain())]
+    return [*_plain(), *robust_decoders(_plain()), *network_decoders()]
 
 
 def _plain() -> list[DecoderSpec]:

@@ -19,8 +19,6 @@ _WHITENED = "Fukunaga & Koontz 1970; Ketha & Ramaswamy 2025, arXiv 2501.14687"
 _DEBIASED = "in the spirit of Natarajan et al. 2013 and van Rooyen & Williamson 2018"
 _CORRECTED = "Patrini et al. 2017, arXiv 1609.03683"
 _ROG = "Lee et al. 2019, arXiv 1901.11300"
-_EDIT = "Ketha & Ramaswamy 2026, arXiv 2603.19865"
-_EARLY = "Arpit et al. 2017, arXiv 1706.05394"
 
 _RATES = (0.0, 0.2, 0.4, 0.6, 0.8)
 _SHRINKAGES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -45,7 +43,6 @@ def robust_decoders(plain: Iterable[DecoderSpec]) -> list[DecoderSpec]:
         *(compose(name, [by_name[part] for part in name.split(">")]) for name in rows),
         *graph,
         *_corrected(),
-        *_whole_network(),
     ]
 
 
@@ -247,67 +244,3 @@ def _corrected() -> list[DecoderSpec]:
             ),
         ]
     return found
-
-
-def _whole_network() -> list[DecoderSpec]:
-    lda = estimator("gaussian:ShrunkLDA")
-    weighed = f"of all layers, their weights {_ON_VALIDATION}"
-    rows = {
-        "velpic": estimator("subspace:VeLPIC"),
-        "ncm": estimator("centroid:CosineCentroid"),
-        "lda": lda,
-    }
-    return [
-        decoder(
-            "ensemble-lda",
-            estimator("ensembles:LayerEnsemble", estimator=lda),
-            f"shrunk LDA {weighed}",
-            f"{_ROG}; Genest & Zidek 1986",
-            scope="network",
-            needs=("validation",),
-        ),
-        decoder(
-            "ensemble-rda",
-            estimator("ensembles:LayerEnsemble", estimator=estimator("gaussian:RDA")),
-            f"regularised discriminant analysis {weighed}",
-            f"{_ROG}; {_FRIEDMAN}",
-            scope="network",
-            needs=("validation",),
-        ),
-        decoder(
-            "rog",
-            estimator(
-                "ensembles:LayerEnsemble", estimator=estimator("cleaning:Trimmed", estimator=lda)
-            ),
-            f"robust generative classifier: trimmed LDA {weighed}",
-            _ROG,
-            scope="network",
-            needs=("validation",),
-        ),
-        *(
-            decoder(
-                f"edit-{name}",
-                estimator("weight_edit:WeightEdit", estimator=build),
-                f"the network with {name.upper()} vectors in its last layer",
-                _EDIT,
-                scope="network",
-                needs=("network",),
-            )
-            for name, build in rows.items()
-        ),
-        decoder(
-            "early-stopped",
-            estimator("early_stopping:EarlyStopped"),
-            "the readout of the epoch that was best on noisy validation",
-            _EARLY,
-            scope="training",
-        ),
-        decoder(
-            "best-epoch",
-            estimator("early_stopping:BestEpoch"),
-            "the readout of the epoch that was best on test: an oracle, never ranked",
-            _EARLY,
-            scope="training",
-            needs=("test",),
-        ),
-    ]
