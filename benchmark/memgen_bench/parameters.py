@@ -27,11 +27,9 @@ def parameters(estimator: object) -> dict[str, Any]:
 
 
 def taken(fit: Callable[..., Any], needs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those extras that a `fit` takes by name, or all of them where it takes any."""
+    """Return those extras that there are and that a `fit` takes."""
     named = inspect.signature(fit).parameters
-    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in named.values()):
-        return dict(needs)
-    return {name: value for name, value in needs.items() if name in named}
+    return {name: value for name, value in needs.items() if name in named and value is not None}
 
 
 def plain(value: Any) -> Any:

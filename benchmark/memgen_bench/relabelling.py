@@ -39,14 +39,32 @@ class Relabelled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: i
         self.first = first
         self.then = then
 
-    def fit(self, X: Any, y: Any, **needs: Any) -> Self:
-        """Fit both on activations X (N×D) and labels y (N); each gets what it needs."""
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        validation: Any = None,
+        transition: Any = None,
+        network: Any = None,
+        neighbors: Any = None,
+    ) -> Self:
+        """Fit both on activations X (N×D) and labels y (N); each gets the extras that it takes."""
+        needs = {
+            "validation": validation,
+            "transition": transition,
+            "network": network,
+            "neighbors": neighbors,
+        }
         self.first_ = _fit(self.first, X, y, needs)
         found = self.first_.predict(X)
         if isinstance(X, torch.Tensor):
             found = torch.as_tensor(found).to(X.device)
         self.then_ = _fit(self.then, X, found, needs)
-        self.classes_ = getattr(self.first_, "classes_", np.unique(found))
+        self.classes_ = np.unique(np.asarray(found.cpu() if torch.is_tensor(found) else found))
+        for name in ("classes_", "n_features_in_", "feature_names_in_"):
+            if hasattr(self.first_, name):
+                setattr(self, name, getattr(self.first_, name))
         stages = {"first": self.first_, "then": self.then_}
         chosen = {name: getattr(stage, "chosen_", {}) for name, stage in stages.items()}
         self.chosen_ = {name: choice for name, choice in chosen.items() if choice}

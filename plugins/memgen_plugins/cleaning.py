@@ -11,13 +11,10 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
-from memgen_bench.compute import as_tensor
 from memgen_bench.moments import moments_of
 from memgen_bench.neighbors import Neighbors
-from memgen_plugins.gaussian import cholesky, pooled_covariance
+from memgen_plugins.gaussian import tied_factor
 from memgen_plugins.graph import adjacent
 from memgen_plugins.wrapped import Wrapped
 
@@ -37,17 +34,15 @@ class _Cleaned(Wrapped):
     """
 
     def _fit(self, X: Any, y: Any, **needs: Any) -> Self:
-        if isinstance(X, torch.Tensor):
-            points, labels = X, y.cpu().numpy()
-        else:
-            X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-            check_classification_targets(y)
-            points, labels = as_tensor(X), y
-        classes, index = np.unique(labels, return_inverse=True)
+        points, classes, index = self._start(X, y)
         kept = self._keep(points, index, **needs)
         lost = np.bincount(index[kept], minlength=len(classes)) == 0
         self.kept_ = kept | lost[index]
-        return self._take(clone(self.estimator).fit(X[self.kept_], y[self.kept_]))
+        rows = torch.from_numpy(np.flatnonzero(self.kept_)).to(points.device)
+        labels = torch.from_numpy(index).to(points.device)
+        self._take(clone(self.estimator).fit(points[rows], labels[rows]))
+        self.classes_ = self.estimator_.classes_ = classes
+        return self
 
     @abstractmethod
     def _keep(self, X: torch.Tensor, index: npt.NDArray[np.int64], **needs: Any) -> Flags:
@@ -172,7 +167,7 @@ class Trimmed(_Cleaned):
         if not 0 < self.share <= 1:
             raise ValueError(f"share={self.share} must lie in (0, 1]")
         moments = moments_of(X, index)
-        factor = cholesky(pooled_covariance(moments), "no class varies")
+        factor = tied_factor(moments)
         kept = np.zeros(len(X), bool)
         for k, mean in enumerate(moments.means):
             rows = np.flatnonzero(index == k)

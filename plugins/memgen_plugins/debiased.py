@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
-from memgen_bench.compute import as_tensor
 from memgen_bench.eigen import eigh64
 from memgen_bench.moments import Moments, moments_of
 from memgen_plugins.noises import uniform_transition
@@ -103,13 +100,7 @@ class Debiased(Wrapped):
 
     def fit(self, X: Any, y: Any, transition: Any = None) -> Self:
         """Fit on activations X (N×D) and labels y (N); `transition` is P[true, given]."""
-        if isinstance(X, torch.Tensor):
-            points, labels = X, y.cpu().numpy()
-        else:
-            X, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
-            check_classification_targets(labels)
-            points = as_tensor(X)
-        classes, index = np.unique(labels, return_inverse=True)
+        points, classes, index = self._start(X, y)
         moments = moments_of(points, index)
         if transition is not None:
             transition = transition[np.ix_(classes, classes)]

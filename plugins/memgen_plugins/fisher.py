@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from memgen_bench.compute import as_tensor
 from memgen_bench.moments import Moments, moments_of
-from memgen_plugins.gaussian import cholesky, pooled_covariance
+from memgen_plugins.gaussian import tied_factor
 from memgen_plugins.wrapped import Wrapped
 
 if TYPE_CHECKING:
@@ -49,28 +48,23 @@ class FisherSubspace(Wrapped):
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit on activations X (N×D) and labels y (N)."""
-        points = self._points(X, y)
-        labels = y.cpu().numpy() if isinstance(y, torch.Tensor) else np.asarray(y)
-        check_classification_targets(labels)
-        self.classes_, index = np.unique(labels, return_inverse=True)
+        points, classes, index = self._start(X, y)
         self._find(moments_of(points, index))
         place = torch.from_numpy(index).to(points.device)
         self.estimator_ = clone(self.estimator).fit(self._project(points), place)
-        self.estimator_.classes_ = self.classes_
+        self.classes_ = self.estimator_.classes_ = classes
+        self.n_features_in_ = points.shape[1]
         return self
 
-    def _points(self, X: Any, y: Any = None) -> torch.Tensor:
+    def _points(self, X: Any) -> torch.Tensor:
         if isinstance(X, torch.Tensor):
             return X
-        kinds = [np.float64, np.float32]
-        if y is None:
-            return as_tensor(validate_data(self, X, reset=False, dtype=kinds))
-        return as_tensor(validate_data(self, X, y, dtype=kinds)[0])
+        return as_tensor(validate_data(self, X, reset=False, dtype=[np.float64, np.float32]))
 
     def _find(self, moments: Moments) -> None:
         """Set mean and axes."""
         mean = moments.mean()
-        factor = cholesky(pooled_covariance(moments), "no class varies")
+        factor = tied_factor(moments)
         weights = (moments.counts / moments.counts.sum()).sqrt()
         between = (moments.means - mean) * weights[:, None]
         white = torch.linalg.solve_triangular(factor, between.T, upper=False)

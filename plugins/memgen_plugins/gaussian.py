@@ -135,20 +135,22 @@ class Mahalanobis(LinearScores, MomentClassifier):
         self._set(*_tied(moments, torch.zeros_like(moments.means[:, 0])))
 
 
-def pooled_covariance(moments: Moments) -> torch.Tensor:
-    """Return the mean of the classes' covariances, each shrunk by OAS, D×D."""
+def tied_factor(moments: Moments) -> torch.Tensor:
+    """Return the lower Cholesky factor of the mean of the classes' shrunk covariances, D×D.
+
+    Raises:
+        NotApplicable: No class varies.
+    """
     shares = moments.counts.double() / moments.counts.sum()
     pooled = torch.zeros_like(moments.second(0))
     for k, share in enumerate(shares):
         pooled += share * shrunk_covariance(moments, k)
-    return pooled
+    return _cholesky(pooled, f"no class varies; n_samples = {int(moments.counts.sum())}")
 
 
 def _tied(moments: Moments, log_priors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return coefficients and intercepts of Gaussians with one covariance."""
-    count = int(moments.counts.sum())
-    factor = cholesky(pooled_covariance(moments), f"no class varies; n_samples = {count}")
-    coef = torch.cholesky_solve(moments.means.T, factor).T
+    coef = torch.cholesky_solve(moments.means.T, tied_factor(moments)).T
     return coef, -(moments.means * coef).sum(dim=1) / 2 + log_priors
 
 
@@ -172,7 +174,7 @@ class _Quadratic(MomentClassifier):
         self.whitenings_, offsets = [], []
         for k, label in enumerate(moments.classes):
             covariance = self._covariance(moments, k)
-            factor = cholesky(
+            factor = _cholesky(
                 covariance, f"class {label} does not vary; n_samples = {int(counts[k])}"
             )
             unit = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
@@ -253,12 +255,7 @@ class RDA(_Quadratic):
         return covariance
 
 
-def cholesky(matrix: torch.Tensor, otherwise: str) -> torch.Tensor:
-    """Return the lower Cholesky factor of a matrix.
-
-    Raises:
-        NotApplicable: It is not positive definite; `otherwise` says what that means.
-    """
+def _cholesky(matrix: torch.Tensor, otherwise: str) -> torch.Tensor:
     found = torch.linalg.cholesky_ex(matrix)
     if int(found.info):
         raise NotApplicable(otherwise)

@@ -28,16 +28,16 @@ _ON_VALIDATION = "chosen on noisy validation"
 
 def robust_decoders(plain: Iterable[DecoderSpec]) -> list[DecoderSpec]:
     """Return their specifications; `plain` are the decoders that some of them are made of."""
-    graph = _graph_and_cleaning()
-    by_name = {spec.name: spec for spec in [*plain, *graph]}
+    gaussian, graph = _gaussian(), _graph_and_cleaning()
+    by_name = {spec.name: spec for spec in [*plain, *gaussian, *graph]}
     rows = (
         "lda-shrunk>knn-50",
         "lda-shrunk>qda-shrunk",
-        "knn-50>qda-shrunk",
-        "spreading>qda-shrunk",
+        "knn-50>rda-50",
+        "spreading>rda-50",
     )
     return [
-        *_gaussian(),
+        *gaussian,
         *_debiased(),
         *_tuned(),
         *(compose(name, [by_name[part] for part in name.split(">")]) for name in rows),

@@ -38,21 +38,25 @@ class Tuned(Wrapped):
         self.estimator = estimator
         self.grid = grid
 
-    def fit(self, X: Any, y: Any, validation: Any = None, **needs: Any) -> Self:
+    def fit(
+        self, X: Any, y: Any, validation: Any = None, transition: Any = None, neighbors: Any = None
+    ) -> Self:
         """Fit on activations X (N×D) and labels y (N).
 
         Args:
             X: Activations.
             y: Labels.
             validation: Other activations and their labels, to choose parameters on.
-            **needs: What the decoder needs.
+            transition: Passed on to a decoder that takes it.
+            neighbors: Likewise.
         """
+        needs = {"transition": transition, "neighbors": neighbors}
         return self._choose("fit", (X, y), validation, needs)
 
     @available_if(from_moments)  # type: ignore[untyped-decorator]
-    def fit_moments(self, moments: Any, validation: Any = None, **needs: Any) -> Self:
+    def fit_moments(self, moments: Any, validation: Any = None, transition: Any = None) -> Self:
         """Fit on the moments of each class."""
-        return self._choose("fit_moments", (moments,), validation, needs)
+        return self._choose("fit_moments", (moments,), validation, {"transition": transition})
 
     def _choose(self, method: str, data: tuple[Any, ...], validation: Any, needs: Any) -> Self:
         best, best_accuracy, reason = None, -1.0, NotApplicable("the grid is empty")

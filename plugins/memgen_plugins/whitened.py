@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -62,6 +62,11 @@ class WhitenedMASC(MomentClassifier):
         values = (1 - self.shrinkage) * values.clamp(min=0) + self.shrinkage * values.mean()
         used = values > values.max() * torch.finfo(torch.float32).eps
         return (vectors[:, used] / values[used].sqrt()) @ vectors[:, used].T
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True  # subspaces through the origin cannot part blobs
+        return tags
 
     def _scores(self, X: torch.Tensor) -> torch.Tensor:
         """Return ‖U_kᵀ W x‖² of each point and class."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from memgen_bench.compute import as_tensor
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,6 +32,18 @@ class Wrapped(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: igno
     """
 
     estimator: Any
+
+    def _start(
+        self, X: Any, y: Any
+    ) -> tuple[torch.Tensor, npt.NDArray[Any], npt.NDArray[np.int64]]:
+        """Check X and y; return X as a tensor, the classes, and each point's class index."""
+        if isinstance(X, torch.Tensor):
+            y = y.cpu().numpy()
+        else:
+            X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+            check_classification_targets(y)
+        classes, index = np.unique(y, return_inverse=True)
+        return as_tensor(X), classes, index
 
     def _take(self, fitted: Any) -> Self:
         """Take a fitted decoder in."""
