@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -39,6 +39,9 @@ from memgen_plugins.subspace import MASC, VeLPIC
 from memgen_plugins.tuned import Tuned
 from memgen_plugins.weight_edit import WeightEdit
 from memgen_plugins.whitened import WhitenedMASC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -272,7 +275,9 @@ def test_trimming_is_a_step_of_concentration() -> None:
 # losses
 
 
-def minimum(loss: Any, C: float) -> tuple[np.ndarray, np.ndarray]:
+def minimum(
+    loss: Callable[[torch.Tensor], torch.Tensor], C: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Minimise C·Σ loss(log p) + |W|²/2 over features as they come to the estimator."""
     scale = X.std(axis=0)
     Z = (X - X.mean(axis=0)) / np.where(scale > 0, scale, 1)
@@ -293,15 +298,17 @@ def minimum(loss: Any, C: float) -> tuple[np.ndarray, np.ndarray]:
     found = minimize(with_slope, np.zeros(650), jac=True, method="L-BFGS-B", options=options)
     weights = found.x.reshape(10, 65)
     held = (TEST - X.mean(axis=0)) / np.where(scale > 0, scale, 1)
-    return log_softmax(held @ weights[:, :-1].T + weights[:, -1], axis=1), weights
+    log_p: np.ndarray = log_softmax(held @ weights[:, :-1].T + weights[:, -1], axis=1)
+    return log_p
 
 
 def corrected(name: str, log_p: torch.Tensor) -> torch.Tensor:
-    transition = torch.from_numpy(uniform_transition(0.5, 10))
+    transition: torch.Tensor = torch.from_numpy(uniform_transition(0.5, 10))
     if name == "forward":
         given = (log_p.exp() @ transition)[torch.arange(len(Y)), torch.from_numpy(Y)]
         return -given.log().sum()
-    return -(torch.linalg.inv(transition)[torch.from_numpy(Y)] * log_p).sum()
+    weights: torch.Tensor = torch.linalg.inv(transition)[torch.from_numpy(Y)]
+    return -(weights * log_p).sum()
 
 
 @pytest.mark.parametrize(
@@ -309,7 +316,7 @@ def corrected(name: str, log_p: torch.Tensor) -> torch.Tensor:
     [("forward", ForwardLogisticRegression), ("backward", BackwardLogisticRegression)],
 )
 def test_corrected_losses_end_at_their_minimum(name: str, build: Any) -> None:
-    expected, _ = minimum(lambda log_p: corrected(name, log_p), C=1e-2)
+    expected = minimum(lambda log_p: corrected(name, log_p), C=1e-2)
     ours = build(C=1e-2).fit(X, Y, transition=uniform_transition(0.5, 10))
     found = log_softmax(ours.decision_function(TEST), axis=1)
     assert np.mean(found.argmax(axis=1) == expected.argmax(axis=1)) >= 0.99

@@ -35,6 +35,8 @@ def robust_decoders(plain: Iterable[DecoderSpec]) -> list[DecoderSpec]:
         "lda-shrunk>qda-shrunk",
         "knn-50>rda-50",
         "spreading>rda-50",
+        "spreading>spreading",
+        "knn-filter-lda>spreading",
     )
     return [
         *gaussian,
