@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A transition matrix whose condition number is larger is not inverted: noise would be all it gave.
 _SINGULAR = 50.0
+# The fewest points of a class, as a share of N / K.
+_FEWEST = 0.25
 
 
 class DebiasedMoments(Moments):
@@ -25,8 +27,10 @@ class DebiasedMoments(Moments):
 
     With T[t, g] the probability of given label g for true label t, the sums over given classes of
     1, x and x xᵀ are on average Tᵀ times those over true classes, where activations do not depend
-    on which labels were drawn. So they are multiplied by the inverse of Tᵀ; counts are kept at 1
-    at the least, and covariances at their nearest positive semidefinite matrix.
+    on which labels were drawn. So they are multiplied by the inverse of Tᵀ. Where that leaves less
+    than a quarter of N / K points of a class, it gets so many, and the sums over given classes are
+    scaled to the counts that one would then expect; covariances become their nearest positive
+    semidefinite matrix.
 
     Args:
         moments: Under given labels.
@@ -37,11 +41,15 @@ class DebiasedMoments(Moments):
     def __init__(self, moments: Moments, transition: npt.NDArray[np.float64]) -> None:
         self._given, device = moments, moments.means.device
         counts = moments.counts.double()
-        singular = np.linalg.cond(transition) > _SINGULAR
-        inverse = np.eye(len(counts)) if singular else np.linalg.inv(transition.T)
-        self._inverse = torch.from_numpy(inverse).to(device)
+        if np.linalg.cond(transition) > _SINGULAR:
+            transition = np.eye(len(counts))
+        forward = torch.from_numpy(transition.T.copy()).to(device)
+        inverse, count = torch.linalg.inv(forward), float(counts.sum())
+        found = (inverse @ counts).clamp(min=_FEWEST * count / len(counts))
+        self.counts = found * (count / found.sum())
+        self._scale = (forward @ self.counts) / counts
+        self._inverse = inverse * self._scale
         self.classes = moments.classes
-        self.counts = (self._inverse @ counts).clamp(min=1)
         self.means = (self._inverse @ (counts[:, None] * moments.means)) / self.counts[:, None]
         super().__init__(moments.seconds, moments.scratch)
 
@@ -60,8 +68,8 @@ class DebiasedMoments(Moments):
     def _within(self) -> torch.Tensor:
         """Return the scatter of all points, which no noise changes, less that between classes."""
         between = (self.means.T * self.counts) @ self.means
-        for k in range(len(self.classes)):
-            between -= self._given.second(k)
+        for k, scale in enumerate(self._scale):
+            between -= scale * self._given.second(k)
         return _positive(-between)
 
 
@@ -75,8 +83,13 @@ class Debiased(Wrapped):
     """A decoder fitted on class moments from which label noise was taken out.
 
     Fitted with `transition` it is told the noise; without it the noise is taken to be uniform at
-    `rate`, which may be chosen on noisy validation labels. A memorized network's activations of
-    its training points do depend on the labels drawn, which this takes no account of.
+    `rate`, which may be chosen on noisy validation labels.
+
+    A memorized network's activations of its training points do depend on the labels drawn, the
+    more the later the layer: of the scatter within true classes given labels explain nothing in an
+    untrained `mlp` on digits, and at ρ = 0.6 once it memorized 1, 7, 26 and 38 % in fc1, fc2, fc3
+    and the logits. The squared error of class means, as a share of the scatter between classes,
+    falls in fc1 and grows from fc2 on where labels decide more than the noise they bring.
 
     Args:
         estimator: A decoder that can be fitted from moments.
