@@ -275,9 +275,7 @@ def test_trimming_is_a_step_of_concentration() -> None:
 # losses
 
 
-def minimum(
-    loss: Callable[[torch.Tensor], torch.Tensor], C: float
-) -> tuple[np.ndarray, np.ndarray]:
+def minimum(loss: Callable[[torch.Tensor], torch.Tensor], C: float) -> np.ndarray:
     """Minimise C·Σ loss(log p) + |W|²/2 over features as they come to the estimator."""
     scale = X.std(axis=0)
     Z = (X - X.mean(axis=0)) / np.where(scale > 0, scale, 1)

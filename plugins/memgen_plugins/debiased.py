@@ -86,10 +86,12 @@ class Debiased(Wrapped):
     `rate`, which may be chosen on noisy validation labels.
 
     A memorized network's activations of its training points do depend on the labels drawn, the
-    more the later the layer: of the scatter within true classes given labels explain nothing in an
-    untrained `mlp` on digits, and at ρ = 0.6 once it memorized 1, 7, 26 and 38 % in fc1, fc2, fc3
-    and the logits. The squared error of class means, as a share of the scatter between classes,
-    falls in fc1 and grows from fc2 on where labels decide more than the noise they bring.
+    more the later the layer, which this takes no account of. Of an `mlp` on digits (973 points,
+    uniform noise, ρ = 0.6), given labels explain none of the scatter within true classes while it
+    is untrained, and 1, 7, 26 and 38 % of it in fc1, fc2, fc3 and the logits once it memorized.
+    Debiasing takes the squared error of class means, as a share of the scatter between classes,
+    from 0.41 to 0.17 on pixels and from 0.39 to 0.24 in fc1, but from 0.35 to 0.62 in fc2 and
+    from 0.33 to 3.1 in fc3. At ρ = 0.8 so few points are left that it harms in every layer.
 
     Args:
         estimator: A decoder that can be fitted from moments.
