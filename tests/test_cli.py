@@ -16,10 +16,13 @@ import polars as pl
 import pytest
 
 from memgen_bench import cli, read_networks, read_results, store
-from memgen_leaderboard import tables
+from memgen_leaderboard.suite_scores import all_scores
+from memgen_leaderboard.tables import main_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from readings import Bench
 
     PluginWriter = Callable[[str, str], Path]
     CommandLine = Callable[..., "Outcome"]
@@ -136,7 +139,18 @@ def empty_workplace(tmp_path: Path) -> Workplace:
 
 
 @pytest.mark.parametrize(
-    "verb", [[], ["run"], ["leaderboard"], ["list"], ["data"], ["cache"], ["why"], ["results"]]
+    "verb",
+    [
+        [],
+        ["run"],
+        ["leaderboard"],
+        ["compare"],
+        ["list"],
+        ["data"],
+        ["cache"],
+        ["why"],
+        ["results"],
+    ],
 )
 def test_help_answers_without_what_takes_long_to_import(verb: list[str]) -> None:
     done = subprocess.run(
@@ -154,7 +168,7 @@ def test_help_answers_without_what_takes_long_to_import(verb: list[str]) -> None
 def test_no_command_shows_the_help(here: CommandLine) -> None:
     outcome = here()
     assert outcome.code == 2
-    for verb in ("run", "leaderboard", "list", "data"):
+    for verb in ("run", "leaderboard", "compare", "list", "data"):
         assert verb in outcome.out
 
 
@@ -418,11 +432,114 @@ def test_a_suite_has_a_whole_board_though_another_computed_a_part(
     other = SUITE.replace('"tiny"', '"other"').replace('"ncm"', '"ridge"')
     workplace.suite.write_text(other)
     assert here(*workplace.run("--all")).code == 0
-    boards = {board.title.partition(":")[0]: board for board in tables.boards(workplace.results)}
-    board = boards["other v1"]
-    recovery = {row[1]: row[2] for row in board.rows}
+    boards = {scores.title: main_table(scores) for scores in all_scores(workplace.results)}
+    recovery = {row[1]: row[2] for row in boards["other v1"].rows}
     assert recovery.keys() == {"readout", "masc", "ridge"}
     assert "–" not in recovery.values()
+
+
+def test_other_kinds_and_labels_have_boards_of_their_own(
+    workplace: Workplace, here: CommandLine
+) -> None:
+    filters = ["--kind", "memorized", "--kind", "clean", "--labels", "corrupted", "--rate", "0.4"]
+    outcome = here("leaderboard", "--results", str(workplace.results), *filters)
+    assert outcome.code == 0, outcome.err
+    titles = [line.strip() for line in outcome.out.splitlines() if line.startswith("tiny v1")]
+    assert titles == [
+        "tiny v1: digits × mlp, noise uniform, 1 seed",
+        "tiny v1: digits × mlp, noise uniform, 1 seed, clean networks, corrupted labels",
+    ]
+
+
+@pytest.fixture
+def wide_results(bench: Bench, tmp_path: Path) -> str:
+    for model in ("mlp", "cnn"):
+        for dataset in ("digits", "usps"):
+            own = {"model": model, "dataset": dataset, "network_id": f"{model} {dataset}"}
+            for rate in (0.2, 0.6):
+                bench.decode({"fc1": (0.5, 0.6)}, rate=rate, **own)
+    bench.decode({"fc1": (0.5, 0.7)}, labels="true").decode({"fc1": (0.5, 0.7)}, kind="clean")
+    return str(bench.stored(tmp_path / "wide"))
+
+
+@pytest.mark.parametrize(
+    ("option", "kept", "title", "networks"),
+    [
+        ("--rate", "0.2", "digits, usps × cnn, mlp, noise uniform, 1 seed", 4),
+        ("--dataset", "usps", "usps × cnn, mlp, noise uniform, 1 seed", 4),
+        ("--model", "cnn", "digits, usps × cnn, noise uniform, 1 seed", 4),
+        ("--labels", "true", "digits × mlp, noise uniform, 1 seed, memorized networks", 1),
+        ("--kind", "clean", "digits × mlp, noise uniform, 1 seed, clean networks", 1),
+    ],
+)
+def test_each_filter_keeps_what_it_names(
+    option: str, kept: str, title: str, networks: int, wide_results: str, here: CommandLine
+) -> None:
+    outcome = here("leaderboard", "--results", wide_results, option, kept)
+    assert outcome.code == 0, outcome.err
+    assert f"toy v1: {title}" in outcome.out
+    (masc, by_rate) = [line.split() for line in outcome.out.splitlines() if " masc " in f" {line}"]
+    assert masc[-1] == f"{networks}/{networks}"
+    assert len(by_rate) == (3 if option in ("--dataset", "--model") else 2)
+
+
+@pytest.mark.parametrize(
+    ("option", "there"),
+    [
+        ("--rate", "0.2, 0.4, 0.6"),
+        ("--dataset", "digits, usps"),
+        ("--model", "cnn, mlp"),
+        ("--labels", "corrupted, true"),
+        ("--kind", "clean, memorized"),
+    ],
+)
+def test_a_filter_that_keeps_nothing_says_what_there_is(
+    option: str, there: str, wide_results: str, here: CommandLine
+) -> None:
+    value = "0.3" if option == "--rate" else "vit"
+    outcome = here("leaderboard", "--results", wide_results, option, value)
+    says = f"memgen-bench: error: no {option[2:]} {value} in the results; there are {there}"
+    assert (outcome.code, outcome.err.strip()) == (2, says)
+
+
+def test_filters_that_keep_nothing_together_say_of_what(
+    wide_results: str, here: CommandLine
+) -> None:
+    filters = ["--labels", "true", "--kind", "clean", "--model", "cnn"]
+    outcome = here("leaderboard", "--results", wide_results, *filters)
+    assert outcome.code == 1
+    assert "nothing to score of clean networks on true labels" in outcome.err
+
+
+def test_several_files_are_updated_and_checked_together(
+    workplace: Workplace, here: CommandLine
+) -> None:
+    files = [workplace.folder / name for name in ("README.md", "board.md")]
+    for file, part in zip(files, ("leaderboard", "report"), strict=True):
+        file.write_text(f"<!-- {part}:begin -->\n<!-- {part}:end -->\n")
+    updates = [option for file in files for option in ("--update", str(file))]
+    command = ["leaderboard", "--results", str(workplace.results), *updates]
+    assert here(*command).code == 0
+    assert "The best decoder is" in files[1].read_text()
+    files[1].write_text(files[1].read_text().replace("The best", "The worst"))
+    outcome = here(*command, "--check")
+    assert outcome.code == 1
+    assert f"{files[0]} is up to date" in outcome.out
+    assert f"{files[1]} is stale" in outcome.out
+
+
+def test_own_numbers_are_put_beside_published_ones(
+    bench: Bench, here: CommandLine, tmp_path: Path
+) -> None:
+    own = {"model": "paper-cnn", "dataset": "fashion-mnist", "rate": 0.8}
+    bench.decode({"fc1": (0.5, 0.7)}, **own).decode({"fc1": (0.5, 0.6)}, **own, decoder="mine")
+    results = bench.readout(0.3, **own).stored(tmp_path / "results")
+    outcome = here("compare", "--results", str(results), "--against", "published")
+    assert outcome.code == 0, outcome.err
+    (masc,) = [line.split() for line in outcome.out.splitlines() if " masc " in line]
+    assert masc[:4] == ["paper-cnn", "fashion-mnist", "0.8", "masc"]
+    assert "-4.9" in masc
+    assert "mine" not in outcome.out
 
 
 # list and data
@@ -627,6 +744,8 @@ def write(path: Path, text: str) -> str:
         (["list", "--plugin", "broken.py"], 1, "RuntimeError: out of cheese; mend the file"),
         (["leaderboard", "--results", "nowhere"], 1, "nowhere: no such results folder"),
         (["leaderboard", "--results", "."], 1, "nothing to score"),
+        (["compare", "--results", "."], 1, "nothing that was published, too"),
+        (["compare", "--against", "rumours"], 2, "'rumours' is not one of 'published'"),
         (["leaderboard", "--check"], 2, "--check needs --update FILE"),
         (["results", "verify", "nowhere"], 1, "nowhere: no such results folder"),
         (["results", "compact", "nowhere"], 1, "nowhere: no such results folder"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 import typer.main
@@ -13,12 +16,23 @@ import typer.main
 import memgen_bench
 from memgen_bench import hookspecs
 from memgen_bench.cli import app
-from memgen_leaderboard import tables
+from memgen_bench.scaffold import TEMPLATES
+from memgen_bench.specs import Need
+from memgen_bench.testing.examination import checks_of, examine
+from memgen_bench.testing.subjects import NOUNS, find_subjects
+from memgen_leaderboard.markdown import update
+from memgen_leaderboard.report import PARTS
+from memgen_leaderboard.suite_scores import all_scores
+
+if TYPE_CHECKING:
+    from memgen_bench.testing.check import Verdict
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PLUGINS = (ROOT / "plugins" / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+ENGINE = PLUGINS.partition("<!-- engine:begin -->\n```python\n")[2].partition("```")[0]
+TEMPLATE = TEMPLATES / "shared" / ".github" / "workflows" / "test.yml"
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
 
 
@@ -36,6 +50,73 @@ def test_every_hook_has_a_real_user() -> None:
     assert [name for name in HOOKS if f"def {name}(" not in sources] == []
 
 
+def test_every_hook_has_a_test() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    assert [name for name in HOOKS if f"def {name}(" not in sources + ENGINE] == []
+
+
+def test_the_engine_example_runs_a_suite(tmp_path: Path) -> None:
+    file = tmp_path / "my_pool.py"
+    names = "from concurrent.futures import Future, ThreadPoolExecutor as Executor\n"
+    file.write_text(names + ENGINE)
+    summary = memgen_bench.run(
+        "smoke",
+        kinds=["untrained"],
+        decoders=["ncm"],
+        engine="my-pool",
+        plugins=[file],
+        results=tmp_path / "results",
+        cache_dir=tmp_path / "cache",
+        jobs=1,
+    )
+    assert summary.ok == summary.planned > 0
+
+
+def test_every_need_is_documented() -> None:
+    assert [need for need in get_args(Need) if f"| `{need}` | " not in PLUGINS] == []
+
+
+def test_the_decoder_in_20_lines_keeps_the_contract(tmp_path: Path) -> None:
+    example = PLUGINS.partition("<!-- decoder:begin -->\n```python\n")[2].partition("```")[0]
+    assert len(example.splitlines()) <= 20
+    file = tmp_path / "my_decoder.py"
+    file.write_text(example)
+    registry = memgen_bench.load_registry([file])
+    (subject,) = find_subjects(registry, [str(file)], (str(file),), tmp_path)
+    verdicts: list[Verdict] = []
+    examine(subject, {}, verdicts.append)
+    assert [v for v in verdicts if v.status == "failed"] == []
+    assert subject.name == "nearest-median"
+
+
+def test_the_tables_of_checks_are_those_that_are_made() -> None:
+    tables = []
+    for noun in NOUNS:
+        rows = [f"| {noun} | |", "|---|---|"]
+        rows += [f"| `{check.name}` | {check.demand} |" for check in checks_of(noun)]
+        tables.append("\n".join(rows))
+    shown = PLUGINS.partition("<!-- checks:begin -->\n")[2].partition("\n<!-- checks:end")[0]
+    assert shown == "\n\n".join(tables)
+
+
+@pytest.mark.parametrize(
+    "workflow", [*sorted(ROOT.glob("plugins/examples/*/.github/workflows/*.yml")), TEMPLATE]
+)
+def test_workflows_are_what_github_reads(workflow: Path) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema"]
+    done = subprocess.run(
+        [*command, "vendor.github-workflows", str(workflow)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_workflow_that_github_would_refuse_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "test.yml"
+    file.write_text(TEMPLATE.read_text().replace("runs-on:", "run-on:"))
+    with pytest.raises(AssertionError, match="run-on"):
+        test_workflows_are_what_github_reads(file)
+
+
 def test_the_table_of_decoders_is_the_registry() -> None:
     rows = ["| decoder | what it does | estimator | source |", "|---|---|---|---|"]
     for name, spec in memgen_bench.load_registry().decoders.items():
@@ -46,10 +127,26 @@ def test_the_table_of_decoders_is_the_registry() -> None:
     assert shown == expected
 
 
-def test_the_table_in_the_readme_comes_from_the_committed_results() -> None:
-    boards = tables.boards(ROOT / "leaderboard" / "results" / "core")
-    content = "\n\n".join(tables.markdown(board) for board in boards)
-    assert tables.update(ROOT / "README.md", content, check=True)
+@pytest.mark.parametrize("file", ["README.md", "leaderboard/README.md"])
+def test_what_readmes_say_of_results_comes_from_those_committed(file: str) -> None:
+    found = all_scores(ROOT / "leaderboard" / "results")
+    parts = {name: partial(make, found) for name, make in PARTS.items()}
+    assert update(ROOT / file, parts, check=True)
+
+
+def test_the_notebook_example_of_the_leaderboard_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "leaderboard" / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(example, "leaderboard/README.md", "exec"), names)
+    assert names["scores"].board.height > 1
+
+
+def test_every_module_of_the_leaderboard_has_its_line_in_its_readme() -> None:
+    text = (ROOT / "leaderboard" / "README.md").read_text()
+    modules = {path.stem for path in (ROOT / "leaderboard" / "memgen_leaderboard").glob("*.py")}
+    assert [name for name in sorted(modules - {"__init__"}) if f"`{name}`" not in text] == []
 
 
 def test_every_command_in_the_readme_exists() -> None:

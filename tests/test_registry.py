@@ -274,3 +274,10 @@ def test_an_interrupt_during_import_is_no_broken_plugin(plugin_file: PluginWrite
     path = plugin_file("slow", "raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
         load_registry([path])
+
+
+def test_a_file_that_is_installed_already_is_not_loaded_twice(install_plugin: PluginWriter) -> None:
+    module = install_plugin("mine", offering("[decoder('nice')]"))
+    registry = load_registry([module])
+    assert registry.decoders.plugin("nice").distribution == "mine-dist"
+    assert registry.problems == []

@@ -1,63 +1,176 @@
-"""Boards as tables: what is in them, what is said beside them, and how they get into files."""
+"""Boards as tables of text: what is in them, and what is said beside them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from memgen_bench import store
-from memgen_bench.errors import StoreError
 from memgen_leaderboard import tables
-from readings import FLAT, Bench, planned
+from memgen_leaderboard.notes import board_notes, in_short
+from memgen_leaderboard.suite_scores import View, all_scores
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from memgen_leaderboard.suite_scores import Scores
+    from memgen_leaderboard.text import Table
+    from readings import Bench
+
+UNTRAINED = {"kind": "untrained", "memorized": None, "order_seed": None}
+
+
+def scores_of(bench: Bench, folder: Path, **view: Any) -> Scores:
+    (found,) = all_scores(bench.stored(folder), [View(**view)])
+    return found
+
+
+def rows_of(table: Table, by: str = "decoder") -> dict[str, dict[str, str]]:
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    return {row[by]: row for row in rows}
+
+
+# the board
+
 
 def test_a_board_shows_readout_and_decoders(bench: Bench, tmp_path: Path) -> None:
-    bench.cell(0.65, 0.4, 0.9).cell(0.1, 0.1, 0.9, rate=1.0, rankable=False)
-    (board,) = tables.boards(bench.stored(tmp_path))
-    assert board.title == "toy v1: digits × mlp, noise uniform, 1 seeds"
-    rows = [dict(zip(board.columns, row, strict=True)) for row in board.rows]
-    assert [row["decoder"] for row in rows] == ["readout", "masc"]
-    readout, masc = rows
-    assert (readout["recovery"], readout["accuracy"], readout["ρ 1"]) == ("0.0", "40.0", "10.0")
-    assert (masc["#"], masc["recovery"], masc["accuracy"]) == ("1", "50.0", "65.0")
-    assert (masc["ρ 0.4"], masc["ρ 1"], masc["vs untrained"]) == ("65.0", "10.0", "–")
+    bench.cell(0.65, 0.4, 0.9).decode({"fc1": (0.5, 0.25)}, **UNTRAINED)
+    table = tables.main_table(scores_of(bench, tmp_path))
+    assert table.title == "toy v1: digits × mlp, noise uniform, 1 seed"
+    rows = rows_of(table)
+    assert list(rows) == ["readout", "masc"]
+    assert (rows["readout"]["recovery"], rows["readout"]["accuracy"]) == ("0.0", "40.0")
+    masc = rows["masc"]
+    assert (masc["rank"], masc["accuracy"], masc["ok"]) == ("1", "65.0", "1/1")
+    assert masc["recovery"].startswith("50.0 ± ")
+    assert masc["vs untrained"].startswith("+40.0 ± ")
+    assert (masc["vs pixels"], masc["clean net"]) == ("–", "–")
 
 
-def test_a_suite_has_its_own_board(bench: Bench, tmp_path: Path) -> None:
-    bench.cell(0.65, 0.4, 0.9)
-    shared = list(bench.rows)
-    bench.cell(0.55, 0.4, 0.9, decoder="ncm")
-    bench.stored(tmp_path)
-    planned(shared, tmp_path, suite="other")
-    boards = {board.title.partition(":")[0]: board for board in tables.boards(tmp_path)}
-    decoders = {suite: [row[1] for row in board.rows] for suite, board in boards.items()}
-    assert decoders == {"other v1": ["readout", "masc"], "toy v1": ["readout", "masc", "ncm"]}
+def test_decoders_that_cannot_be_told_apart_have_a_range_of_ranks(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.6, 0.4, 0.8).decode({"fc1": (0.5, 0.605)}, decoder="hardly")
+    bench.decode({"fc1": (0.5, 0.8)}, decoder="told", told_noise=True)
+    rows = rows_of(tables.main_table(scores_of(bench, tmp_path)))
+    ranks = {name: row["rank"] for name, row in rows.items()}
+    assert ranks == {"readout": "", "hardly": "1–2", "masc": "1–2", "told": "–"}
 
 
-def test_versions_of_a_suite_have_boards_of_their_own(bench: Bench, tmp_path: Path) -> None:
-    bench.cell(0.65, 0.4, 0.9)
-    bench.stored(tmp_path)
-    planned(bench.rows, tmp_path, version=2)
-    titles = [board.title.partition(":")[0] for board in tables.boards(tmp_path)]
-    assert titles == ["toy v1", "toy v2"]
+def test_accuracies_by_rate_include_those_that_are_not_ranked(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9).cell(0.1, 0.12, 0.9, rate=1.0, rankable=False)
+    table = tables.rates_table(scores_of(bench, tmp_path))
+    assert table.columns == ("decoder", "ρ 0.4", "ρ 1")
+    assert table.rows == (("readout", "40.0", "12.0"), ("masc", "65.0", "10.0"))
 
 
-def test_what_no_plan_names_is_on_no_board(bench: Bench, tmp_path: Path) -> None:
-    bench.cell(0.65, 0.4, 0.9)
-    store.write_part(tmp_path, "readings", "net", store.table("readings", bench.rows))
-    with pytest.raises(StoreError, match="lacks plans/"):
-        tables.boards(tmp_path)
+def test_several_noises_stand_at_their_rates(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9).cell(0.6, 0.4, 0.9, noise="flip")
+    table = tables.rates_table(scores_of(bench, tmp_path))
+    assert table.columns == ("decoder", "flip ρ 0.4", "uniform ρ 0.4")
 
 
-def test_what_is_planned_and_not_done_is_no_obstacle(bench: Bench, tmp_path: Path) -> None:
-    bench.cell(0.65, 0.4, 0.9)
-    bench.stored(tmp_path)
-    planned([*bench.rows, {"key": "not done yet"}], tmp_path, suite="later")
-    assert len(tables.boards(tmp_path)) == 2
+def test_recovery_is_shown_by_model_and_data_set(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.8).cell(0.7, 0.4, 0.8, model="cnn")
+    table = tables.blocks_table(scores_of(bench, tmp_path))
+    assert table.columns == ("decoder", "cnn on digits", "mlp on digits")
+    ((name, cnn, mlp),) = table.rows
+    assert (name, cnn.split()[0], mlp.split()[0]) == ("masc", "75.0", "50.0")
+
+
+def test_a_mean_over_fewer_networks_than_others_says_so(bench: Bench, tmp_path: Path) -> None:
+    for seed in range(2):
+        bench.cell(0.65, 0.4 + seed / 10, 0.9, seed=seed)
+    bench.decode({"fc1": (0.5, 0.5)}, decoder="rare").decode({"fc1": (0.5, 0.5)}, decoder="a")
+    scores = scores_of(bench, tmp_path)
+    rows = tables.rates_table(scores).rows
+    assert rows[0] == ("readout", "45.0")
+    assert set(rows[1:]) == {("masc", "65.0"), ("rare", "50.0 (1/2)"), ("a", "50.0 (1/2)")}
+    blocks = {row[0]: row[1] for row in tables.blocks_table(scores).rows}
+    assert blocks["rare"].endswith(" (1/2)")
+    assert not blocks["masc"].endswith(")")
+
+
+def test_controls_have_their_own_best_decoder(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.8).decode({"input": (0.5, 0.5)})
+    bench.decode({"fc1": (0.5, 0.5), "input": (0.5, 0.7)}, decoder="ncm")
+    table = tables.controls_table(scores_of(bench, tmp_path))
+    assert table.rows == (
+        ("memorized networks", "masc", "60.0", "50.0"),
+        ("raw pixels", "ncm", "70.0", "75.0"),
+    )
+
+
+def test_a_rate_that_hides_the_label_has_no_board(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.1, 0.12, 0.9, rate=1.0, rankable=False)
+    scores = scores_of(bench, tmp_path)
+    assert list(rows_of(tables.main_table(scores))) == ["readout"]
+    (note,) = board_notes(scores)
+    assert "nothing can be ranked" in note
+    assert tables.rates_table(scores).rows == (("readout", "12.0"), ("masc", "10.0"))
+
+
+def test_oracle_and_true_labels_are_shown(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.8).decode({"fc2": (0.1, 0.7)})
+    bench.decode({"fc1": (0.5, 0.95)}, labels="true")
+    table = tables.unranked_table(scores_of(bench, tmp_path))
+    assert table.rows == (("masc", "60.0", "70.0", "95.0"),)
+
+
+def test_mean_ranks_need_four_blocks(bench: Bench, tmp_path: Path) -> None:
+    def decode(model: str) -> None:
+        bench.cell(0.6, 0.4, 0.8, model=model)
+        for place in range(2):
+            bench.decode({"fc1": (0.5, 0.7 + place / 10)}, model=model, decoder=f"d{place}")
+
+    for model in "abc":
+        decode(model)
+    assert tables.mean_ranks_table(scores_of(bench, tmp_path / "three")) is None
+    decode("d")
+    table = tables.mean_ranks_table(scores_of(bench, tmp_path / "four"))
+    assert table is not None
+    assert table.rows == (("d1", "1.00"), ("d0", "2.00"), ("masc", "3.00"))
+    assert "Over 4 (model, data set) blocks" in table.notes[0]
+
+
+# published references
+
+
+def test_published_numbers_are_marked_rows_of_a_board_of_their_pair(
+    bench: Bench, tmp_path: Path
+) -> None:
+    own = {"model": "paper-cnn", "dataset": "fashion-mnist"}
+    bench.decode({"fc1": (0.5, 0.7)}, rate=0.8, **own).readout(0.3, rate=0.8, **own)
+    bench.clean_readout(0.9, **own)
+    scores = scores_of(bench, tmp_path)
+    rows = rows_of(tables.main_table(scores))
+    row = rows["lda (published)"]
+    assert (row["rank"], row["accuracy"], row["oracle"]) == ("", "", "80.9")
+    assert float(row["recovery"]) == pytest.approx(100 * (0.809 - 0.256) / (0.910 - 0.256), abs=0.2)
+    assert "masc" in rows
+    assert any("never ranked: leaderboard/published" in n for n in tables.main_table(scores).notes)
+    comparison = tables.comparison_table(scores)
+    masc = rows_of(comparison)["masc"]
+    assert (masc["own"], masc["inside"]) == ("70.0 (70.0–70.0)", "–")
+    assert masc["published"] == "74.9 (74.5–75.5)"
+    readouts = [row for row in comparison.rows if row[3] == "readout"]
+    assert [row[6] for row in readouts] == ["91.0", "25.6"]  # printed means
+
+
+def test_published_numbers_stay_away_from_means_over_other_pairs(
+    bench: Bench, tmp_path: Path
+) -> None:
+    own = {"model": "paper-cnn", "dataset": "fashion-mnist"}
+    bench.decode({"fc1": (0.5, 0.7)}, rate=0.8, **own).readout(0.3, rate=0.8, **own)
+    bench.clean_readout(0.9, **own).cell(0.6, 0.4, 0.8, rate=0.8)
+    scores = scores_of(bench, tmp_path)
+    assert list(rows_of(tables.main_table(scores))) == ["readout", "masc"]
+    blocks = rows_of(tables.blocks_table(scores))
+    assert blocks["lda (published)"]["mlp on digits"] == "–"
+    assert blocks["lda (published)"]["paper-cnn on fashion-mnist"] == "84.6"
+
+
+# notes
 
 
 def test_a_board_says_what_it_leaves_out(bench: Bench, tmp_path: Path) -> None:
@@ -65,70 +178,77 @@ def test_a_board_says_what_it_leaves_out(bench: Bench, tmp_path: Path) -> None:
         bench.cell(0.65, 0.4, 0.9, seed=seed)
     bench.decode({"fc1": (0.5, 0.5)}, decoder="rare")
     bench.decode({"fc1": (None, None)}, decoder="rare", seed=1, status="failed")
+    bench.decode({"fc1": (0.5, 0.5)}, decoder="told", told_noise=True)
     bench.cell(0.65, 0.4, 0.9, seed=2, memorized=False)
-    (board,) = tables.boards(bench.stored(tmp_path))
-    notes = " ".join(board.notes)
-    assert "1 readings failed." in notes
-    assert "1 networks did not memorize and are left out." in notes
-    assert "Not ranked, too few readings: rare." in notes
+    notes = " ".join(board_notes(scores_of(bench, tmp_path)))
+    for said in (
+        "1 readings failed.",
+        "1 networks did not memorize and are left out.",
+        "Not ranked, too few networks: rare, told.",
+        "Not ranked, as they are told the noise: told.",
+        "over the test images alone",
+        "say nothing of other seeds",
+    ):
+        assert said in notes
+    assert "not run" not in notes
 
 
-def test_a_board_says_how_the_layer_was_chosen(bench: Bench, tmp_path: Path) -> None:
-    bench.decode({"fc1": (None, 0.5)}, validation_count=0).readout(0.3)
-    (board,) = tables.boards(bench.stored(tmp_path))
-    assert any("No validation part" in note for note in board.notes)
-
-
-def test_results_without_a_memorized_network_have_no_board(bench: Bench, tmp_path: Path) -> None:
-    bench.decode(FLAT, kind="untrained", memorized=None)
-    assert tables.boards(bench.stored(tmp_path)) == []
-
-
-def test_markdown_escapes_hostile_names() -> None:
-    hostile = "<script>alert(1)</script> | [x](y) *b* `c` _d_ \\"
-    board = tables.Board(
-        title=hostile, columns=("#", "decoder"), rows=(("1", hostile),), notes=(hostile,)
-    )
-    text = tables.markdown(board)
-    assert "<script>" not in text.replace("\\<", "")
-    row = text.splitlines()[4]
-    bare = row.replace("\\\\", "").replace("\\|", "")
-    assert bare.count("|") == 3  # two cells
-    for character in "<>[]*`_":
-        assert character not in bare.replace(f"\\{character}", "")
-
-
-def marked(content: str) -> str:
-    return f"# Title\n{tables.BEGIN}\n{content}\n{tables.END}\nThe end.\n"
-
-
-def test_update_replaces_what_is_between_the_marks(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text(marked("old"))
-    assert tables.update(path, "new", check=False) is False
-    assert path.read_text() == marked("new")
-    assert tables.update(path, "new", check=False) is True
-
-
-def test_update_with_check_leaves_the_file_alone(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text(marked("old"))
-    assert tables.update(path, "new", check=True) is False
-    assert path.read_text() == marked("old")
-    assert tables.update(path, "old", check=True) is True
+def test_a_board_says_over_how_many_seeds_it_is(bench: Bench, tmp_path: Path) -> None:
+    for seed in range(3):
+        bench.cell(0.65, 0.4, 0.9, seed=seed)
+    notes = " ".join(board_notes(scores_of(bench, tmp_path)))
+    assert "over 3 seeds and the test images" in notes
+    assert "say nothing of other seeds" not in notes
 
 
 @pytest.mark.parametrize(
-    "text", ["", f"{tables.BEGIN}\n", f"{tables.END}\n", f"{tables.END}\n{tables.BEGIN}\n"]
+    ("validation", "count", "says"),
+    [(0.5, 100, "noisy validation labels (100 points)"), (None, 0, "No validation part")],
 )
-def test_update_needs_both_marks(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text(text)
-    with pytest.raises(StoreError, match=r"README\.md: needs the marks"):
-        tables.update(path, "new", check=False)
-    assert path.read_text() == text
+def test_a_board_says_how_the_layer_was_chosen(
+    validation: float | None, count: int, says: str, bench: Bench, tmp_path: Path
+) -> None:
+    bench.decode({"fc1": (validation, 0.5)}, validation_count=count).readout(0.3)
+    assert says in " ".join(board_notes(scores_of(bench, tmp_path)))
 
 
-def test_update_of_a_file_that_is_not_there_is_an_error_for_the_user(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"README\.md"):
-        tables.update(tmp_path / "README.md", "new", check=False)
+def test_other_kinds_and_labels_are_shown_without_ranks(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.8).decode({"fc1": (0.5, 0.9)}, labels="true")
+    scores = scores_of(bench, tmp_path, labels="true")
+    table = tables.main_table(scores, board_notes(scores))
+    assert table.title.endswith("memorized networks, true labels")
+    assert (rows_of(table)["masc"]["rank"], rows_of(table)["masc"]["accuracy"]) == ("–", "90.0")
+    assert "Only memorized networks are ranked" in " ".join(table.notes)
+    assert in_short(scores) == ["Nothing is ranked here."]
+
+
+# in short
+
+
+def test_in_short_names_the_best_its_lead_and_its_controls(bench: Bench, tmp_path: Path) -> None:
+    for seed in range(3):
+        bench.cell(0.6, 0.4, 0.8, seed=seed).decode({"input": (0.5, 0.65)}, seed=seed)
+        bench.decode({"fc1": (0.5, 0.605)}, decoder="hardly", seed=seed)
+        bench.decode({"fc1": (0.5, 0.4), "input": (0.5, 0.7)}, decoder="worse", seed=seed)
+        bench.decode({"fc1": (0.5, 0.4)}, **UNTRAINED, seed=seed)
+        bench.decode({"fc1": (0.5, 0.4)}, **UNTRAINED, seed=seed, decoder="hardly")
+    text = " ".join(in_short(scores_of(bench, tmp_path)))
+    for said in (
+        "The best decoder is hardly: it recovers 51.2 ± ",
+        "It cannot be told apart from masc.",
+        "The first that it surely beats is worse, by 51.2 ± ",
+        "over 3 seeds and the test images",
+        "On the untrained network the same decoder has 40.0 %, worth a recovery of 0.0 %: ",
+        "+20.5 ± ",
+        "surely more.",
+        "The most that any decoder gets is 60.5 % out of memorized networks (hardly), ",
+        "40.0 % out of untrained networks (hardly), 70.0 % out of raw pixels (worse).",
+    ):
+        assert said in text
+    assert "On raw pixels" not in text  # `hardly` was not fitted on them
+
+
+def test_in_short_says_when_nobody_is_close(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.7, 0.4, 0.8).decode({"fc1": (0.5, 0.5)}, decoder="worse")
+    text = " ".join(in_short(scores_of(bench, tmp_path)))
+    assert "It surely beats all others; next is worse, by 50.0 ± " in text

@@ -138,7 +138,7 @@ def test_other_kinds_and_labels_are_views_of_their_own(bench: Bench) -> None:
     assert view("memorized", "corrupted") == ("fc1", 0.6, 0.2, 0.5, 0.3, 0.95)
     assert view("memorized", "true") == ("fc2", 0.9, 0.4, 0.45, 0.3, 0.95)
     assert view("clean", "corrupted") == ("fc3", 0.7, None, 0.5, 0.95, 0.95)
-    assert view("untrained", "corrupted") == ("fc3", 0.5, None, 0.5, 0.1, None)
+    assert view("untrained", "corrupted") == ("fc3", 0.5, None, None, 0.1, None)
 
 
 def test_bits_stand_beside_their_accuracies(bench: Bench) -> None:

@@ -28,6 +28,7 @@ from memgen_bench.specs import (
 )
 
 if TYPE_CHECKING:
+    from memgen_bench.gate.trial import try_decoder
     from memgen_bench.runner import Summary, run
     from memgen_bench.store import read_networks, read_results
 
@@ -58,6 +59,7 @@ __all__ = [
     "read_networks",
     "read_results",
     "run",
+    "try_decoder",
 ]
 
 # What needs pyarrow or torch is imported when it is first asked for.
@@ -66,6 +68,7 @@ _LAZY = {
     "run": "memgen_bench.runner",
     "read_networks": "memgen_bench.store",
     "read_results": "memgen_bench.store",
+    "try_decoder": "memgen_bench.gate.trial",
 }
 
 

@@ -89,5 +89,11 @@ class DamagedError(MemgenError):
     """A file of the cache is not what was written; it is set aside and made anew."""
 
 
+class FixtureError(MemgenError):
+    """A fixture or a baseline is not there or unusable: what is to be measured cannot be."""
+
+    exit_code = 2
+
+
 class NotApplicable(ValueError):  # noqa: N818 - a decoder's answer, not a fault
     """Raised by a decoder that has no meaning on the data at hand; its reading is `skipped`."""

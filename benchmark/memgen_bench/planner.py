@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
@@ -51,11 +53,24 @@ def make_plan(
     """
     planner = _Planner(suite, registry, find_layers, device_type, slow)
     networks: dict[str, PlannedNetwork] = {}
-    for pair in suite.combinations():
-        if pair.dataset in data:
-            for network in planner.networks(pair, data[pair.dataset]):
-                networks.setdefault(network.network_id, network)
+    with _no_garbage():
+        for pair in suite.combinations():
+            if pair.dataset in data:
+                for network in planner.networks(pair, data[pair.dataset]):
+                    networks.setdefault(network.network_id, network)
     return Plan(suite=suite, networks=tuple(networks.values()), skipped=dict(skipped or {}))
+
+
+@contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Keep Python from looking for garbage where all stays: a third of a large plan's time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 class _Planner:

@@ -135,6 +135,14 @@ class Catalogue(Mapping[str, S], Generic[S]):
                 return self._plugins[prefix]
         raise KeyError(self._unknown(name))
 
+    def add(self, item: S | Family[S], plugin: Plugin) -> None:
+        """Take a specification or a family from a plugin; its name must be free."""
+        if isinstance(item, Family):
+            self.families[item.prefix] = item
+        else:
+            self._specs[item.name] = item
+        self._plugins[_key(item)] = plugin
+
     def _resolve(self, family: Family[S], name: str) -> S:
         try:
             return family.resolve(name)
@@ -196,7 +204,8 @@ def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
     """Load every installed plugin (entry-point group `memgen_bench`) and the files named.
 
     Args:
-        plugin_files: Python files with hook implementations that are not installed.
+        plugin_files: Python files with hook implementations that are not installed; one that is
+            loaded already is left alone.
 
     Returns:
         The registry. A broken *installed* plugin is listed in `problems`; the others still load.
@@ -211,8 +220,9 @@ def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
             _register(registry, manager, _import_entry_point(entry_point), plugin)
         except _Broken as broken:
             registry.add_problem(Problem(plugin, str(broken), broken.names))
-    for file in plugin_files:
-        path = Path(file)
+    for path in map(Path, plugin_files):
+        if any(path.resolve() == Path(plugin.file).resolve() for plugin in registry.plugins):
+            continue  # it is installed, too
         plugin = Plugin(name=path.stem, distribution="file", version="-", file=str(path))
         try:
             _register(registry, manager, _import_file(path), plugin)
@@ -311,12 +321,7 @@ def _register(
         _forget(manager, unique)
         raise
     for noun, item in offered:
-        catalogue = registry.catalogue(noun)
-        if isinstance(item, Family):
-            catalogue.families[item.prefix] = item
-        else:
-            catalogue._specs[item.name] = item
-        catalogue._plugins[_key(item)] = plugin
+        registry.catalogue(noun).add(item, plugin)
     registry.plugins.append(plugin)
 
 

@@ -200,6 +200,8 @@ class DecoderSpec(Spec):
             (a `Neighbors` search among X whose results decoders share; scope `layer` only).
             `test` stands for what scope `training` may have been told by the test labels.
         slow: Left out of a suite's default run; `--slow` takes it in.
+        stochastic: Predictions depend on the seed or on the order of points; `memgen-bench check`
+            then compares accuracies, on average, instead of predictions.
     """
 
     build: Callable[[], Decoder]
@@ -207,6 +209,7 @@ class DecoderSpec(Spec):
     arrays: Literal["numpy", "torch"] = "numpy"
     needs: tuple[Need, ...] = ()
     slow: bool = False
+    stochastic: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,7 @@ def _run(network: PlannedNetwork, keys: frozenset[str], setting: Setting, report
         raise TrainingError(network.fault)
     materials = Materials(network, setting.plugin_files, setting.data_dir)
     device = find_device(setting.device)
-    trained = _train_or_load(network, materials, device, setting, report)
+    trained = train_or_load(network, materials, device, setting, report)
     report(Row("networks", _network_row(network, materials, trained, device)))
     readings = [reading for reading in network.readings if reading.key in keys]
     reader = Reader(network, materials, trained.module, device, setting.memory, trained.record)
@@ -73,27 +73,29 @@ def _said(error: BaseException) -> BaseException | str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Trained:
+class Trained:
+    """A network, how its training went, and whether that was an earlier run's."""
+
     module: nn.Module
     record: TrainingRecord
     from_cache: bool = False
 
 
-def _train_or_load(
+def train_or_load(
     network: PlannedNetwork,
     materials: Materials,
     device: torch.device,
     setting: Setting,
     report: Report,
-) -> _Trained:
+) -> Trained:
     """Return the network: untrained, from the cache, or trained now and cached."""
     spec = materials.registry.models.find(network.model)
     module = initial_module(spec, network.data.task, network.init_seed).to(device)
     if network.kind == "untrained":
-        return _Trained(module=module, record=TrainingRecord())
+        return Trained(module=module, record=TrainingRecord())
     cache = NetworkCache(setting.network_dir, setting.shared_caches)
     if not setting.fresh and (record := cache.load(network.network_id, module)):
-        return _Trained(module=module, record=record, from_cache=True)
+        return Trained(module=module, record=record, from_cache=True)
     checkpoint = Checkpoint(cache.folder, network, setting.checkpoint_minutes)
     record = _train(network, materials, module, device, checkpoint, report)
     try:
@@ -101,7 +103,7 @@ def _train_or_load(
         checkpoint.remove()
     except MemgenError as error:  # its readings are worth having all the same
         warnings.warn(f"{network.label} is not cached: {error}", stacklevel=2)
-    return _Trained(module=module, record=record)
+    return Trained(module=module, record=record)
 
 
 def _train(
@@ -149,7 +151,7 @@ class _Throttle:
 def _row(
     network: PlannedNetwork,
     materials: Materials,
-    trained: _Trained,
+    trained: Trained,
     reading: Reading,
     outcome: Outcome,
 ) -> dict[str, Any]:
@@ -195,12 +197,12 @@ def _about_decoder(materials: Materials, name: str | None) -> dict[str, Any]:
     }
 
 
-def _memorized(network: PlannedNetwork, trained: _Trained) -> bool | None:
+def _memorized(network: PlannedNetwork, trained: Trained) -> bool | None:
     return trained.record.memorized if network.kind != "untrained" else None
 
 
 def _network_row(
-    network: PlannedNetwork, materials: Materials, trained: _Trained, device: torch.device
+    network: PlannedNetwork, materials: Materials, trained: Trained, device: torch.device
 ) -> dict[str, Any]:
     record, labels = trained.record, materials.labels(network.draw).train
     row = rows.network_row(network) | {

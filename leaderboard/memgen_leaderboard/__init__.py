@@ -44,7 +44,11 @@ def scores(
     from memgen_leaderboard.suite_scores import View, all_scores
 
     view = View(
-        rates=tuple(rates), datasets=tuple(datasets), models=tuple(models), kind=kind, labels=labels
+        rates=tuple(map(float, rates)),
+        datasets=tuple(datasets),
+        models=tuple(models),
+        kind=kind,
+        labels=labels,
     )
     found = all_scores(results, [view])
     named = [one for one in found if suite in (None, one.suite, one.title)]

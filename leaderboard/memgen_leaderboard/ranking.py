@@ -121,13 +121,48 @@ def rank(frame: pl.DataFrame, *, planned: int | None = None, ranked: bool = True
     )
 
 
+def best_decoders(board: pl.DataFrame) -> pl.DataFrame:
+    """Return which decoder gets the most out of memorized networks, and out of the controls.
+
+    Args:
+        board: From `rank`; decoders that are told the noise, or cover too little, do not count.
+
+    Returns:
+        A row for each of `decoded`, `untrained`, `pixels` and `clean` that is there: its name as
+        `column`, `decoder`, `accuracy`, and `worth`, the recovery that this accuracy would be.
+    """
+    eligible = board.filter(~pl.col("told_noise"), pl.col("coverage") >= LEAST_COVERAGE)
+    headroom = pl.when(pl.col("recovery").is_not_null()).then(pl.col("ceiling") - pl.col("readout"))
+    found = [
+        eligible.drop_nulls(column)
+        .sort(column, "decoder", descending=[True, False])
+        .head(1)
+        .select(
+            "decoder",
+            column=pl.lit(column),
+            accuracy=column,
+            worth=(pl.col(column) - pl.col("readout")) / headroom,
+        )
+        for column in ("decoded", "untrained", "pixels", "clean")
+    ]
+    return pl.concat(found)
+
+
 def by_rate(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return mean accuracy for each decoder and (noise, rate)."""
-    return (
-        frame.group_by("decoder", "noise", "rate")
-        .agg(pl.col("decoded").mean(), pl.col("readout").mean(), pl.col("rankable").all())
-        .sort("decoder", "noise", "rate")
+    """Return mean accuracy for each decoder and (noise, rate).
+
+    Returns:
+        `decoder`, `noise`, `rate`, `decoded`, `readout`, `rankable`, and over how many networks
+        that is: `ok`, of `planned`, the most that any decoder has there.
+    """
+    means = frame.group_by("decoder", "noise", "rate").agg(
+        pl.col("decoded").mean(),
+        pl.col("readout").mean(),
+        pl.col("rankable").all(),
+        ok=pl.len().cast(pl.Int64),
     )
+    planned = pl.col("ok").max().over("noise", "rate")
+    return means.with_columns(planned=planned).sort("decoder", "noise", "rate")
 
 
 def _covered(eligible: pl.DataFrame, planned: int) -> pl.DataFrame:

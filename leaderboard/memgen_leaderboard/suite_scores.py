@@ -71,7 +71,7 @@ class Scores:
         view: Which part is shown.
         folder: The results folder.
         readings: Its readings that count: of all kinds and labels, failed ones included.
-        plan_size: How many readings it planned.
+        missing: How many planned readings were not run.
         outdated: How many readings of an older protocol are left out.
     """
 
@@ -80,7 +80,7 @@ class Scores:
     view: View
     folder: Path
     readings: pl.DataFrame = field(repr=False)
-    plan_size: int
+    missing: int
     outdated: int
 
     @property
@@ -126,6 +126,12 @@ class Scores:
     def critical_difference(self) -> CriticalDifference | None:
         """Mean ranks over (model, data set) blocks; None where there are too few."""
         return critical_difference(block_means(self.ranking.compared))
+
+    def narrowed(self, view: View) -> Scores:
+        """Return the scores of a part of this view, of the same kind and labels."""
+        part = replace(self, view=view)
+        vars(part)["units"] = view.select(self.units)  # where the property keeps them
+        return part
 
     def by(self, *columns: str) -> pl.DataFrame:
         """Return a board without ranks for each group of units, such as `noise` and `rate`."""
@@ -176,13 +182,16 @@ def _suites(folder: Path) -> Iterator[Scores]:
             view=View(),
             folder=folder,
             readings=current(rows),
-            plan_size=plan["key"].n_unique(),
+            missing=plan["key"].n_unique() - rows.height,
             outdated=rows.filter(pl.col("protocol_version") < newest).height,
         )
 
 
 def _check(view: View, readings: Sequence[pl.DataFrame]) -> None:
-    for name, values in view.axes.items():
+    asked = dict(view.axes)
+    if not view.is_ranked:
+        asked |= {"kind": (view.kind,), "labels": (view.labels,)}
+    for name, values in asked.items():
         there = pl.concat([frame.select(name).unique() for frame in readings])[name]
         known = sorted({value for value in there.cast(pl.String) if value is not None})
         for value in values:

@@ -1,213 +1,248 @@
-"""The leaderboard as a table for terminals and as Markdown."""
+"""Scores as tables of text, whatever shows them: a terminal, Markdown, a page."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from memgen_bench.errors import StoreError
-from memgen_bench.files import write_atomically
-from memgen_leaderboard.ranking import LEAST_COVERAGE
-from memgen_leaderboard.suite_scores import all_scores
-from memgen_leaderboard.units import UNIT
+from memgen_leaderboard.published import best_layers, compare, read_published, references
+from memgen_leaderboard.ranking import best_decoders
+from memgen_leaderboard.text import NOTHING, PLACES, SURE, covered, percent, points, spread, table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rich.console import Console
+    from collections.abc import Iterable
 
     from memgen_leaderboard.suite_scores import Scores
+    from memgen_leaderboard.text import Table
 
-BEGIN, END = "<!-- leaderboard:begin -->", "<!-- leaderboard:end -->"
-
-
-@dataclass(frozen=True)
-class Board:
-    """A table ready to be shown.
-
-    Attributes:
-        title: Suite and size.
-        columns: Headings.
-        rows: Cells as text.
-        notes: What a reader must know, a sentence each.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
+# the board
 
 
-def boards(results: Path) -> list[Board]:
-    """Return a board for each suite in a results folder that has something to rank.
-
-    Raises:
-        StoreError: There is no folder, or it is damaged.
-    """
-    return [_board(scores) for scores in all_scores(results)]
-
-
-def _board(scores: Scores) -> Board:
-    frame, table, rates = scores.units, scores.board, scores.rates
-    draws = list(rates.select("noise", "rate").unique().sort("noise", "rate").iter_rows())
-    accuracies = {(d, n, r): a for d, n, r, a, *_ in rates.iter_rows()}
-    rows = [_readout_row(frame, draws)]
-    rows += [_decoder_row(row, draws, accuracies) for row in table.iter_rows(named=True)]
-    names = {noise for noise, _ in draws}
-    headings = [f"{'' if len(names) == 1 else noise + ' '}ρ {rate:g}" for noise, rate in draws]
-    columns = ("#", "decoder", "recovery", "accuracy", "oracle layer", "vs untrained", "vs pixels")
-    return Board(
-        title=_title(scores.title, frame),
-        columns=(*columns, *headings),
-        rows=tuple(rows),
-        notes=(*_notes(frame), *_left_out(scores.readings), *_not_ranked(table)),
+def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
+    """Return the board: the readout, ranked decoders, the others, and published references."""
+    columns = (
+        *("rank", "decoder", "recovery", "accuracy", "vs untrained", "vs pixels", "clean net"),
+        *("oracle", "s", "ok"),
     )
+    readout = percent(scores.board["readout"].drop_nulls().first())  # type: ignore[arg-type]
+    rows = [("", "readout", percent(0.0) if scores.view.is_ranked else "", readout, *[""] * 6)]
+    rows += [_board_row(row) for row in scores.board.iter_rows(named=True)]
+    published = published_rows(scores) if len(_pairs(scores)) == 1 else pl.DataFrame()
+    rows += [_reference_row(row) for row in published.iter_rows(named=True)]
+    return table(title(scores), columns, rows, [*notes, *_on_published(published)])
 
 
-def _decoder_row(
-    row: dict[str, Any],
-    draws: list[tuple[str, float]],
-    accuracies: dict[tuple[str, str, float], float],
-) -> tuple[str, ...]:
+def title(scores: Scores) -> str:
+    """Return the suite and its axes."""
+    units, view = scores.units, scores.view
+    names = {
+        axis: ", ".join(sorted(set(units[axis].drop_nulls())))
+        for axis in ("dataset", "model", "noise")
+    }
+    seeds = units["seed"].n_unique()
+    parts = [f"{scores.title}: {names['dataset']} × {names['model']}"]
+    parts += [f"noise {names['noise']}"] * bool(names["noise"])
+    parts += [f"{seeds} seed{'s' * (seeds > 1)}"]
+    parts += [f"{view.kind} networks, {view.labels} labels"] * (not view.is_ranked)
+    return ", ".join(parts)
+
+
+def _board_row(row: dict[str, Any]) -> tuple[str, ...]:
     return (
-        str(row["rank"] or "–"),
+        _ranks(row["rank"], row["last_rank"]),
         row["decoder"],
-        *(_percent(row[name]) for name in ("recovery", "decoded", "oracle")),
-        *(_points(row[name]) for name in ("gain_untrained", "gain_pixels")),
-        *(_percent(accuracies.get((row["decoder"], *draw))) for draw in draws),
+        percent(row["recovery"], row["recovery_half_width"]),
+        percent(row["decoded"]),
+        points(row["gain_untrained"], row["gain_untrained_half_width"]),
+        points(row["gain_pixels"], row["gain_pixels_half_width"]),
+        percent(row["clean"]),
+        percent(row["oracle"]),
+        NOTHING if row["seconds"] is None else f"{row['seconds']:.2g}",
+        f"{row['ok']}/{row['planned']}",
     )
 
 
-def _title(suite: str, frame: pl.DataFrame) -> str:
-    data, models = frame["dataset"].unique().sort(), frame["model"].unique().sort()
-    return (
-        f"{suite}: {', '.join(data)} × {', '.join(models)}, noise "
-        f"{', '.join(frame['noise'].unique().sort())}, {frame['seed'].n_unique()} seeds"
+def _ranks(first: int | None, last: int | None) -> str:
+    if first is None:
+        return NOTHING
+    return f"{first}" if first == last else f"{first}–{last}"
+
+
+def _reference_row(row: dict[str, Any]) -> tuple[str, ...]:
+    recovery, oracle = percent(row["recovery"]), percent(row["oracle"])
+    return ("", _published(row["decoder"]), recovery, *[""] * 4, oracle, "", "")
+
+
+def _published(decoder: str) -> str:
+    return f"{decoder} (published)"
+
+
+def _on_published(rows: pl.DataFrame) -> list[str]:
+    note = (
+        "What is marked as published is of other networks, at layers chosen on test, and never "
+        "ranked: leaderboard/published/README.md."
     )
+    return [note] * (not rows.is_empty())
 
 
-def _readout_row(frame: pl.DataFrame, draws: list[tuple[str, float]]) -> tuple[str, ...]:
-    networks = frame.unique(UNIT)
-    per_draw = [
-        networks.filter(pl.col("noise") == noise, pl.col("rate") == rate)["readout"].mean()
-        for noise, rate in draws
+def published_rows(scores: Scores) -> pl.DataFrame:
+    """Return published references for the models and data sets of a ranked board."""
+    ranked = scores.units.filter("rankable")
+    rates, noises = ranked["rate"].unique(), set(ranked["noise"])
+    best = best_layers(read_published()).filter(pl.col("noise").is_in(noises))
+    if not scores.view.is_ranked or len(noises) != 1:
+        best = best.clear()
+    found = references(best, rates)
+    return found.join(scores.units, on=["model", "dataset"], how="semi")
+
+
+def _pairs(scores: Scores) -> list[tuple[str, str]]:
+    pairs = scores.units.select("model", "dataset").unique()
+    return sorted(pairs.iter_rows())
+
+
+def _order(scores: Scores) -> list[str]:
+    """Return the decoders in the board's order, then those that have nothing on the board."""
+    shown = scores.board["decoder"].to_list()
+    return [*shown, *sorted(set(scores.units["decoder"]) - set(shown))]
+
+
+# parts of the board
+
+
+def rates_table(scores: Scores) -> Table:
+    """Return mean accuracies by rate, in the board's order."""
+    found: dict[tuple[str, str, float], str] = {}
+    readouts: dict[tuple[str, float], float | None] = {}
+    for row in scores.rates.sort("ok").iter_rows(named=True):
+        draw = (row["noise"] or "", row["rate"])
+        found[row["decoder"], *draw] = covered(percent(row["decoded"]), row["ok"], row["planned"])
+        readouts[draw] = row["readout"]  # lastly of a decoder with all networks
+    draws = sorted(readouts)
+    several = len({noise for noise, _ in draws}) > 1
+    headings = [f"{f'{noise} ' if several else ''}ρ {rate:g}" for noise, rate in draws]
+    rows = [("readout", *(percent(readouts[draw]) for draw in draws))]
+    rows += [
+        (name, *(found.get((name, *draw), NOTHING) for draw in draws)) for name in _order(scores)
     ]
-    overall = networks.filter(pl.col("rankable"))["readout"].mean()
-    return ("", "readout", _percent(0.0), _percent(overall), "", "", "", *map(_percent, per_draw))
+    return table("Accuracy by rate", ("decoder", *headings), rows)
 
 
-def _notes(frame: pl.DataFrame) -> tuple[str, ...]:
-    ranked = frame.filter(pl.col("rankable"))
-    networks = ranked.select(UNIT).unique().height
-    return (
-        f"Test accuracy on true labels in %, decoders fitted on corrupted labels of memorized "
-        f"networks; the first columns are means over {networks} networks at rates at which the "
-        "noise leaves the true label the likeliest.",
-        f"Recovery is Σ(accuracy - readout) / Σ(ceiling - readout); the ceiling is the clean "
-        f"network's readout ({_percent(ranked['ceiling'].mean())} %).",
-        "The gains compare with the same decoder on the untrained network and on raw pixels, in "
-        "points.",
-        "A rank is 1 + the number of decoders that are surely better (paired comparisons over "
-        "seeds and test images at 95 %, Holm's correction): those that share one cannot be told "
-        "apart.",
-        _layer_note(frame),
-    )
+def blocks_table(scores: Scores) -> Table:
+    """Return recovery by model and data set, in the board's order, with published references."""
+    pairs, names = _pairs(scores), _order(scores)
+    found: dict[tuple[str, str, str], str] = {}
+    for row in scores.by("model", "dataset").iter_rows(named=True):
+        recovery = percent(row["recovery"], row["recovery_half_width"])
+        place = (row["decoder"], row["model"], row["dataset"])
+        found[place] = covered(recovery, row["ok"], row["planned"])
+    published = published_rows(scores)
+    for row in published.iter_rows(named=True):
+        name = _published(row["decoder"])
+        found[name, row["model"], row["dataset"]] = percent(row["recovery"])
+        names += [name] * (name not in names)
+    rows = [(name, *(found.get((name, *pair), NOTHING) for pair in pairs)) for name in names]
+    columns = ("decoder", *(f"{model} on {dataset}" for model, dataset in pairs))
+    return table("Recovery by model and data set", columns, rows, _on_published(published))
 
 
-def _left_out(readings: pl.DataFrame) -> list[str]:
-    failed = readings.filter(pl.col("status") == "failed").height
-    lost = readings.filter(~pl.col("memorized"))["network_id"].n_unique()
-    return [
-        *[f"{failed} readings failed."] * bool(failed),
-        *[f"{lost} networks did not memorize and are left out."] * bool(lost),
-    ]
-
-
-def _not_ranked(table: pl.DataFrame) -> list[str]:
-    short = table.filter(pl.col("coverage") < LEAST_COVERAGE)["decoder"].to_list()
-    return [f"Not ranked, too few readings: {', '.join(short)}."] * bool(short)
-
-
-def _layer_note(frame: pl.DataFrame) -> str:
-    if "validation" in frame["chosen_by"]:
-        counts = sorted(set(frame["validation_count"].to_list()))
-        points = " or ".join(str(count) for count in counts)
-        return (
-            f"The layer is chosen on noisy validation labels ({points} points) pooled over the "
-            "seeds; the oracle layer, chosen on test, is shown and never ranked."
+def leaders_table(scores: Scores) -> Table:
+    """Return how far behind the first each ranked decoder is."""
+    first = scores.pairs.join(scores.board.head(1), on="decoder", how="semi")
+    columns = ("decoder", "other", "recovery", "accuracy", "p (Holm)")
+    rows = [
+        (
+            row["decoder"],
+            row["other"],
+            points(row["recovery_difference"], row["recovery_half_width"]),
+            points(row["difference"], row["half_width"]),
+            "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}",
         )
-    return "No validation part: the layer is the last before the logits; the oracle is not ranked."
+        for row in first.iter_rows(named=True)
+    ]
+    return table(
+        "The first against the others, on the same networks and test images",
+        columns,
+        rows,
+        (f"± is a {SURE} interval of one comparison; p values are corrected for all of them.",),
+    )
 
 
-def _percent(value: object) -> str:
-    return f"{_steady(value):.1f}" if isinstance(value, float) else "–"
+def controls_table(scores: Scores) -> Table:
+    """Return the best decoder of memorized networks, and of what needs none of them."""
+    places = {**PLACES, "decoded": f"{scores.view.kind} networks"}
+    rows = [
+        (places[row["column"]], row["decoder"], percent(row["accuracy"]), percent(row["worth"]))
+        for row in best_decoders(scores.board).iter_rows(named=True)
+    ]
+    columns = ("read from", "best decoder", "accuracy", "as recovery")
+    return table("What others would have given", columns, rows)
 
 
-def _points(value: object) -> str:
-    return f"{_steady(value):+.1f}" if isinstance(value, float) else "–"
+def unranked_table(scores: Scores) -> Table:
+    """Return what is shown and never ranked: layers chosen on test, true labels."""
+    columns = ("decoder", "chosen layer", "oracle layer", "true labels")
+    rows = [
+        (row["decoder"], *(percent(row[name]) for name in ("decoded", "oracle", "true_labels")))
+        for row in scores.board.iter_rows(named=True)
+    ]
+    return table("Shown, never ranked", columns, rows)
 
 
-def _steady(value: float) -> float:
-    """Return percent without the rounding of a sum, whose order is not always the same."""
-    return round(100 * value, 9)
+def mean_ranks_table(scores: Scores) -> Table | None:
+    """Return mean ranks over blocks; None where there are too few."""
+    found = scores.critical_difference
+    if found is None:
+        return None
+    rows = [(name, f"{rank:.2f}") for name, rank in found.ranks.iter_rows()]
+    notes = (
+        f"Over {found.blocks} (model, data set) blocks; Friedman χ² = {found.statistic:.1f}, "
+        f"p = {found.p_value:.2g}. Mean ranks that are less than {found.difference:.2f} apart "
+        f"(Nemenyi, {SURE}) cannot be told apart.",
+    )
+    return table("Mean ranks over models and data sets", ("decoder", "mean rank"), rows, notes)
 
 
-def show(board: Board, console: Console) -> None:
-    """Print a board to a terminal."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=Text(board.title), title_justify="left", box=None, pad_edge=False)
-    for column in board.columns:
-        text = column == "decoder"
-        table.add_column(column, justify="left" if text else "right", no_wrap=text)
-    for row in board.rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
-    for note in board.notes:
-        console.print(Text(note))
+def lost_table(scores: Scores) -> Table:
+    """Return the networks that did not memorize, and are left out of everything else."""
+    lost = scores.networks.filter(~pl.col("memorized")).sort("dataset", "model", "rate", "seed")
+    rows = [
+        (
+            *(row["model"], row["dataset"], row["kind"], f"{row['rate']:g}", f"{row['seed']}"),
+            *(percent(row["accuracy_given"]), f"{row['epochs']}", row["stop_reason"]),
+        )
+        for row in lost.iter_rows(named=True)
+    ]
+    columns = ("model", "data set", "kind", "ρ", "seed", "memorized", "epochs", "stopped by")
+    return table("Networks that did not memorize, left out", columns, rows)
 
 
-def markdown(board: Board) -> str:
-    """Return a board as Markdown, its text escaped."""
-
-    def line(cells: tuple[str, ...]) -> str:
-        return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
-
-    rule = "|" + "|".join(" :-- " if c == "decoder" else " --: " for c in board.columns) + "|"
-    lines = [line(board.columns), rule, *(line(row) for row in board.rows)]
-    notes = [_escape(note) for note in board.notes]
-    return "\n".join([f"**{_escape(board.title)}**", "", *lines, "", " ".join(notes)])
-
-
-def _escape(text: str) -> str:
-    for character in "\\`*_[]<>|#":
-        text = text.replace(character, f"\\{character}")
-    return text
-
-
-def update(path: Path, content: str, *, check: bool) -> bool:
-    """Put generated text between the two marks in a file; return whether it was there already.
-
-    Args:
-        path: The file.
-        content: The text.
-        check: Leave the file as it is.
-
-    Raises:
-        StoreError: The file is not there or has no marks.
-    """
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror}); make it first") from error
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise StoreError(f"{path}: needs the marks {BEGIN} and {END} around the generated part")
-    fresh = f"{before}{BEGIN}\n{content}\n{END}{after}"
-    if fresh != text and not check:
-        write_atomically(path, fresh.encode())
-    return fresh == text
+def comparison_table(scores: Scores) -> Table:
+    """Return own and published accuracies side by side; only memorized networks have some."""
+    units = scores.units if scores.view.is_ranked else scores.units.clear()
+    columns = (
+        *("model", "data set", "ρ", "decoder", "own", "seeds", "published", "runs", "difference"),
+        *("inside", "images"),
+    )
+    inside = {True: "yes", False: "no", None: NOTHING}
+    rows = [
+        (
+            *(row["model"], row["dataset"], f"{row['rate']:g}", row["decoder"]),
+            spread(row["own"], row["own_low"], row["own_high"]),
+            f"{row['seeds']}",
+            spread(row["published"], row["published_low"], row["published_high"]),
+            f"{row['runs']}",
+            points(row["difference"]),
+            inside[row["inside"]],
+            f"{row['train_count']:,}",
+        )
+        for row in compare(units, best_layers(read_published())).iter_rows(named=True)
+    ]
+    notes = (
+        "Accuracies in % at layers chosen on test, the input left out; in brackets the lowest and "
+        "the highest seed or run. Inside: the published mean lies between the own seeds. Images: "
+        "what own networks are trained on.",
+        "What to know of the published numbers is in leaderboard/published/README.md.",
+    )
+    return table(f"{scores.title}: own and published", columns, rows, notes)

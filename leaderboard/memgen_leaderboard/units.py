@@ -82,9 +82,9 @@ def units(
         `oracle` (layer chosen on test), `pixels` (the input layer), `untrained` (the untrained
         network at its own chosen layer), `clean` (the clean network, likewise), `true_labels` (the
         same network, fitted on true labels: a reference), `readout` and `ceiling` (readout of the
-        clean network). What was not run is null. `decoded`, `pixels`, `untrained`, `readout` and
-        `ceiling` have a column of bits beside them, such as `decoded_bits`: which test images are
-        right, packed, in test order.
+        clean network). What was not run is null, and so is a network's comparison with itself.
+        `decoded`, `pixels`, `untrained`, `readout` and `ceiling` have a column of bits beside
+        them, such as `decoded_bits`: which test images are right, packed, in test order.
     """
     rows = readings.filter(pl.col("status") == "ok", pl.col("memorized").fill_null(True))
     own = (pl.col("kind") == kind) & (pl.col("labels") == labels)
@@ -100,15 +100,15 @@ def units(
         decoded_bits="test_correct",
     )
     draw = _DRAW if labels == "corrupted" else _START
-    same_labels = chosen.filter(pl.col("labels") == labels)
+    others = chosen.filter(pl.col("kind") != kind, pl.col("labels") == labels)
     true_labels = chosen.filter(pl.col("kind") == kind, pl.col("labels") == "true")
     readout = rows.filter(pl.col("decoder") == READOUT)
     ceiling = readout.filter(pl.col("kind") == "clean")
     controls = [
         ("oracle", oracle, [*UNIT, "decoder"]),
         ("pixels", rows.filter(own, pl.col("layer") == INPUT), [*UNIT, "decoder"]),
-        ("untrained", same_labels.filter(pl.col("kind") == "untrained"), [*draw, "decoder"]),
-        ("clean", same_labels.filter(pl.col("kind") == "clean"), [*UNIT, "decoder"]),
+        ("untrained", others.filter(pl.col("kind") == "untrained"), [*draw, "decoder"]),
+        ("clean", others.filter(pl.col("kind") == "clean"), [*UNIT, "decoder"]),
         ("true_labels", true_labels, [*UNIT, "decoder"]),
         ("readout", readout, ["network_id", *SIZES]),
         ("ceiling", ceiling, list(_CLEAN)),

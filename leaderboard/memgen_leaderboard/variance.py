@@ -44,7 +44,8 @@ def variance_table(frame: pl.DataFrame) -> pl.DataFrame:
         difference=pl.col("decoded") - pl.col("decoded").mean().over(network),
     )
     found = {name: _variances(frame, name, levels) for name in ("accuracy", "difference")}
-    levels["cells"] = prod(levels[axis] for axis in FIXED)
+    several = sum(levels[axis] > 1 for axis in FIXED) > 1
+    levels["cells"] = prod(levels[axis] for axis in FIXED) if several else 1
     levels["rest"] = prod(levels[axis] for axis in CROSSED)
     shown = [axis for axis in found["accuracy"] if levels[axis] > 1]
     return pl.DataFrame(

@@ -92,12 +92,11 @@ def textbook_masc(X: Matrix, y: Matrix, test: Matrix, variance: float = 0.99) ->
     return predicted
 
 
-def usual_epoch(module: nn.Module, images: PerImage, lr: float, batch_size: int) -> float:
-    """Train for an epoch with a DataLoader and per-image transforms; return its seconds."""
+def usual_epoch(module: nn.Module, loader: DataLoader[Any], lr: float) -> None:
+    """Train for an epoch with a DataLoader, whose images are transformed one by one."""
     optimizer = torch.optim.Adam(module.parameters(), lr=lr)
-    loader = DataLoader(images, batch_size=batch_size, shuffle=True, num_workers=2)
     module.train()
-    started, correct = time.perf_counter(), 0
+    correct = 0
     for x, y in loader:
         logits = module(x)
         loss = functional.cross_entropy(logits, y)
@@ -106,7 +105,6 @@ def usual_epoch(module: nn.Module, images: PerImage, lr: float, batch_size: int)
         optimizer.step()
         loss.item()
         correct += int((logits.argmax(1) == y).sum())
-    return time.perf_counter() - started
 
 
 def seconds(function: Callable[[], Any]) -> float:

@@ -1,12 +1,14 @@
 """Speed at scale: `pytest tests/benchmarks --benchmark-only -s`.
 
-A plan of 100,000 networks, and the leaderboard of a million readings in 4,200 parts. The seconds
-are printed and not asserted, as the machine may be busy; what comes out is asserted.
+A plan of 100,000 networks, the leaderboard of a million readings in 4,200 parts, and 10,000 small
+parts written, read, verified and compacted. The seconds are printed and not asserted, as the
+machine may be busy; what comes out is asserted.
 """
 
 from __future__ import annotations
 
 import io
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -19,11 +21,16 @@ import pytest
 from rich.console import Console
 
 from memgen_bench import Task, load_registry, schemas, store
+from memgen_bench.compaction import compact
 from memgen_bench.datasets import DataInfo
 from memgen_bench.plan import Layer
 from memgen_bench.planner import make_plan
 from memgen_bench.suites import Suite
-from memgen_leaderboard import tables
+from memgen_bench.verification import verify
+from memgen_leaderboard.notes import board_notes
+from memgen_leaderboard.suite_scores import all_scores
+from memgen_leaderboard.tables import main_table, rates_table
+from memgen_leaderboard.terminal import show
 
 DIGITS = DataInfo(
     name="digits",
@@ -73,18 +80,58 @@ def test_the_leaderboard_of_a_million_readings(benchmark: Any) -> None:
         store_in_parts(readings, Path(folder))
         shown = benchmark.pedantic(lambda: leaderboard(Path(folder)), rounds=3)
     assert readings.height == 1_033_800
-    found = {row[1]: float(row[2]) for row in shown if row[0].isdigit()}
+    found = {row[1]: float(row[2]) for row in shown if row[0][0].isdigit()}
     assert list(found) == DECODERS
     planted = {name: 90 - 6 * place for place, name in enumerate(DECODERS)}
     assert found == pytest.approx(planted, abs=0.5)
     say(benchmark, f"the leaderboard of {readings.height:,} readings")
 
 
+@pytest.fixture(scope="module")
+def small_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of 5,000 networks with 20 readings each, written as a run writes them."""
+    folder = tmp_path_factory.mktemp("small")
+    readings = a_million_readings().filter(pl.int_range(pl.len()) < 100_000)
+    number = pl.int_range(pl.len()) // 20
+    rows = whole(readings).with_columns(network_id=pl.format("net{}", number)).to_arrow()
+    names = [f"net{number}" for number in range(5_000)]
+    started = time.perf_counter()
+    for at, name in enumerate(names):
+        network = {"network_id": name, "status": "ok", "created": START, "curve_loss": [0.5] * 30}
+        store.write_part(folder, "networks", name, store.table("networks", [network]))
+        part = rows.slice(20 * at, 20).cast(schemas.READINGS)
+        store.write_part(folder, "readings", name, part)
+    each = (time.perf_counter() - started) / len(names)
+    print(f"\nthe two parts of a network written: {1000 * each:.1f} ms")
+    return folder
+
+
+def test_small_parts_are_read(benchmark: Any, small_parts: Path) -> None:
+    columns = ["key", "status"]
+    rows = benchmark.pedantic(lambda: store.read_frame(small_parts, "readings", columns), rounds=3)
+    assert rows.height == 100_000
+    say(benchmark, "status of all readings in 5,000 parts")
+
+
+def test_small_parts_are_verified(benchmark: Any, small_parts: Path) -> None:
+    faults = benchmark.pedantic(lambda: verify(small_parts), rounds=1)
+    assert faults == []
+    say(benchmark, "10,000 parts verified")
+
+
+def test_small_parts_are_compacted(benchmark: Any, small_parts: Path) -> None:
+    done = benchmark.pedantic(lambda: compact(small_parts), rounds=1)
+    assert [(table.before, table.after) for table in done] == [(5000, 1), (5000, 1), (0, 0)]
+    assert store.read_frame(small_parts, "readings", ["key"]).height == 100_000
+    say(benchmark, "10,000 parts compacted")
+
+
 def leaderboard(results: Path) -> list[list[str]]:
     """Print the leaderboard and return its lines, split into words."""
     console = Console(file=io.StringIO(), width=140)
-    for board in tables.boards(results):
-        tables.show(board, console)
+    for scores in all_scores(results):
+        show(main_table(scores, board_notes(scores)), console)
+        show(rates_table(scores), console)
     shown: str = console.file.getvalue()  # type: ignore[attr-defined]
     return [words for line in shown.splitlines() if (words := line.split())]
 
@@ -169,9 +216,7 @@ def completed(rows: pl.DataFrame) -> pl.DataFrame:
 
 def store_in_parts(readings: pl.DataFrame, folder: Path) -> None:
     """Write a part for each network, as a run does, and the plan; one network failed at first."""
-    nothing = [pl.lit(None).alias(name) for name in schemas.READINGS.names if name not in readings]
-    whole = readings.with_columns(nothing).select(schemas.READINGS.names)
-    networks = whole.partition_by("network_id", maintain_order=True)
+    networks = whole(readings).partition_by("network_id", maintain_order=True)
     earlier = pl.col("created") - timedelta(days=1)
     failed = networks[0].with_columns(test_accuracy=None, status=pl.lit("failed"), created=earlier)
     for part in (failed, *networks):
@@ -179,3 +224,9 @@ def store_in_parts(readings: pl.DataFrame, folder: Path) -> None:
         store.write_part(folder, "readings", part["network_id"][0], rows)
     plan = readings.select(suite=pl.lit("wide"), suite_version=1, key="key")
     store.write_part(folder, "plans", "wide", plan.to_arrow().cast(schemas.PLANS))
+
+
+def whole(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return readings with all columns; those that are not there are null."""
+    nothing = [pl.lit(None).alias(name) for name in schemas.READINGS.names if name not in readings]
+    return readings.with_columns(nothing).select(schemas.READINGS.names)

@@ -8,7 +8,21 @@ from typing import Any, NoReturn
 
 import typer
 
-from memgen_bench.cli import cache, data, leaderboard, listing, results, run, why
+from memgen_bench.cli import (
+    cache,
+    check,
+    compare,
+    data,
+    export,
+    figures,
+    gate,
+    leaderboard,
+    listing,
+    new,
+    results,
+    run,
+    why,
+)
 from memgen_bench.errors import MemgenError
 
 app = typer.Typer(
@@ -21,8 +35,14 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
+app.command("figures")(figures.figures)
+app.command("compare")(compare.compare)
 app.command("list")(listing.show)
 app.command("why")(why.why)
+app.command("new")(new.new)
+app.command("check")(check.check)
+app.command("export-activations")(export.export)
+app.add_typer(gate.app, name="gate")
 app.add_typer(data.app, name="data")
 app.add_typer(results.app, name="results")
 app.add_typer(cache.app, name="cache")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -12,51 +12,94 @@ from memgen_bench.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memgen_leaderboard.tables import Board
+    from memgen_bench.suites import Kind, Labels
+    from memgen_leaderboard.suite_scores import Scores
 
 
 def leaderboard(
     results: options.Results = Path("memgen-results"),
+    rates: options.Rates = None,
+    datasets: options.Datasets = None,
+    models: options.Models = None,
+    labels: options.Labels = None,
+    kinds: options.Kinds = None,
     update: Annotated[
-        Path | None, typer.Option(help="Put the table between the marks in this file.")
+        list[Path] | None,
+        typer.Option(help="Fill the marked parts of a Markdown file; may be repeated."),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="With --update: only say whether it is up to date.")
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one page, DIR/index.html.", metavar="DIR")
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="With --html: open it.")] = False,
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
-    """Show how much generalization each decoder recovers."""
+    """Show how much generalization each decoder recovers, and how sure that is.
+
+    Memorized networks decoded from corrupted labels are ranked; other kinds and labels are shown.
+    """
     from memgen_bench.errors import StoreError, UsageError
-    from memgen_leaderboard import tables
+    from memgen_leaderboard.suite_scores import View, all_scores
 
-    if check and update is None:
+    if check and not update:
         raise UsageError("--check needs --update FILE: the file to check")
-    boards = tables.boards(results)
-    if not boards:
-        raise StoreError(
-            f"{results}: no reading of a memorized network on corrupted labels, so nothing to "
-            "score; run one with memgen-bench run"
-        )
-    if update is None:
-        print_boards(boards)
-        return
-    content = "\n\n".join(tables.markdown(board) for board in boards)
-    fresh = tables.update(update, content, check=check)
-    if check and not fresh:
-        print(f"{update} is stale: memgen-bench leaderboard --results {results} --update {update}")
+    if open_ and not html:
+        raise UsageError("--open needs --html DIR: where the page is written")
+    axes = {"rates": rates, "datasets": datasets, "models": models}
+    part: dict[str, Any] = {axis: tuple(values or ()) for axis, values in axes.items()}
+    views = [
+        View(**part, kind=cast("Kind", kind), labels=cast("Labels", fitted))
+        for kind in kinds or ["memorized"]
+        for fitted in labels or ["corrupted"]
+    ]
+    found = all_scores(results, views)
+    if not found:
+        wanted = " and ".join(f"{view.kind} networks on {view.labels} labels" for view in views)
+        raise StoreError(f"{results}: nothing to score of {wanted}; memgen-bench run makes some")
+    if update:
+        _update(update, found, check=check)
+    elif html:
+        _write_page(found, html, show=open_)
+    else:
+        print_boards(found)
+
+
+def _update(files: Sequence[Path], found: Sequence[Scores], *, check: bool) -> None:
+    from functools import partial
+
+    from memgen_leaderboard.markdown import update
+    from memgen_leaderboard.report import PARTS
+
+    parts = {name: partial(make, found) for name, make in PARTS.items()}
+    fresh = {file: update(file, parts, check=check) for file in files}
+    for file, is_fresh in fresh.items():
+        stale = "is stale; run the same command without --check" if check else "updated"
+        print(f"{file} {'is up to date' if is_fresh else stale}")
+    if check and not all(fresh.values()):
         raise typer.Exit(1)
-    print(f"{update} is up to date" if fresh else f"{update} updated")
 
 
-def print_boards(boards: Sequence[Board]) -> None:
+def _write_page(found: Sequence[Scores], folder: Path, *, show: bool) -> None:
+    import webbrowser
+
+    from memgen_leaderboard.page import write_page
+
+    path = write_page(found, folder)
+    print(path)
+    if show and not webbrowser.open(path.resolve().as_uri()):
+        print("No browser was found to open it with.")
+
+
+def print_boards(found: Sequence[Scores]) -> None:
     """Print boards to the terminal."""
-    from rich.console import Console
+    from memgen_leaderboard import notes, tables, terminal
 
-    from memgen_leaderboard import tables
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 140  # a pipe or a file has no width to fit into
-    for board in boards:
-        tables.show(board, console)
+    console = options.console()
+    for scores in found:
+        terminal.show(tables.main_table(scores, notes.board_notes(scores)), console)
+        console.print()
+        terminal.show(tables.rates_table(scores), console)
+        console.print()

@@ -96,7 +96,8 @@ def _decoders(registry: Registry) -> Table:
             estimator = " ".join(repr(spec.build()).split())  # shows what differs from defaults
         except Exception as error:
             estimator = f"cannot be built: {one_line(error)}"
-        marks = "".join(f" [{mark}]" for mark in (*spec.needs, *(["slow"] if spec.slow else [])))
+        says = [mark for mark in ("slow", "stochastic") if getattr(spec, mark)]
+        marks = "".join(f" [{mark}]" for mark in (*spec.needs, *says))
         plugin = registry.decoders.plugin(name).distribution
         _row(table, name, spec.summary + marks, estimator, spec.citation, plugin)
     return table

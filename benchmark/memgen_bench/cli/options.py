@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from memgen_bench.plan import Plan
     from memgen_bench.registry import Registry
 
@@ -78,6 +80,16 @@ MaxLayerDim = Annotated[
     int | None, typer.Option(help="Pool maps that are wider than this; 0: none.")
 ]
 Slow = Annotated[bool, typer.Option("--slow", help="Take slow decoders too.")]
+
+
+def console() -> Console:
+    """Return where tables are printed; a pipe or a file has no width to fit into."""
+    from rich.console import Console
+
+    found = Console(highlight=False)
+    if not found.is_terminal:
+        found.width = 140
+    return found
 
 
 def registry(plugins: list[Path] | None) -> Registry:

@@ -159,7 +159,7 @@ def _run(
     import memgen_bench
     from memgen_bench.cli.leaderboard import print_boards
     from memgen_bench.cli.progress import ProgressObserver
-    from memgen_leaderboard.tables import boards
+    from memgen_leaderboard.suite_scores import all_scores
 
     console = Console(stderr=True, highlight=False)
     started = time.monotonic()
@@ -182,7 +182,7 @@ def _run(
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    print_boards(boards(results))
+    print_boards(all_scores(results))
     _print_summary(summary, time.monotonic() - started)
     return summary
 

@@ -1,0 +1,47 @@
+"""`memgen-bench compare`: own numbers beside published ones."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from memgen_bench.cli import options
+
+
+class Against(StrEnum):
+    """What there is to compare with."""
+
+    published = "published"
+
+
+def compare(
+    results: options.Results = Path("memgen-results"),
+    against: Annotated[Against, typer.Option(help="What to compare with.")] = Against.published,
+    rates: options.Rates = None,
+    datasets: options.Datasets = None,
+    models: options.Models = None,
+    debug: options.Debug = False,
+) -> None:
+    """Put own accuracies and published ones side by side.
+
+    Both are at layers chosen on test, as the papers choose them.
+    """
+    from memgen_bench.errors import StoreError
+    from memgen_leaderboard.suite_scores import View, all_scores
+    from memgen_leaderboard.tables import comparison_table
+    from memgen_leaderboard.terminal import show
+
+    axes = {"rates": rates, "datasets": datasets, "models": models}
+    part: dict[str, Any] = {axis: tuple(values or ()) for axis, values in axes.items()}
+    view = View(**part)
+    tables = [comparison_table(scores) for scores in all_scores(results, [view])]
+    if not any(table.rows for table in tables):
+        raise StoreError(
+            f"{results}: nothing that was {against.value}, too; memgen-bench run --suite fashion "
+            "or --suite paper computes some of it"
+        )
+    for table in tables:
+        show(table, options.console())

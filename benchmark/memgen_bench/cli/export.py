@@ -1,0 +1,90 @@
+"""`memgen-bench export-activations`: fixtures of memorized networks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memgen_bench.cli import options
+
+if TYPE_CHECKING:
+    from memgen_bench.messages import Message
+
+
+def export(
+    out: Annotated[
+        Path, typer.Option(help="Where they go; made if it is not there.", metavar="DIR")
+    ],
+    suite: options.Suite = "core",
+    models: options.Models = None,
+    datasets: options.Datasets = None,
+    noises: options.Noises = None,
+    rates: options.Rates = None,
+    seeds: options.Seeds = None,
+    noise_seeds: options.NoiseSeeds = None,
+    init_seeds: options.InitSeeds = None,
+    order_seeds: options.OrderSeeds = None,
+    train_size: options.TrainSize = None,
+    test_size: options.TestSize = None,
+    validation_fraction: options.ValidationFraction = None,
+    max_layer_dim: options.MaxLayerDim = None,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option("--layer", help="A layer to freeze; may be repeated; all by default."),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option(help="Draws of labels, for uniform noise at rate 1.", min=1)
+    ] = 1,
+    data_dir: options.DataDir = None,
+    cache_dir: options.CacheDir = None,
+    shared_caches: options.SharedCaches = None,
+    plugins: options.Plugins = None,
+    debug: options.Debug = False,
+) -> None:
+    """Freeze activations of memorized networks, so that decoders are scored without training.
+
+    One fixture for each model, data set, noise and rate above 0: two files in a folder. Networks
+    that are not cached are trained.
+    """
+    axes = {name: value for name, value in locals().items() if name in options.AXES}
+
+    from memgen_bench.entries import network_dir, shared_folders
+    from memgen_bench.errors import UsageError
+    from memgen_bench.export import export as freeze
+    from memgen_bench.export import fixture_name
+    from memgen_bench.fixtures import save_fixture
+    from memgen_bench.messages import Setting
+    from memgen_bench.runner import default_cache_dir, default_data_dir
+
+    places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": "cpu"}
+    axes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
+    plan = options.plan(suite, axes, plugins, places, slow=False)
+    for reason in plan.skipped.values():
+        print(f"left out: {reason}")
+    setting = Setting(
+        plugin_files=tuple(str(file.resolve()) for file in plugins or ()),
+        data_dir=data_dir or default_data_dir(),
+        network_dir=network_dir(cache_dir or default_cache_dir()),
+        shared_caches=shared_folders(shared_caches or ()),
+        device="cpu",
+    )
+    networks = {fixture_name(each): each for each in plan.networks if each.kind == "memorized"}
+    if len(networks) < sum(each.kind == "memorized" for each in plan.networks):
+        raise UsageError(f"several seeds make fixtures of one name; name one --seed for {out}")
+    for network in networks.values():
+        fixture = freeze(network, setting, layers=layers or (), draws=draws, report=_show)
+        path = save_fixture(fixture, out)
+        size = path.stat().st_size + path.with_name(f"{path.stem}.npz").stat().st_size
+        print(f"{path}: {network.label}, {size / 2**20:.1f} MiB")
+
+
+def _show(news: Message) -> None:
+    """Say on a terminal how far a training is."""
+    from memgen_bench.messages import Epoch
+
+    if isinstance(news, Epoch) and sys.stderr.isatty():
+        done = f"epoch {news.epoch}, {100 * news.train_accuracy:.1f} % of the labels memorized"
+        print(f"\r{news.label}: {done}\033[K", end="", file=sys.stderr, flush=True)

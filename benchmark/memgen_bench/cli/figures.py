@@ -1,0 +1,57 @@
+"""`memgen-bench figures`: the leaderboard's figures and its table, as files for a paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memgen_bench.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memgen_leaderboard.suite_scores import Scores
+
+SHOWN = 5  # decoders that curves are drawn of: the best
+
+
+def figures(
+    out: Annotated[Path, typer.Option(help="Where files are written.", metavar="DIR")],
+    results: options.Results = Path("memgen-results"),
+    decoders: Annotated[
+        list[str] | None,
+        typer.Option("--decoder", help="Draw curves of it; else of the five best."),
+    ] = None,
+    rates: options.Rates = None,
+    datasets: options.Datasets = None,
+    models: options.Models = None,
+    debug: options.Debug = False,
+) -> None:
+    """Draw figures as PNG, SVG and PDF, and write the board as a LaTeX table."""
+    from memgen_bench.errors import StoreError
+    from memgen_leaderboard.plots import save_board, save_figures
+    from memgen_leaderboard.suite_scores import View, all_scores
+
+    axes = {"rates": rates, "datasets": datasets, "models": models}
+    part: dict[str, Any] = {axis: tuple(values or ()) for axis, values in axes.items()}
+    found = all_scores(results, [View(**part)])
+    if not found:
+        raise StoreError(f"{results}: nothing to draw; run something with memgen-bench run")
+    for scores in found:
+        shown = _chosen(scores, decoders)
+        for path in [*save_figures(scores, shown, out), save_board(scores, out)]:
+            print(path)
+
+
+def _chosen(scores: Scores, asked: Sequence[str] | None) -> list[str]:
+    from memgen_bench.errors import UsageError
+    from memgen_leaderboard.figure_frames import decoder_order
+
+    known = decoder_order(scores)
+    for name in asked or ():
+        if name not in known:
+            there = ", ".join(sorted(known))
+            raise UsageError(f"no decoder {name} in {scores.title}; there are {there}")
+    return list(asked or known[:SHOWN])

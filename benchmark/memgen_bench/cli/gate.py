@@ -1,0 +1,236 @@
+"""`memgen-bench gate`: has decoding become worse, or slower?"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memgen_bench.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from memgen_bench.fixtures import Fixture
+    from memgen_bench.gate.readings import Reading
+    from memgen_bench.gate.verdicts import Verdict
+    from memgen_bench.registry import Registry
+    from memgen_bench.specs import DecoderSpec
+
+app = typer.Typer(help="Has decoding become worse, or slower, than what was accepted?")
+
+Baseline = Annotated[
+    Path | None, typer.Option(help="What was accepted; by default what ships.", metavar="FILE")
+]
+Fixtures = Annotated[
+    Path | None, typer.Option(help="A folder of fixtures; by default what ships.", metavar="DIR")
+]
+Decoders = Annotated[
+    list[str] | None, typer.Option("--decoder", help="Only this decoder; may be repeated.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def gate(
+    context: typer.Context,
+    baseline: Baseline = None,
+    fixtures: Fixtures = None,
+    decoders: Decoders = None,
+    slow: options.Slow = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="Train small networks anew and decode them: minutes.")
+    ] = False,
+    speed: Annotated[
+        bool, typer.Option("--speed", help="Compare times and counted costs of two revisions.")
+    ] = False,
+    base: Annotated[
+        str, typer.Option(help="With --speed: the revision to compare with.", metavar="REV")
+    ] = "",
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(help="A report: .md, .xml (JUnit) or .json; may be repeated.", metavar="FILE"),
+    ] = None,
+    plugins: options.Plugins = None,
+    debug: options.Debug = False,
+) -> None:
+    """Compare what decoders predict on fixtures with what was accepted.
+
+    With --train they are fitted on networks that are trained anew instead. With --speed what the
+    working tree of a checkout takes is compared with what another revision takes.
+
+    Exit codes: 0 fine, 1 a regression, 2 nothing or the wrong thing was measured, 3 inconclusive.
+    """
+    if context.invoked_subcommand:
+        return
+    reports = _checked(out, speed, base)
+    if speed:
+        verdicts = _speed(base, fixtures, decoders, slow=slow)
+    elif train:
+        verdicts = _training(baseline, decoders, slow=slow)
+    else:
+        verdicts = _accuracy(baseline, fixtures, decoders, plugins, slow=slow)
+    raise typer.Exit(_report(verdicts, reports))
+
+
+@app.command()
+def accept(
+    reason: Annotated[str, typer.Option(help="Why; stored with what is accepted.")],
+    decoders: Annotated[
+        list[str] | None, typer.Option("--decoder", help="A decoder; may be repeated.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every decoder.")] = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="Accept what networks that are trained anew give.")
+    ] = False,
+    baseline: Baseline = None,
+    fixtures: Fixtures = None,
+    slow: options.Slow = False,
+    plugins: options.Plugins = None,
+    debug: options.Debug = False,
+) -> None:
+    """Make what decoders predict on the fixtures now what they are compared with from now on.
+
+    A decoder of the baseline that is not registered any more is dropped from it.
+    """
+    from memgen_bench.errors import UsageError
+    from memgen_bench.gate.accuracy import compare
+    from memgen_bench.gate.baseline import SHIPPED, nothing_accepted, read_baseline
+    from memgen_bench.gate.baseline import accept as store
+
+    path = baseline or SHIPPED
+    if bool(decoders) == everything:
+        raise UsageError("name what to accept: --decoder NAME, or --all")
+    if not reason.strip():
+        raise UsageError("--reason: say why")
+    registry = options.registry(plugins)
+    if train:
+        _accept_runs(baseline, _specs(registry, decoders, slow=slow), reason.strip())
+        return
+    known = set(read_baseline(path)["decoder"]) if path.exists() else set()
+    dropped = [name for name in decoders or known if name in known - set(registry.decoders)]
+    specs = _specs(registry, None if everything else set(decoders or ()) - set(dropped), slow=slow)
+    frozen, readings = _read(specs, fixtures)
+    wrong = [
+        verdict
+        for verdict in compare(readings, frozen, nothing_accepted())
+        if verdict.outcome in ("leak", "regression")
+    ]
+    if wrong:
+        _report(wrong, {})
+        raise typer.Exit(1)
+    # Of a null's draws one is kept, so that a null that is missing is noticed.
+    kept = [reading for reading in readings if reading.draw == 0]
+    if failed := [reading for reading in kept if reading.status == "failed"]:
+        raise UsageError(f"{failed[0].decoder} fails on {failed[0].fixture}: {failed[0].message}")
+    releases = {spec.name: registry.decoders.plugin(spec.name).release for spec in specs}
+    store(path, kept, frozen, releases, dropped=dropped, reason=reason.strip())
+    print(f"{path}: {len(specs)} decoders accepted, {len(dropped)} dropped; commit it")
+
+
+def _accuracy(
+    baseline: Path | None,
+    fixtures: Path | None,
+    decoders: list[str] | None,
+    plugins: list[Path] | None,
+    *,
+    slow: bool,
+) -> list[Verdict]:
+    from memgen_bench.gate.accuracy import compare
+    from memgen_bench.gate.baseline import SHIPPED, read_baseline
+
+    accepted, registry = read_baseline(baseline or SHIPPED), options.registry(plugins)
+    specs = _specs(registry, decoders, slow=slow)
+    frozen, readings = _read(specs, fixtures)
+    missing = () if decoders else sorted(set(accepted["decoder"]) - set(registry.decoders))
+    return compare(readings, frozen, accepted, missing)
+
+
+def _training(baseline: Path | None, decoders: list[str] | None, *, slow: bool) -> list[Verdict]:
+    from memgen_bench.gate.retraining import SHIPPED, compare_runs, read_runs, train_and_decode
+
+    accepted = read_runs(baseline or SHIPPED)
+    specs = _specs(options.registry(None), decoders, slow=slow)
+    return compare_runs(accepted, train_and_decode([spec.name for spec in specs], runs=1))
+
+
+def _accept_runs(baseline: Path | None, specs: Sequence[DecoderSpec], reason: str) -> None:
+    from memgen_bench.gate.retraining import SHIPPED, accept_runs
+
+    path = baseline or SHIPPED
+    count = accept_runs(path, [spec.name for spec in specs], reason)
+    print(f"{path}: {count} decoders accepted; commit it")
+
+
+def _speed(
+    base: str, fixtures: Path | None, decoders: list[str] | None, *, slow: bool
+) -> list[Verdict]:
+    from memgen_bench.fixtures import FROZEN, load_fixtures
+    from memgen_bench.gate.speed import compare_revisions
+
+    specs = _specs(options.registry(None), decoders, slow=slow)
+    alone = [spec.name for spec in specs if spec.scope == "layer" and "network" not in spec.needs]
+    scored = [fixture for fixture in load_fixtures(fixtures or FROZEN) if not fixture.null]
+    return compare_revisions(base, alone, scored)
+
+
+def _specs(registry: Registry, names: Iterable[str] | None, *, slow: bool) -> list[DecoderSpec]:
+    """Return the decoders that are named, or all that are registered and not too slow."""
+    if names is not None:
+        return [registry.decoders.find(name) for name in dict.fromkeys(sorted(names))]
+    specs = [registry.decoders[name] for name in registry.decoders]
+    return [spec for spec in specs if slow or not spec.slow]
+
+
+def _read(
+    specs: Sequence[DecoderSpec], folder: Path | None
+) -> tuple[dict[str, Fixture], list[Reading]]:
+    """Return the fixtures by name, and the readings of decoders on them."""
+    from memgen_bench.compute import threads
+    from memgen_bench.fixtures import FROZEN, load_fixtures
+    from memgen_bench.gate.readings import read_fixtures
+
+    frozen = {fixture.name: fixture for fixture in load_fixtures(folder or FROZEN)}
+    started = time.monotonic()
+    with threads(1):
+        readings = list(read_fixtures(specs, frozen.values()))
+    seconds = time.monotonic() - started
+    counts = f"{len(specs)} decoders, {len(frozen)} fixtures, {len(readings)} readings"
+    print(f"{counts}; {seconds:.0f} s")
+    return frozen, readings
+
+
+def _checked(
+    out: list[Path] | None, speed: bool, base: str
+) -> dict[Path, Callable[[Sequence[Verdict]], str]]:
+    """Return the report files and who writes them; before anything is measured."""
+    from memgen_bench.errors import UsageError
+    from memgen_bench.gate.report import WRITERS
+
+    if speed != bool(base):
+        raise UsageError("--speed and --base REV go together: say what to compare with")
+
+    for path in out or ():
+        if path.suffix not in WRITERS:
+            raise UsageError(f"{path}: unknown kind of report; call it {', '.join(WRITERS)}")
+    return {path: WRITERS[path.suffix] for path in out or ()}
+
+
+def _report(
+    verdicts: Sequence[Verdict], reports: dict[Path, Callable[[Sequence[Verdict]], str]]
+) -> int:
+    """Show verdicts, write the reports, and return the exit code."""
+    from rich.console import Console
+
+    from memgen_bench.files import write_atomically
+    from memgen_bench.gate.report import show
+    from memgen_bench.gate.verdicts import exit_code
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 140  # a pipe or a file has no width to fit into
+    show(verdicts, console)
+    for path, write in reports.items():
+        write_atomically(path, write(verdicts).encode())
+    return exit_code(verdicts)

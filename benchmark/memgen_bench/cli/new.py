@@ -1,0 +1,35 @@
+"""`memgen-bench new`: a package of your own, complete and tested, to be changed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memgen_bench.cli import options
+
+
+class Noun(StrEnum):
+    """What can be made."""
+
+    decoder = "decoder"
+    model = "model"
+    dataset = "dataset"
+    noise = "noise"
+
+
+def new(
+    noun: Annotated[Noun, typer.Argument(help="What it is to offer.")],
+    name: Annotated[str, typer.Argument(help="Its name, as my-decoder.")],
+    into: Annotated[Path, typer.Option(help="Where its folder is made.", metavar="DIR")] = Path(),
+    debug: options.Debug = False,
+) -> None:
+    """Write a plugin as a package that can be installed: module, tests, workflow, README."""
+    from memgen_bench.scaffold import write_package
+
+    folder = write_package(noun.value, name, into, options.registry(None))
+    print(f"{folder} is written; its tests pass as they are:")
+    print(f'  cd {folder} && pip install -e ".[test]" && pytest')
+    print(f"  memgen-bench run --suite smoke --{noun.value} {name}")

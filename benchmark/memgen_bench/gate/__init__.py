@@ -1,0 +1,1 @@
+"""Gates: has decoding become worse, or slower, than what was accepted?"""

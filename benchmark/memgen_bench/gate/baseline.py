@@ -1,0 +1,133 @@
+"""A baseline: what decoders predicted on fixtures when somebody accepted it, and why they did.
+
+One Parquet file; a row holds a decoder's predictions on one layer of a fixture, which the format
+packs into as many bits as the classes need. Rows change only by `accept`.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from memgen_bench.errors import FixtureError, one_line
+from memgen_bench.files import write_atomically
+from memgen_bench.protocol import PROTOCOL_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from memgen_bench.fixtures import Fixture
+    from memgen_bench.gate.readings import Reading
+
+SHIPPED = Path(__file__).parent / "baseline.parquet"
+SCHEMA = pa.schema(
+    {
+        "decoder": pa.string(),
+        "decoder_version": pa.int32(),
+        "decoder_params": pa.string(),
+        "fixture": pa.string(),
+        "fixture_sha256": pa.string(),
+        "layer": pa.string(),
+        "status": pa.string(),
+        "message": pa.string(),
+        "predicted": pa.list_(pa.uint8()),
+        "test_accuracy": pa.float64(),
+        "validation_accuracy": pa.float64(),
+        "protocol_version": pa.int32(),
+        "release": pa.string(),
+        "accepted": pa.timestamp("s", "UTC"),
+        "reason": pa.string(),
+    }
+)
+
+
+def nothing_accepted() -> pl.DataFrame:
+    """Return a baseline without rows."""
+    return pl.DataFrame(pl.from_arrow(SCHEMA.empty_table()))
+
+
+def read_baseline(path: Path) -> pl.DataFrame:
+    """Return a baseline's rows.
+
+    Raises:
+        FixtureError: It is not there, no baseline, or of another version of the protocol.
+    """
+    try:
+        table = pq.read_table(io.BytesIO(path.read_bytes())).cast(SCHEMA)
+    except OSError as error:
+        raise FixtureError(
+            f"{path}: no baseline there ({error.strerror or one_line(error)}); make one with "
+            "memgen-bench gate accept"
+        ) from error
+    except (pa.ArrowException, ValueError) as error:
+        raise FixtureError(f"{path}: not a baseline ({one_line(error)})") from error
+    rows = pl.DataFrame(pl.from_arrow(table))
+    versions = set(rows["protocol_version"].unique()) - {PROTOCOL_VERSION}
+    if versions:
+        raise FixtureError(
+            f"{path}: of protocol version {versions.pop()}, this is {PROTOCOL_VERSION}: they "
+            "cannot be compared; accept the decoders anew, into another file"
+        )
+    return rows
+
+
+def accept(
+    path: Path,
+    readings: Iterable[Reading],
+    fixtures: Mapping[str, Fixture],
+    releases: Mapping[str, str],
+    *,
+    dropped: Iterable[str] = (),
+    reason: str,
+) -> None:
+    """Replace the rows of some decoders in a baseline; the file is made where there is none.
+
+    Args:
+        path: The baseline.
+        readings: All readings of these decoders on the first draw of each fixture.
+        fixtures: The fixtures by name.
+        releases: Which distribution and version each decoder came from.
+        dropped: Decoders whose rows go.
+        reason: Why; stored with the rows.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    about: dict[str, Any] = {
+        "protocol_version": PROTOCOL_VERSION,
+        "accepted": now,
+        "reason": reason,
+    }
+    rows = [
+        {**_row(each, fixtures[each.fixture]), "release": releases[each.decoder], **about}
+        for each in readings
+    ]
+    fresh = pa.Table.from_pylist(rows, schema=SCHEMA)
+    if path.exists():
+        gone = [*fresh["decoder"].unique().to_pylist(), *dropped]
+        kept = read_baseline(path).filter(~pl.col("decoder").is_in(gone))
+        fresh = pa.concat_tables([kept.to_arrow().cast(SCHEMA), fresh])
+    keys = [(name, "ascending") for name in ("decoder", "fixture", "layer")]
+    buffer = io.BytesIO()
+    pq.write_table(fresh.sort_by(keys), buffer, compression="zstd")
+    write_atomically(path, buffer.getvalue())
+
+
+def _row(reading: Reading, fixture: Fixture) -> dict[str, Any]:
+    return {
+        "decoder": reading.decoder,
+        "decoder_version": reading.version,
+        "decoder_params": reading.params,
+        "fixture": fixture.name,
+        "fixture_sha256": fixture.sha256,
+        "layer": reading.layer,
+        "status": reading.status,
+        "message": reading.message,
+        "predicted": reading.predicted,
+        "test_accuracy": reading.test_accuracy,
+        "validation_accuracy": reading.validation_accuracy,
+    }

@@ -1,0 +1,11 @@
+"""What memgen-bench's contract cannot know of this data set."""
+
+from pathlib import Path
+
+from my_plugin import load
+
+
+def test_there_are_four_directions_in_equal_number():
+    data = load(Path())
+    assert [(data.train_y == k).sum() for k in range(4)] == [200] * 4
+    assert abs(data.train_x.mean()) < 0.1

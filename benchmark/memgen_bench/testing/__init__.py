@@ -1,0 +1,1 @@
+"""The plugin contract: what `memgen-bench check` and `pytest --memgen-plugin` demand, and why."""

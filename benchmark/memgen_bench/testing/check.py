@@ -1,0 +1,84 @@
+"""One demand of the plugin contract, and what became of it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Status = Literal["passed", "failed", "not applicable"]
+
+
+class Broken(Exception):  # noqa: N818 - a verdict, not a fault of this code
+    """A plugin does not keep the contract; the message says what is wrong and what to mend."""
+
+
+class Inapplicable(Exception):  # noqa: N818 - likewise
+    """A check has no meaning for a plugin; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A demand.
+
+    Attributes:
+        name: What it is called.
+        demand: What is demanded and why, one line.
+        run: Called with a subject; raises `Broken` or `Inapplicable`.
+        essential: Where it fails, the checks after it have no meaning.
+    """
+
+    name: str
+    demand: str
+    run: Callable[[Any], None]
+    essential: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What became of one check.
+
+    Attributes:
+        check: The check's name.
+        status: `passed`, `failed` or `not applicable`.
+        message: What to mend, or why the check does not apply.
+        seconds: Wall time.
+    """
+
+    check: str
+    status: Status
+    message: str = ""
+    seconds: float = 0.0
+
+
+def check(*, essential: bool = False) -> Callable[[Callable[[Any], None]], Check]:
+    """Make a check of a function: its name, and the first line of its docstring."""
+
+    def make(run: Callable[[Any], None]) -> Check:
+        name = run.__name__.replace("_", "-")
+        demand = (inspect.getdoc(run) or "").partition("\n\n")[0]
+        return Check(name=name, demand=" ".join(demand.split()), run=run, essential=essential)
+
+    return make
+
+
+def demand(kept: bool, otherwise: str) -> None:
+    """Raise `Broken` with a message unless something holds."""
+    if not kept:
+        raise Broken(otherwise)
+
+
+@check(essential=True)
+def described(subject: Any) -> None:
+    """A specification says in one short line what it is: lists and tables show it."""
+    spec = subject.spec
+    demand(bool(spec.summary.strip()), "there is no summary; say in one line what it is")
+    length = len(spec.summary)
+    demand(
+        length < 100 and "\n" not in spec.summary,
+        f"the summary has {length} characters; one line below 100 fits into tables",
+    )
+    demand(spec.version >= 1, f"version is {spec.version}; count from 1")

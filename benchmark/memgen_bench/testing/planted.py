@@ -1,0 +1,319 @@
+"""Activations with known classes, and the runner's own reader let loose on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from memgen_bench.corruption import CorruptedLabels
+from memgen_bench.datasets import DataInfo
+from memgen_bench.layers import find_layers
+from memgen_bench.materials import DrawnLabels, Materials, Part
+from memgen_bench.planner import make_plan
+from memgen_bench.protocol import ALL_LAYERS, INPUT
+from memgen_bench.reader import Reader
+from memgen_bench.registry import Plugin, Registry
+from memgen_bench.specs import DecoderSpec, ModelSpec, NoiseSpec, Task
+from memgen_bench.suites import Suite
+from memgen_bench.testing.check import Broken, Inapplicable
+from memgen_bench.training import initial_module
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from memgen_bench.decoding import Outcome
+    from memgen_bench.plan import PlannedNetwork
+    from memgen_bench.specs import Labels
+
+    Matrix = npt.NDArray[np.float32]
+
+RATE = 0.3  # of the labels that decoders are given
+_CPU = torch.device("cpu")
+_MEMORY = 1 << 30
+_WORLD = Plugin(name="planted", distribution="memgen-bench", version="-", file=__file__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """Activations, the labels that they carry, and the true ones.
+
+    Attributes:
+        x: N×D, not negative.
+        given: What a decoder may see, where it may see any.
+        true: What it must not see.
+    """
+
+    x: Matrix
+    given: Labels
+    true: Labels
+
+    def __getitem__(self, index: Any) -> Points:
+        return Points(x=self.x[index], given=self.given[index], true=self.true[index])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What a decoder is fitted on and asked to predict.
+
+    Attributes:
+        train: Training points.
+        validation: The part set aside.
+        test: What is predicted.
+        num_classes: K.
+        transition: P[true, given], K×K.
+    """
+
+    train: Points
+    validation: Points
+    test: Points
+    num_classes: int
+    transition: npt.NDArray[np.float64]
+
+
+def planted(
+    *,
+    seed: int = 0,
+    count: int = 300,
+    tests: int = 500,
+    dim: int = 16,
+    num_classes: int = 5,
+    rate: float = RATE,
+) -> Case:
+    """Return classes that can be told apart, though not without errors, under uniform noise.
+
+    Each class is a Gaussian around its centre, clipped at zero as by a ReLU.
+    """
+    rng = np.random.default_rng(seed)
+
+    def points(count: int) -> Points:
+        true = rng.permutation(np.arange(count, dtype=np.int64) % num_classes)
+        noise = rng.standard_normal((count, dim))
+        x = np.maximum(_centres(num_classes, dim)[true] + noise, 0).astype(np.float32)
+        redrawn = rng.integers(num_classes, size=count)
+        return Points(x=x, given=np.where(rng.random(count) < rate, redrawn, true), true=true)
+
+    return Case(
+        train=points(count),
+        validation=points(count // 3),
+        test=points(tests),
+        num_classes=num_classes,
+        transition=_transition(rate, num_classes),
+    )
+
+
+def null(seed: int) -> Case:
+    """Return the same points under labels that have nothing to do with them."""
+    case, rng = planted(seed=seed), np.random.default_rng((seed, 1))
+
+    def drawn(points: Points) -> Points:
+        given, true = (rng.permutation(points.true) for _ in range(2))
+        return replace(points, given=given, true=true)
+
+    return replace(
+        case,
+        train=drawn(case.train),
+        validation=drawn(case.validation),
+        test=drawn(case.test),
+        transition=_transition(1.0, case.num_classes),
+    )
+
+
+def _centres(num_classes: int, dim: int) -> npt.NDArray[np.float64]:
+    """Return the classes' centres, K×D; the same for every seed."""
+    drawn = np.random.default_rng((num_classes, dim)).standard_normal((num_classes, dim))
+    return np.asarray(drawn * 4 / np.sqrt(dim))
+
+
+def _transition(rate: float, num_classes: int) -> npt.NDArray[np.float64]:
+    return (1 - rate) * np.eye(num_classes) + rate / num_classes
+
+
+class _Network(nn.Module):
+    """Two mixing layers, and logits that tell the planted classes apart."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        dim, count = task.width, task.num_classes
+        self.first = nn.Sequential(nn.Flatten(), nn.Linear(dim, dim), nn.ReLU())
+        self.second = nn.Sequential(nn.Linear(dim, dim // 2), nn.ReLU())
+        self.out = nn.Linear(dim // 2, count)
+        true = np.arange(400) % count
+        x = _centres(count, dim)[true] + np.random.default_rng(1).standard_normal((400, dim))
+        with torch.no_grad():
+            hidden = self.second(self.first(torch.from_numpy(np.maximum(x, 0)).float()))
+            hidden = torch.cat([hidden, torch.ones(400, 1)], dim=1)
+            weights = torch.linalg.pinv(hidden) @ torch.eye(count)[torch.from_numpy(true)]
+            self.out.weight.copy_(weights[:-1].T)
+            self.out.bias.copy_(weights[-1])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.out(self.second(self.first(x)))
+        return logits
+
+
+_MODEL = ModelSpec(
+    name="planted", summary="a small network", build=_Network, layers=("first", "second")
+)
+_NOISE = NoiseSpec(
+    name="planted",
+    summary="labels that a case brings along",
+    corrupt=lambda labels, rate, num_classes, rng: labels,
+    transition=_transition,
+)
+
+
+class _Materials(Materials):
+    """A case in place of what a data set, a split and a noise make."""
+
+    def __init__(self, case: Case, network: PlannedNetwork, registry: Registry) -> None:
+        def part(points: Points) -> Part:
+            return Part(x=points.x[:, None, None], true=points.true)
+
+        def labels(points: Points) -> CorruptedLabels:
+            return CorruptedLabels(points.given, float(np.mean(points.given != points.true)), "")
+
+        self.registry, self.num_classes = registry, case.num_classes
+        self.train, self.validation = part(case.train), part(case.validation)
+        self.test = self.whole_test = part(case.test)
+        self.sample = np.arange(len(case.train.true))
+        self._draws = {
+            draw: DrawnLabels(
+                train=labels(case.train),
+                validation=labels(case.validation),
+                transition=case.transition,
+                rankable=True,
+            )
+            for draw in network.draws
+        }
+
+
+@dataclass(frozen=True)
+class DecoderBench:
+    """A decoder, and what the runner makes of it.
+
+    Attributes:
+        spec: Its specification.
+    """
+
+    spec: DecoderSpec
+
+    def outcome(
+        self, case: Case, *, seed: int = 0, build: Callable[[], Any] | None = None
+    ) -> Outcome:
+        """Let `Reader` fit the decoder and predict, on the points themselves (scope `layer`).
+
+        With scope `network` it gets the layers of a small network that the points went through.
+
+        Args:
+            case: The points.
+            seed: Of the network; decides the decoder's.
+            build: Makes the estimator in place of the specification's own `build`.
+        """
+        spec = replace(self.spec, build=build or self.spec.build)
+        registry = _registry(spec)
+        dim = case.train.x.shape[1]
+        network = replace(_plan(spec.name, spec.scope, case.num_classes, dim), seed=seed)
+        module = initial_module(_MODEL, network.data.task, 0)
+        materials = _Materials(case, network, registry)
+        layer = INPUT if spec.scope == "layer" else ALL_LAYERS
+        readings = [r for r in network.readings if r.layer == layer and r.decoding.decoder]
+        ((_, outcome),) = Reader(network, materials, module, _CPU, _MEMORY).outcomes(readings)
+        return outcome
+
+    def predict(
+        self, case: Case, *, seed: int = 0, build: Callable[[], Any] | None = None
+    ) -> Labels:
+        """Return predictions on the test points.
+
+        Raises:
+            Broken: The decoder failed.
+            Inapplicable: It raised `NotApplicable`.
+        """
+        outcome = self.outcome(case, seed=seed, build=build)
+        if outcome.status == "skipped":
+            raise Inapplicable(f"the decoder says so: {outcome.message}")
+        if outcome.predictions is None:
+            raise Broken(f"{outcome.message}")
+        return outcome.predictions.test
+
+
+def _registry(spec: DecoderSpec) -> Registry:
+    registry = Registry()
+    registry.models.add(_MODEL, _WORLD)
+    registry.noises.add(_NOISE, _WORLD)
+    registry.decoders.add(spec, _WORLD)
+    return registry
+
+
+def _nothing() -> Any:
+    """Stand for an estimator where only its place in a plan is wanted."""
+
+
+@lru_cache(maxsize=64)
+def _plan(
+    decoder: str, scope: Literal["layer", "network"], num_classes: int, dim: int
+) -> PlannedNetwork:
+    """Plan one untrained network whose images are the points, and one decoder on it."""
+    spec = DecoderSpec(name=decoder, summary="as planned", build=_nothing, scope=scope)
+    task = Task(channels=1, height=1, width=dim, num_classes=num_classes)
+    data = DataInfo(name="planted", fingerprint="", task=task, train_count=1, test_count=1)
+    suite = Suite(
+        name="planted",
+        version=1,
+        models=("planted",),
+        datasets=("planted",),
+        noises=("planted",),
+        rates=(RATE,),
+        kinds=("untrained",),
+        labels=("corrupted",),
+        decoders=(decoder,),
+        max_layer_dim=0,
+    )
+    plan = make_plan(
+        suite, _registry(spec), {"planted": data}, find_layers=find_layers, device_type="cpu"
+    )
+    return plan.networks[0]
+
+
+class Through:
+    """A decoder that passes all on to another one, X changed on the way.
+
+    It has no `fit_moments`, so that it gets the points themselves.
+
+    Args:
+        inner: The other one.
+        change: What to do with an array or tensor.
+    """
+
+    def __init__(self, inner: Any, change: Callable[[Any], Any]) -> None:
+        self.inner, self.change = inner, change
+
+    def fit(self, X: Any, y: Any, **needs: Any) -> Through:
+        """Fit the other one."""
+        if "validation" in needs:
+            validation_x, validation_y = needs["validation"]
+            needs["validation"] = self._changed(validation_x), validation_y
+        self.inner.fit(self._changed(X), y, **needs)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Let the other one predict."""
+        return self.inner.predict(self._changed(X))
+
+    def _changed(self, X: Any) -> Any:
+        if isinstance(X, Mapping):
+            return {name: self.change(matrix) for name, matrix in X.items()}
+        return self.change(X)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("fit_moments", "inner"):
+            raise AttributeError(name)
+        return getattr(self.inner, name)

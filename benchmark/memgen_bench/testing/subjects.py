@@ -1,0 +1,96 @@
+"""What a user names, as subjects of an examination."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memgen_bench.errors import DataNotFoundError, UsageError
+from memgen_bench.testing.examination import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from memgen_bench.registry import Plugin, Registry
+
+NOUNS = ("decoder", "model", "dataset", "noise")
+
+
+def plugin_files(targets: Iterable[str]) -> tuple[str, ...]:
+    """Return those targets that are files, as absolute paths."""
+    return tuple(str(Path(target).resolve()) for target in targets if _is_file(target))
+
+
+def find_subjects(
+    registry: Registry, targets: Iterable[str], files: tuple[str, ...], data_dir: Path
+) -> list[Subject]:
+    """Return what names and files stand for, in their order; everything without targets.
+
+    Args:
+        registry: Where names are looked up; `files` are loaded.
+        targets: Names of decoders, models, data sets or noises, and plugin files.
+        files: Plugin files that are not installed.
+        data_dir: Where data sets are.
+
+    Raises:
+        UsageError: There is nothing of a name, or nothing to check in a file.
+    """
+    found: list[tuple[str, str]] = []
+    for target in targets:
+        found += _offered_by(registry, target) if _is_file(target) else _named(registry, target)
+    if not targets:
+        found = list(_everything(registry))
+    return [
+        Subject(
+            noun=noun,
+            name=name,
+            plugin=_origin(registry.catalogue(noun).plugin(name)),
+            files=files,
+            data_dir=data_dir,
+        )
+        for noun, name in dict.fromkeys(found)
+    ]
+
+
+def _origin(plugin: Plugin) -> str:
+    """Return what a report says of where a plugin comes from."""
+    return Path(plugin.file).name if plugin.distribution == "file" else plugin.release
+
+
+def _is_file(target: str) -> bool:
+    return target.endswith(".py")
+
+
+def _everything(registry: Registry) -> Iterator[tuple[str, str]]:
+    yield from ((noun, name) for noun in NOUNS for name in registry.catalogue(noun))
+
+
+def _offered_by(registry: Registry, file: str) -> list[tuple[str, str]]:
+    path = str(Path(file).resolve())
+    found = [
+        (noun, name)
+        for noun, name in _everything(registry)
+        if str(Path(registry.catalogue(noun).plugin(name).file).resolve()) == path
+    ]
+    if not found:
+        raise UsageError(f"{file} offers no {', '.join(NOUNS)} by name; there is nothing to check")
+    return found
+
+
+def _named(registry: Registry, name: str) -> list[tuple[str, str]]:
+    found = []
+    reasons: list[Any] = []
+    for noun in NOUNS:
+        try:
+            registry.catalogue(noun)[name]
+        except DataNotFoundError:
+            found.append((noun, name))
+        except KeyError as error:
+            reasons.append(error.args[0])
+        else:
+            found.append((noun, name))
+    if not found:
+        close = [reason for reason in reasons if "did you mean" in reason]
+        known = f"{' and '.join(close)}" if close else f"there is nothing called {name!r}"
+        raise UsageError(f"{known}; memgen-bench list shows what there is")
+    return found

@@ -1,0 +1,170 @@
+"""What each figure shows, as tidy frames: a page and a paper draw the same numbers; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from memgen_bench.protocol import INPUT, READOUT
+
+if TYPE_CHECKING:
+    from memgen_leaderboard.suite_scores import Scores
+
+PAIR = ("dataset", "model")
+UNTRAINED, PIXELS, CEILING = "untrained network", "raw pixels", "ceiling"
+MOST_EPOCHS = 200  # points of a training curve; longer ones are thinned out
+
+# Series of a training curve, and the columns of a network that hold them.
+CURVES = {
+    "training images, given labels": "curve_train_accuracy",
+    "validation images, noisy labels": "curve_validation_accuracy",
+    "test images, true labels": "curve_test_accuracy",
+}
+
+
+def decoder_order(scores: Scores) -> list[str]:
+    """Return the decoders, the best first; a place in this order has a style."""
+    shown = scores.board["decoder"].to_list()
+    return [*shown, *sorted(set(scores.units["decoder"]) - set(shown))]
+
+
+def layer_frame(scores: Scores) -> pl.DataFrame:
+    """Return test accuracies over layers, with the controls and the network's own readout.
+
+    Returns:
+        A row for each data set, model, noise, rate, decoder, `source` and layer: `accuracy`, the
+        mean over the seeds, with the lowest and the highest of them, `low` and `high`. A source
+        is `memorized network` (or the view's kind), `untrained network`, `raw pixels` (the input
+        layer), and without decoder and layer `readout` and `ceiling`.
+    """
+    own = f"{scores.view.kind} network"
+    source = (
+        pl.when(pl.col("layer") == INPUT)
+        .then(pl.lit(PIXELS))
+        .when(pl.col("kind") == scores.view.kind)
+        .then(pl.lit(own))
+        .otherwise(pl.lit(UNTRAINED))
+    )
+    kinds = pl.col("kind").is_in([scores.view.kind, "untrained"])
+    of_input = (pl.col("layer") != INPUT) | (pl.col("kind") == scores.view.kind)
+    group = [*PAIR, "noise", "rate", "decoder", "layer", "layer_index"]
+    decoded = (
+        scores.view.select(scores.readings.with_columns(pl.col(pl.Categorical).cast(pl.String)))
+        .filter(kinds, of_input, status="ok", labels=scores.view.labels)
+        .filter(pl.col("memorized").fill_null(True), pl.col("decoder") != READOUT)
+        .group_by(*group, source=source)
+        .agg(*_spread("test_accuracy"))
+    )
+    lines = [
+        scores.units.drop_nulls(name)
+        .unique([*PAIR, "noise", "rate", "seed", "noise_seed", "init_seed", "order_seed"])
+        .group_by(*PAIR, "noise", "rate")
+        .agg(*_spread(name), source=pl.lit(name))
+        for name in (READOUT, CEILING)
+    ]
+    found = pl.concat([decoded, *lines], how="diagonal")
+    return _drawn(found).sort(*PAIR, "noise", "rate", "source", "decoder", "layer_index")
+
+
+def rate_frame(scores: Scores) -> pl.DataFrame:
+    """Return recovery over the rate, for each model on a data set and for all together.
+
+    Returns:
+        A row for each data set, model (both null for all together), noise, rate and decoder:
+        `recovery` with its interval from `low` to `high`, and mean accuracies as on a board.
+    """
+    apart = scores.by(*PAIR, "noise", "rate")
+    together = scores.by("noise", "rate") if scores.units.select(PAIR).n_unique() > 1 else None
+    found = pl.concat([apart] if together is None else [together, apart], how="diagonal")
+    half_width = pl.col("recovery_half_width")
+    with_interval = found.drop_nulls("recovery").with_columns(
+        low=pl.col("recovery") - half_width, high=pl.col("recovery") + half_width
+    )
+    columns = ("decoder", "recovery", "low", "high", "decoded", "readout", "untrained", "pixels")
+    return with_interval.select(*PAIR, "noise", "rate", *columns)
+
+
+def pair_frame(scores: Scores) -> pl.DataFrame:
+    """Return recovery of each decoder on each model and data set, for a heat map."""
+    columns = ("recovery", "recovery_half_width", "decoded", "gain_untrained", "gain_pixels")
+    pair = pl.format("{} on {}", "model", "dataset").alias("pair")
+    return scores.by(*PAIR).select(*PAIR, pair, "decoder", *columns).sort(*PAIR)
+
+
+def time_frame(scores: Scores) -> pl.DataFrame:
+    """Return accuracy and seconds of each decoder; `front` where no other is better in both."""
+    found = scores.board.select("decoder", "decoded", "recovery", "seconds").drop_nulls(
+        ["decoded", "seconds"]
+    )
+    by_time = found.sort("seconds", "decoded", descending=[False, True])
+    best_before = pl.col("decoded").cum_max().shift(1, fill_value=-1.0)
+    return by_time.with_columns(front=pl.col("decoded") > best_before)
+
+
+def mean_rank_frame(scores: Scores) -> pl.DataFrame | None:
+    """Return mean ranks and where a critical-difference diagram puts them; None without enough.
+
+    Returns:
+        A row a decoder, the best first: `mean_rank`; `side`, on which its name stands; `row`,
+        counted from the axis.
+    """
+    found = scores.critical_difference
+    if found is None:
+        return None
+    count = found.ranks.height
+    left = (count + 1) // 2
+    place = pl.int_range(pl.len())
+    return found.ranks.with_columns(
+        side=pl.when(place < left).then(pl.lit("left")).otherwise(pl.lit("right")),
+        row=pl.when(place < left).then(place).otherwise(count - 1 - place).cast(pl.Int64),
+    )
+
+
+def tie_frame(scores: Scores) -> pl.DataFrame:
+    """Return the bars of a critical-difference diagram: `start` and `end`, a `level` for each."""
+    found = scores.critical_difference
+    ranks = dict(found.ranks.iter_rows()) if found else {}
+    groups = [group for group in (found.groups if found else ()) if len(group) > 1]
+    ends = [(ranks[group[0]], ranks[group[-1]]) for group in groups]
+    rows = [(start, end, level) for level, (start, end) in enumerate(ends)]
+    schema = {"start": pl.Float64, "end": pl.Float64, "level": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def training_frame(networks: pl.DataFrame) -> pl.DataFrame:
+    """Return training curves: `network_id`, `epoch`, `series` and `accuracy`.
+
+    Args:
+        networks: As they are stored; untrained ones have no curve.
+    """
+    # Polars explodes no empty list into nothing.
+    trained = networks.filter(pl.col("curve_loss").list.len() > 0)
+    parts = [
+        trained.select("network_id", accuracy=pl.col(column))
+        .filter(pl.col("accuracy").list.len() > 0)
+        .with_columns(epoch=pl.int_ranges(1, pl.col("accuracy").list.len() + 1))
+        .explode("accuracy", "epoch")
+        .with_columns(series=pl.lit(series))
+        for series, column in CURVES.items()
+    ]
+    curves = pl.concat(parts)
+    last = pl.col("epoch").max().over("network_id")
+    step = ((last + MOST_EPOCHS - 1) // MOST_EPOCHS).clip(1)
+    kept = (pl.col("epoch") == last) | ((pl.col("epoch") - 1) % step == 0)
+    columns = ("network_id", "series", "epoch", "accuracy")
+    return curves.filter(kept).drop_nulls("accuracy").select(columns).sort(columns[:3])
+
+
+def _spread(name: str) -> tuple[pl.Expr, ...]:
+    value = pl.col(name)
+    return value.mean().alias("accuracy"), value.min().alias("low"), value.max().alias("high")
+
+
+def _drawn(frame: pl.DataFrame) -> pl.DataFrame:
+    """Name each (noise, rate) as tables do."""
+    draws = frame.select("noise", "rate").unique().sort("noise", "rate")
+    several = draws["noise"].n_unique() > 1
+    names = [f"{f'{noise} ' if several else ''}ρ {rate:g}" for noise, rate in draws.iter_rows()]
+    named = draws.with_columns(pl.Series("draw", names, pl.String))
+    return frame.join(named, on=["noise", "rate"], nulls_equal=True)

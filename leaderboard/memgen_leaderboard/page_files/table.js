@@ -1,0 +1,58 @@
+"use strict";
+// Tables whose headings sort them.
+
+// The number that a cell begins with, as in "64.9 ± 1.2"; nothing and dashes come last.
+function sortKey(text) {
+  const number = Number.parseFloat(text);
+  return Number.isNaN(number) ? null : number;
+}
+
+function sorted(rows, column, descending) {
+  if (column < 0) return rows;
+  const numeric = rows.some((row) => sortKey(row[column]) !== null);
+  const key = (row) => (numeric ? sortKey(row[column]) : row[column] || null);
+  return [...rows].sort((one, other) => {
+    const [a, b] = [key(one), key(other)];
+    if (a === null || b === null) return (a === null) - (b === null);
+    const order = numeric ? a - b : a.localeCompare(b);
+    return descending ? -order : order;
+  });
+}
+
+function drawTable(box, table, { sort = "", descending = false, head = 0, onsort = null } = {}) {
+  const words = new Set(table.words ?? []);
+  const rows = sorted(table.rows, table.columns.indexOf(sort), descending);
+  const heading = (column) => {
+    const attributes = { scope: "col", class: words.has(column) ? "word" : false };
+    if (!onsort) return element("th", attributes, column);
+    const direction = descending ? "descending" : "ascending";
+    if (column === sort) attributes["aria-sort"] = direction;
+    const button = element("button", { type: "button", onclick: () => onsort(column) }, column);
+    attributes.class = `sortable ${attributes.class || ""}`.trim();
+    return element("th", attributes, button);
+  };
+  const cell = (text, place) => {
+    if (place === head) return element("th", { scope: "row" }, text);
+    return element("td", { class: words.has(table.columns[place]) ? "word" : false }, text);
+  };
+  const focused = box.contains(document.activeElement) ? document.activeElement.textContent : null;
+  box.replaceChildren(
+    element("table", {},
+      element("caption", {}, table.title),
+      element("thead", {}, element("tr", {}, ...table.columns.map(heading))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell)))),
+    ),
+  );
+  // Who sorts by keyboard stays where they were.
+  for (const button of box.querySelectorAll("thead button")) {
+    if (button.textContent === focused) button.focus();
+  }
+  return rows;
+}
+
+// One key of the state for the column, one for the direction; a second press turns it around.
+function sortBy(column, prefix = "") {
+  const again = state.get(`${prefix}sort`) === column;
+  const down = again && state.get(`${prefix}dir`) !== "down";
+  state.set({ [`${prefix}sort`]: column, [`${prefix}dir`]: down ? "down" : "" });
+}

@@ -1,0 +1,92 @@
+"""Numbers and tables as text, with what strangers wrote made harmless to a screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memgen_leaderboard.statistics import LEVEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+NOTHING = "–"
+SURE = f"{LEVEL:.0%}".replace("%", " %")
+# Where decoders read from, by the board's columns.
+PLACES = {
+    "decoded": "memorized networks",
+    "untrained": "untrained networks",
+    "pixels": "raw pixels",
+    "clean": "clean networks",
+}
+# Columns of words; all others are numbers.
+WORDS = (
+    *("decoder", "other", "model", "data set", "kind", "network", "layer", "axis", "read from"),
+    *("best decoder", "stopped by"),
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be shown.
+
+    Attributes:
+        title: What it is about.
+        columns: Headings.
+        rows: Cells as text.
+        notes: What a reader must know, a sentence each.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], notes: Iterable[str] = ()
+) -> Table:
+    """Make a table; names come from strangers, so what cannot be printed is replaced."""
+    return Table(
+        title=_printable(title),
+        columns=tuple(map(_printable, columns)),
+        rows=tuple(tuple(map(_printable, row)) for row in rows),
+        notes=tuple(map(_printable, notes)),
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def percent(value: float | None, half_width: float | None = None) -> str:
+    """Return a share in %, with half the width of its interval."""
+    if value is None:
+        return NOTHING
+    return f"{_steady(value):.1f}{_plus_minus(half_width)}"
+
+
+def covered(text: str, ok: int, planned: int) -> str:
+    """Return a number with how many of the planned networks it is over, where that is not all."""
+    return text if ok == planned else f"{text} ({ok}/{planned})"
+
+
+def points(value: float | None, half_width: float | None = None) -> str:
+    """Return a difference of shares in points, with its sign and half the width of its interval."""
+    if value is None:
+        return NOTHING
+    return f"{_steady(value):+.1f}{_plus_minus(half_width)}"
+
+
+def spread(mean: float, low: float | None, high: float | None) -> str:
+    """Return a mean share in %, and in brackets the lowest and the highest that it is over."""
+    return percent(mean) if low is None else f"{percent(mean)} ({percent(low)}–{percent(high)})"
+
+
+def _plus_minus(half_width: float | None) -> str:
+    return "" if half_width is None else f" ± {_steady(half_width):.1f}"
+
+
+def _steady(value: float) -> float:
+    """Return percent without the rounding of a sum, whose order is not always the same."""
+    return round(100 * value, 9)

@@ -1,0 +1,92 @@
+"""Fill in the studies of leaderboard/README.md: which rule chooses layers, which axis decides.
+
+    python leaderboard/studies.py            # or --check: only say whether they are up to date
+
+They are made from leaderboard/studies/, whose seeds are not on the board.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from memgen_bench.store import read_frame
+from memgen_leaderboard.layer_choice import regret
+from memgen_leaderboard.markdown import markdown, update
+from memgen_leaderboard.text import percent, points, table
+from memgen_leaderboard.units import COLUMNS, current, units
+from memgen_leaderboard.variance import variance_table
+
+HERE = Path(__file__).parent
+RULES = {
+    "cell": "by rate, seeds pooled (the board's)",
+    "rates": "for all rates together",
+    "penultimate": "the last before the logits",
+}
+AXES = {
+    "dataset": "data set",
+    "model": "model",
+    "rate": "rate",
+    "cells": "these together",
+    "noise_seed": "noise draw",
+    "init_seed": "initialisation",
+    "order_seed": "order of the data",
+    "rest": "seeds together, and the rest",
+}
+
+
+def readings(study: str) -> pl.DataFrame:
+    """Return a study's readings that count, of networks that memorized."""
+    rows = current(read_frame(HERE / "studies" / study, "readings", ["key", *COLUMNS]))
+    return rows.filter(pl.col("memorized").fill_null(True))
+
+
+def layer_rules() -> str:
+    """Return what each rule for choosing layers loses to the best layer on test."""
+    found = readings("layer-rules")
+    whole, by_rate = regret(found), regret(found, ["rate"])
+    rates = sorted(set(by_rate["rate"]))
+    lost = {(kind, rule, rate): value for kind, rate, _, _, value, *_, rule in by_rate.iter_rows()}
+    rows = [
+        (
+            *(row["kind"], RULES[row["rule"]], percent(row["accuracy"])),
+            *(points(-row[name]) for name in ("regret", "worst")),
+            *(points(-lost[row["kind"], row["rule"], rate]) for rate in rates),
+        )
+        for row in whole.iter_rows(named=True)
+    ]
+    columns = ("network", "layer", "accuracy", "lost", "most", *(f"ρ {rate:g}" for rate in rates))
+    title = (
+        f"Accuracy lost to the best layer on test, in points: {found['seed'].n_unique()} seeds, "
+        f"{found['model'].n_unique()} models, {found['decoder'].n_unique() - 1} decoders"
+    )
+    return markdown(table(title, columns, rows))
+
+
+def variance() -> str:
+    """Return how far each axis moves an accuracy, and a decoder's distance from the others."""
+    found = units(readings("crossed"))
+    rows = [
+        (AXES[axis], f"{levels}", percent(accuracy), percent(difference))
+        for axis, levels, accuracy, difference in variance_table(found).iter_rows()
+    ]
+    columns = ("axis", "levels", "accuracy", "distance from the mean of all decoders")
+    return markdown(table("Standard deviation that an axis makes, in points", columns, rows))
+
+
+def main() -> None:
+    """Fill the parts in, or check them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    check = parser.parse_args().check
+    parts = {"layer-rules": layer_rules, "variance": variance}
+    fresh = update(HERE / "README.md", parts, check=check)
+    print("leaderboard/README.md", "is up to date" if fresh else "is stale" if check else "updated")
+    sys.exit(check and not fresh)
+
+
+if __name__ == "__main__":
+    main()

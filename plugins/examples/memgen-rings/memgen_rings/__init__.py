@@ -1,0 +1,1 @@
+"""Rings of four sizes, and a small network for them."""

@@ -1,0 +1,114 @@
+"""Published numbers: tidy, as the papers print them, and beside one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from memgen_leaderboard.published import best_layers, compare, read_published, references
+
+if TYPE_CHECKING:
+    from readings import Bench
+
+PUBLISHED = read_published()
+BEST = best_layers(PUBLISHED)
+
+
+def published(model: str, dataset: str, rate: float) -> dict[str, float]:
+    cell = BEST.filter(model=f"paper-{model}", dataset=dataset, rate=rate)
+    return {decoder: round(100 * a, 1) for decoder, a in cell.select("decoder", "accuracy").rows()}
+
+
+def test_every_number_is_named_and_there_once() -> None:
+    names = ["paper", "part", "model", "dataset", "noise", "kind", "decoder", "layer", "split"]
+    assert PUBLISHED.select(names).null_count().sum_horizontal().item() == 0
+    where = PUBLISHED.drop("accuracy", "epoch", "repeats", "fit_seconds", "predict_seconds")
+    assert not where.is_duplicated().any()
+    assert PUBLISHED["accuracy"].is_between(0, 1).all()
+    assert PUBLISHED["repeats"].sum() == 11_673  # the rows that were reported
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "rate", "expected"),
+    [
+        ("cnn", "fashion-mnist", 0.8, {"readout": 25.6, "masc": 74.9, "lda": 80.9, "qda": 76.3}),
+        ("cnn", "cifar10", 0.4, {"readout": 46.2, "masc": 49.0, "velpic": 60.4, "knn-5": 54.9}),
+        ("mlp", "mnist", 0.8, {"readout": 31.2, "masc": 80.3, "masc-75": 92.1, "velpic": 84.4}),
+        ("alexnet", "cifar100", 0.2, {"readout": 28.4, "masc": 38.0, "lda": 36.7}),
+        ("resnet18", "cifar10", 0.6, {"readout": 34.5, "masc": 57.7}),
+    ],
+)
+def test_numbers_are_those_of_the_papers(
+    model: str, dataset: str, rate: float, expected: dict[str, float]
+) -> None:
+    found = published(model, dataset, rate)
+    assert {decoder: found[decoder] for decoder in expected} == pytest.approx(expected, abs=0.11)
+
+
+def test_the_layer_is_the_best_of_the_networks_own() -> None:
+    assert "input" not in BEST["layer"].to_list()
+    cell = {"model": "paper-cnn", "dataset": "fashion-mnist", "rate": 0.8, "decoder": "masc"}
+    (row,) = BEST.filter(**cell).iter_rows(named=True)
+    assert (row["layer"], row["runs"]) == ("flatten", 3)
+    assert row["low"] <= row["accuracy"] <= row["high"]
+
+
+def test_references_are_a_ratio_of_sums_over_the_rates() -> None:
+    (row,) = (
+        references(BEST, [0.2, 0.8])
+        .filter(model="paper-cnn", dataset="fashion-mnist", decoder="masc")
+        .iter_rows(named=True)
+    )
+    low, high = (published("cnn", "fashion-mnist", rate) for rate in (0.2, 0.8))
+    gained = low["masc"] - low["readout"] + high["masc"] - high["readout"]
+    ceiling = published("cnn", "fashion-mnist", 0.0)["readout"]
+    headroom = 2 * ceiling - low["readout"] - high["readout"]
+    assert row["recovery"] == pytest.approx(gained / headroom, abs=2e-3)
+    assert row["oracle"] == pytest.approx((low["masc"] + high["masc"]) / 200, abs=1e-3)
+
+
+def test_a_rate_that_was_not_published_has_no_references() -> None:
+    assert references(BEST, [0.2, 0.3]).is_empty()
+
+
+def paper_cnn(bench: Bench) -> Bench:
+    """MASC at 0.8: published 74.9, 74.5 to 75.5 over the runs; the readout 25.6."""
+    for seed, (masc, readout) in enumerate(((0.74, 0.26), (0.77, 0.27))):
+        own = {"model": "paper-cnn", "dataset": "fashion-mnist", "seed": seed}
+        bench.decode({"input": (0.9, 0.9), "fc1": (0.5, 0.6), "fc2": (0.4, masc)}, rate=0.8, **own)
+        bench.decode({"fc1": (0.5, 0.5)}, rate=0.8, decoder="mine", **own)
+        bench.readout(readout, rate=0.8, **own).clean_readout(0.9, **own)
+    return bench
+
+
+def test_own_and_published_stand_side_by_side(bench: Bench) -> None:
+    found = compare(paper_cnn(bench).units(), BEST)
+    rows = {(row["decoder"], row["rate"]): row for row in found.iter_rows(named=True)}
+    assert list(rows) == [("readout", 0.0), ("masc", 0.8), ("readout", 0.8)]
+    masc = rows["masc", 0.8]
+    own = (masc["own"], masc["own_low"], masc["own_high"], masc["seeds"])
+    assert own == (pytest.approx(0.755), 0.74, 0.77, 2)  # at the layer that is best on test
+    assert masc["published"] == pytest.approx(0.749, abs=5e-4)
+    assert masc["difference"] == pytest.approx(0.006, abs=5e-4)
+    assert (masc["inside"], masc["runs"], masc["train_count"]) == (True, 3, 300)
+    assert rows["readout", 0.8]["inside"] is False
+    assert rows["readout", 0.0]["own"] == pytest.approx(0.9)
+
+
+def test_one_seed_has_no_spread_to_lie_in(bench: Bench) -> None:
+    found = compare(paper_cnn(bench).units().filter(seed=0), BEST)
+    assert found["inside"].to_list() == [None] * 3
+
+
+def test_what_nobody_published_is_not_compared(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.9)
+    assert compare(bench.units(), BEST).is_empty()
+
+
+def test_models_and_data_sets_have_the_names_of_the_catalogue() -> None:
+    from memgen_bench import load_registry
+
+    registry = load_registry()
+    assert [m for m in PUBLISHED["model"].unique() if m not in registry.models] == []
+    assert [d for d in PUBLISHED["dataset"].unique() if d not in registry.datasets] == []

@@ -1,0 +1,52 @@
+"""The studies of the leaderboard: tables up to date, and the sentences around them true."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from memgen_leaderboard.layer_choice import regret
+from memgen_leaderboard.units import units
+from memgen_leaderboard.variance import CROSSED, variance_table
+
+SCRIPT = Path(__file__).parent.parent / "leaderboard" / "studies.py"
+STUDIES = runpy.run_path(str(SCRIPT))
+
+
+def test_the_tables_come_from_the_committed_results(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [str(SCRIPT), "--check"])
+    with pytest.raises(SystemExit) as stopped:
+        STUDIES["main"]()
+    assert stopped.value.code == 0, capsys.readouterr().out
+
+
+def test_the_boards_rule_for_layers_loses_the_least_at_every_rate() -> None:
+    found = regret(STUDIES["readings"]("layer-rules"), ["rate"])
+    least = found.sort("regret").unique(["kind", "rate"], keep="first")
+    assert least.height == 2 * 4
+    assert set(least["rule"]) == {"cell"}
+    other = found.filter(kind="memorized", rule="rates").sort("regret")
+    assert other["rate"][-1] == 0.8
+
+
+def test_the_layer_before_the_logits_loses_more_the_higher_the_rate() -> None:
+    found = regret(STUDIES["readings"]("layer-rules"), ["rate"]).filter(rule="penultimate")
+    memorized, untrained = (
+        found.filter(kind=kind).sort("rate")["regret"].to_list()
+        for kind in ("memorized", "untrained")
+    )
+    assert memorized == sorted(memorized)
+    assert max(memorized) - min(memorized) > 10 * (max(untrained) - min(untrained))
+
+
+def test_of_the_seeds_the_noise_draw_decides() -> None:
+    found = variance_table(units(STUDIES["readings"]("crossed")))
+    for column in ("accuracy", "difference"):
+        alone = found.filter(pl.col("axis").is_in(CROSSED)).sort(column)
+        assert alone["axis"][-1] == "noise_seed"
+        assert alone[column][-1] > 2 * alone[column][-2]
