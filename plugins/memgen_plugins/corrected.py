@@ -18,10 +18,10 @@ class _Corrected(LogisticRegression):
 
     Args:
         C: Weight of the loss.
-        rate: Shuffle rate ρ of uniform noise, where T is not told.
+        rate: Shuffle rate ρ of uniform noise, where T is not told; None: no noise.
     """
 
-    def __init__(self, C: float = 1e-3, rate: float = 0.0) -> None:
+    def __init__(self, C: float = 1e-3, rate: float | None = None) -> None:
         self.C = C
         self.rate = rate
 
@@ -36,7 +36,7 @@ class _Corrected(LogisticRegression):
 
     def _search(self, Z: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if self._told is None:
-            transition = uniform_transition(self.rate, len(self.classes_))
+            transition = uniform_transition(self.rate or 0.0, len(self.classes_))
         else:
             transition = self._told[np.ix_(self.classes_, self.classes_)]
             transition = transition / transition.sum(axis=1, keepdims=True)
@@ -53,7 +53,7 @@ class ForwardLogisticRegression(_Corrected):
 
     Args:
         C: Weight of the loss.
-        rate: Shuffle rate ρ of uniform noise, where T is not told.
+        rate: Shuffle rate ρ of uniform noise, where T is not told; None: no noise.
 
     Attributes:
         classes_: The classes seen, ascending.
@@ -84,7 +84,7 @@ class BackwardLogisticRegression(_Corrected):
 
     Args:
         C: Weight of the loss.
-        rate: Shuffle rate ρ < 1 of uniform noise, where T is not told.
+        rate: Shuffle rate ρ < 1 of uniform noise, where T is not told; None: no noise.
 
     Attributes:
         classes_: The classes seen, ascending.

@@ -95,7 +95,7 @@ class Debiased(Wrapped):
 
     Args:
         estimator: A decoder that can be fitted from moments.
-        rate: Shuffle rate ρ; a label is redrawn with this probability.
+        rate: Shuffle rate ρ of uniform noise, where T is not told; None: no noise.
 
     Attributes:
         classes_: The classes seen, ascending.
@@ -109,7 +109,7 @@ class Debiased(Wrapped):
         Rooyen & Williamson 2018.
     """
 
-    def __init__(self, estimator: Any, rate: float = 0.0) -> None:
+    def __init__(self, estimator: Any, rate: float | None = None) -> None:
         self.estimator = estimator
         self.rate = rate
 
@@ -131,7 +131,7 @@ class Debiased(Wrapped):
 
     def _fit(self, moments: Moments, transition: Any) -> Self:
         if transition is None:
-            transition = uniform_transition(self.rate, len(moments.classes))
+            transition = uniform_transition(self.rate or 0.0, len(moments.classes))
         transition = transition / transition.sum(axis=1, keepdims=True)
         debiased = DebiasedMoments(moments, transition)
         return self._take(clone(self.estimator).fit_moments(debiased))

@@ -43,4 +43,6 @@ class BestEpoch(BaseEstimator):  # type: ignore[misc] # untyped base
 
     def recall(self, record: TrainingRecord) -> tuple[int, Sequence[int]]:
         """Return that epoch, and what was predicted then."""
+        if not record.best_test_epoch:
+            raise NotApplicable("no epoch was tested")
         return record.best_test_epoch, record.best_test_predictions

@@ -39,6 +39,7 @@ def decoder(
     scope: Literal["layer", "network", "training"] = "layer",
     version: int = 1,
     slow: bool = False,
+    stochastic: bool = False,
 ) -> DecoderSpec:
     """Return the specification of a decoder that takes tensors."""
     return DecoderSpec(
@@ -51,4 +52,5 @@ def decoder(
         arrays="torch",
         needs=needs,
         slow=slow,
+        stochastic=stochastic,
     )

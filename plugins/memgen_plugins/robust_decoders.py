@@ -213,6 +213,7 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
             "shrunk LDA on the points that are not confidently of another class out of sample",
             "Northcutt, Jiang & Chuang 2021, arXiv 1911.00068",
             slow=True,
+            stochastic=True,  # the folds follow the order of the points
         ),
         decoder(
             "trimmed-lda",

@@ -65,7 +65,7 @@ def _is_head(module: nn.Linear, hidden: torch.Tensor, logits: torch.Tensor) -> b
     if hidden.shape[1] != module.in_features or logits.shape[1] != module.out_features:
         return False
     with torch.no_grad():
-        difference = (module(hidden) - logits).abs().max()
+        difference = (module(hidden.to(module.weight.dtype)) - logits).abs().max()
     return bool(difference <= _CLOSE * logits.abs().max())
 
 
