@@ -43,7 +43,7 @@ def recalls_a_stored_epoch(decoder: DecoderBench) -> None:
     """Scope `training`: an epoch whose predictions were stored, and those; else `NotApplicable`."""
     if decoder.spec.scope != "training":
         raise Inapplicable("it is fitted")
-    nothing = recall(decoder.spec, TrainingRecord(), np.arange(2))
+    nothing = recall(decoder.spec, TrainingRecord(), np.arange(0))
     demand(
         nothing.status == "skipped",
         "raise NotApplicable(reason) where no predictions were stored",
