@@ -29,6 +29,11 @@ TASK = Task(channels=1, height=8, width=8, num_classes=10)
 CPU = torch.device("cpu")
 NULLS = [("uniform", 1.0), ("permute", 1.0), ("flip", 0.9)]
 ONE_QUICK = [NULLS[0], *(pytest.param(*null, marks=pytest.mark.slow) for null in NULLS[1:])]
+ON_A_LAYER = [
+    pytest.param(name, marks=pytest.mark.slow) if spec.slow else name
+    for name, spec in REGISTRY.decoders.items()
+    if spec.scope == "layer"
+]
 
 
 @cache
@@ -56,7 +61,7 @@ def excess(accuracies: list[float]) -> float:
 
 
 @pytest.mark.parametrize(("noise", "rate"), ONE_QUICK)
-@pytest.mark.parametrize("name", REGISTRY.decoders)
+@pytest.mark.parametrize("name", ON_A_LAYER)
 def test_decoders_of_an_untrained_network_are_at_chance(name: str, noise: str, rate: float) -> None:
     spec = REGISTRY.models["mlp"]
     layers = find_layers(spec, TASK, 0)[1:2]

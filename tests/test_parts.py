@@ -56,7 +56,8 @@ def refusal(folder: Path) -> str:
 def test_a_part_carries_schema_and_version(tmp_path: Path, make_reading: ReadingMaker) -> None:
     part = pq.read_table(add(tmp_path, make_reading()), partitioning=None)
     assert part.schema.equals(schemas.READINGS)
-    assert part.schema.metadata[b"memgen_schema_version"] == b"1"
+    version = str(schemas.SCHEMA_VERSION).encode()
+    assert part.schema.metadata[b"memgen_schema_version"] == version
 
 
 def test_parts_are_compressed_with_zstd(tmp_path: Path, make_reading: ReadingMaker) -> None:
@@ -97,7 +98,7 @@ def test_a_flipped_bit_anywhere_is_noticed(tmp_path: Path) -> None:
         with pytest.raises(DamagedPartError):
             parts.version_of(path)
     path.write_bytes(content)
-    assert parts.version_of(path) == 1
+    assert parts.version_of(path) == schemas.SCHEMA_VERSION
 
 
 @pytest.mark.parametrize("name", ["readings", "networks", "plans"])
@@ -234,23 +235,24 @@ def test_a_newer_schema_is_refused_in_one_line(tmp_path: Path, make_reading: Rea
 
 
 @pytest.fixture
-def version_2(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add a column to the readings, and one to the networks, as a second version would."""
-    version = {schemas.VERSION_KEY: "2"}
+def next_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add a column to the readings, and one to the networks, as the next version would."""
+    number = schemas.SCHEMA_VERSION + 1
+    version = {schemas.VERSION_KEY: str(number)}
     field = pa.field("watts", pa.list_(pa.float64()))
     for name, schema in schemas.TABLES.items():
         newer = schema if name == "plans" else schema.insert(3, field)
         monkeypatch.setitem(schemas.TABLES, name, newer.with_metadata(version))
     added = {"readings": ("watts",), "networks": ("watts",)}
-    monkeypatch.setitem(schemas.ADDED, 2, added)
-    monkeypatch.setattr(schemas, "SCHEMA_VERSION", 2)
+    monkeypatch.setitem(schemas.ADDED, number, added)
+    monkeypatch.setattr(schemas, "SCHEMA_VERSION", number)
 
 
 def test_older_parts_are_read_beside_newer_ones(
     tmp_path: Path, make_reading: ReadingMaker, request: pytest.FixtureRequest
 ) -> None:
     add(tmp_path, make_reading(key="old", seed=1))
-    request.getfixturevalue("version_2")
+    request.getfixturevalue("next_version")
     add(tmp_path, make_reading(key="new", seed=2, watts=[3.5]))
     rows = read_results(tmp_path)
     assert rows.schema.equals(schemas.TABLES["readings"])
@@ -260,7 +262,7 @@ def test_older_parts_are_read_beside_newer_ones(
     assert sorted(columns["key"]) == ["new", "old"]
 
 
-@pytest.mark.usefixtures("version_2")
+@pytest.mark.usefixtures("next_version")
 def test_the_committed_results_are_read_by_a_later_version(request: pytest.FixtureRequest) -> None:
     core = request.config.rootpath / "leaderboard" / "results" / "core"
     assert read_results(core)["watts"].null_count == read_results(core).num_rows > 10_000
@@ -268,11 +270,12 @@ def test_the_committed_results_are_read_by_a_later_version(request: pytest.Fixtu
     assert store.read_plans(core).num_rows == read_results(core).num_rows
 
 
-@pytest.mark.usefixtures("version_2")
+@pytest.mark.usefixtures("next_version")
 def test_a_column_that_came_later_is_not_made_up_for_newer_parts(
     tmp_path: Path, make_reading: ReadingMaker
 ) -> None:
     lacking = store.table("readings", [make_reading()]).drop_columns(["watts"])
-    assert lacking.schema.metadata[b"memgen_schema_version"] == b"2"
+    version = str(schemas.SCHEMA_VERSION).encode()
+    assert lacking.schema.metadata[b"memgen_schema_version"] == version
     path = put(tmp_path, lacking)
     assert refusal(tmp_path).startswith(f"{path}: not a results file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ import torch
 
 from memgen_bench.compute import as_tensor, finish
 from memgen_bench.errors import NotApplicable, error_type_of, one_line
+from memgen_bench.parameters import plain
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from memgen_bench.moments import Moments
     from memgen_bench.neighbors import Neighbors
     from memgen_bench.specs import Decoder, DecoderSpec, Labels
+    from memgen_bench.training import TrainingRecord
 
     Matrix = npt.NDArray[np.float32]
     # one layer's activations, or, for scope network, those of all layers by name
@@ -81,7 +84,10 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one reading: predictions, or the reason why there are none."""
+    """What became of one reading: predictions, or the reason why there are none.
+
+    `chosen` is what the decoder chose for itself, as JSON.
+    """
 
     status: str
     predictions: Predictions | None = None
@@ -89,6 +95,7 @@ class Outcome:
     predict_seconds: float | None = None
     error_type: str | None = None
     message: str | None = None
+    chosen: str | None = None
 
 
 CHANGED = "X belongs to all decoders and must not be written to; work on a copy"
@@ -157,7 +164,7 @@ def _decode(
     num_classes: int,
     caught: list[warnings.WarningMessage],
 ) -> Outcome:
-    decoder = _seeded(given.spec.build(), extras.seed)
+    decoder: Any = _seeded(given.spec.build(), extras.seed)
     fit = _fit_of(decoder, given, parts, labels, extras)
     started = time.perf_counter()
     fit()
@@ -183,6 +190,35 @@ def _decode(
         fit_seconds=fitted - started + shared_fit,
         predict_seconds=done - fitted + shared_search,
         message=one_line(str(caught[0].message)) if caught else None,
+        chosen=_chosen(decoder),
+    )
+
+
+def _chosen(decoder: Any) -> str | None:
+    chosen = plain(getattr(decoder, "chosen_", None))
+    return json.dumps(chosen, sort_keys=True) if chosen else None
+
+
+def recall(
+    spec: DecoderSpec, record: TrainingRecord, test_places: npt.NDArray[np.int64]
+) -> Outcome:
+    """Let a decoder of scope `training` say which epoch's stored predictions count.
+
+    Nothing is predicted of training and validation points: those predictions were not stored.
+    """
+    try:
+        built: Any = spec.build()
+        epoch, predicted = built.recall(record)
+    except NotApplicable as reason:
+        return Outcome(status="skipped", message=one_line(str(reason)))
+    except (Exception, SystemExit) as error:
+        return failure(one_line(error), error_type_of(error))
+    none = np.empty(0, np.int64)
+    test = np.asarray(predicted, np.int64)[test_places]
+    return Outcome(
+        status="ok",
+        predictions=Predictions(train=none, validation=none, test=test),
+        chosen=json.dumps({"epoch": epoch}),
     )
 
 
@@ -226,7 +262,7 @@ class _Given:
             raise InputChanged
 
 
-def _seeded(decoder: Decoder, seed: int) -> Decoder:
+def _seeded(decoder: Any, seed: int) -> Any:
     """Give a seed to every `random_state` of a scikit-learn estimator."""
     if hasattr(decoder, "get_params") and hasattr(decoder, "set_params"):
         states = [name for name in decoder.get_params() if name.endswith("random_state")]
@@ -315,4 +351,4 @@ def scores(
 
 
 def _agreement(predicted: Labels, labels: Labels) -> float | None:
-    return float(np.mean(predicted == labels)) if len(labels) else None
+    return float(np.mean(predicted == labels)) if len(predicted) else None

@@ -63,6 +63,7 @@ class Materials:
         train: What the network and its decoders are fitted on.
         validation: What was set aside.
         test: What readings are scored on: the plan's test subset.
+        test_places: Its positions within `whole_test`.
         whole_test: All test images, which training curves are taken on.
         sample: Positions within `train` on which train accuracy is taken.
 
@@ -87,6 +88,7 @@ class Materials:
         self.train = _part(data.train_x, data.train_y, split.train)
         self.validation = _part(data.train_x, data.train_y, split.validation)
         self.test = _part(data.test_x, data.test_y, test)
+        self.test_places = test
         self.whole_test = _part(data.test_x, data.test_y, np.arange(len(data.test_y)))
         self.sample = split.sample
         self._draws: dict[Draw | None, DrawnLabels] = {}

@@ -1,8 +1,9 @@
-"""A decoder's parameters as plain values, for its identity and its row."""
+"""A decoder's parameters as plain values, for its identity and its row; and what it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,19 +20,26 @@ def parameters(estimator: object) -> dict[str, Any]:
     if not hasattr(estimator, "get_params"):
         return {}
     return {
-        name: _plain(value)
+        name: plain(value)
         for name, value in sorted(estimator.get_params(deep=True).items())
         if name.rpartition("__")[2] not in _IDLE_PARAMETERS
     }
 
 
-def _plain(value: Any) -> Any:
+def taken(fit: Callable[..., Any], needs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those extras that there are and that a `fit` takes."""
+    named = inspect.signature(fit).parameters
+    return {name: value for name, value in needs.items() if name in named and value is not None}
+
+
+def plain(value: Any) -> Any:
+    """Return a value in plain types; what has none stands as its class name."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return type(value).__name__

@@ -59,7 +59,7 @@ class Decoding:
         decoder: Name, or None.
         version: The decoder's version.
         params: Its parameters, as JSON.
-        scope: `layer` or `network`.
+        scope: `layer`, `network` or `training`.
         labels: What it is fitted on; None for the readout.
         draw: The corrupted labels that the readings carry; None at rate 0.
     """
@@ -79,7 +79,7 @@ class Reading:
     Attributes:
         key: Identity of the row.
         decoding: What is fitted.
-        layer: Name of the layer; `*` for scope network.
+        layer: Name of the layer; `*` for other scopes than `layer`.
     """
 
     key: str
@@ -166,7 +166,7 @@ class PlannedNetwork:
         return 1 + rows * len(self._settings())
 
     def _layers_of(self, decoding: Decoding) -> tuple[str, ...]:
-        if decoding.scope == "network" or not self.layers:
+        if decoding.scope != "layer" or not self.layers:
             return (ALL_LAYERS,)
         if decoding.decoder is None:
             return (self.layers[-1].name,)

@@ -17,6 +17,7 @@ from memgen_bench.moments import Labelling
 from memgen_bench.points import TrainingPoints
 from memgen_bench.protocol import ALL_LAYERS, INPUT
 from memgen_bench.scratch import Scratch
+from memgen_bench.training import TrainingRecord
 
 _NOT_FINITE = "activations are not finite"
 
@@ -110,6 +111,7 @@ class Reader:
         module: The network, on `device`.
         device: Where to compute.
         memory: Bytes for activations and moments.
+        record: What happened while it was trained; nothing for an untrained one.
     """
 
     def __init__(
@@ -119,9 +121,11 @@ class Reader:
         module: nn.Module,
         device: torch.device,
         memory: int,
+        record: TrainingRecord | None = None,
     ) -> None:
         self._network, self._materials, self._module = network, materials, module
         self._device, self._memory = device, memory
+        self._record = record or TrainingRecord()
         self._scratch = Scratch(memory)
         self._kinds: dict[str, _Kind] = {}
 
@@ -149,9 +153,22 @@ class Reader:
                 if unit.layer not in (later.layer for later in group[i + 1 :]):
                     del found[unit.layer.name]
         everything = [reading for reading in readings if reading.layer == ALL_LAYERS]
-        if everything:
+        recalled = [reading for reading in everything if self._scope(reading) == "training"]
+        yield from ((reading, self._recall(reading)) for reading in recalled)
+        together = [reading for reading in everything if reading not in recalled]
+        if together:
             started("")
-            yield from self._network_scope(everything, started)
+            yield from self._network_scope(together, started)
+
+    def _recall(self, reading: Reading) -> Outcome:
+        """Return what the network predicted in an epoch, if it was trained on these labels."""
+        kind, what = self._kind(reading), reading.decoding
+        assert kind is not None  # the readout has a layer
+        if self._network.kind == "untrained":
+            return Outcome(status="skipped", message="the network has no training")
+        if what.draw != self._network.draw or (what.labels == "true" and what.draw):
+            return Outcome(status="skipped", message="the network was trained on other labels")
+        return decoding.recall(kind.spec, self._record, self._materials.test_places)
 
     def _units(self, readings: Sequence[Reading]) -> list[_Unit]:
         """Return the units of scope `layer`, in the order of layers and draws."""
@@ -320,6 +337,10 @@ class Reader:
         if draw is None:
             return {"true": true}
         return {"corrupted": self._materials.labels(draw).train.labels, "true": true}
+
+    def _scope(self, reading: Reading) -> str:
+        kind = self._kind(reading)
+        return kind.spec.scope if kind else "layer"
 
     def _kind(self, reading: Reading) -> _Kind | None:
         """Return what a reading's decoder is like; None for the readout."""

@@ -7,7 +7,7 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import pluggy
 
 from memgen_bench import hookspecs
+from memgen_bench.composition import ARROW, compose
 from memgen_bench.errors import PluginError, UsageError, one_line
 from memgen_bench.protocol import READOUT
 from memgen_bench.specs import (
@@ -75,10 +76,15 @@ class Problem:
 
 
 class Catalogue(Mapping[str, S], Generic[S]):
-    """A sorted mapping from name to specification; families resolve any of their members."""
+    """A sorted mapping from name to specification; families resolve any of their members.
 
-    def __init__(self, noun: str) -> None:
-        self.noun = noun
+    Args:
+        noun: What is in it.
+        compose: Makes one specification of several whose names are written with arrows, `a>b`.
+    """
+
+    def __init__(self, noun: str, compose: Callable[[str, list[S]], S] | None = None) -> None:
+        self.noun, self._compose = noun, compose
         self.families: dict[str, Family[S]] = {}
         self._specs: dict[str, S] = {}
         self._plugins: dict[str, Plugin] = {}
@@ -90,7 +96,13 @@ class Catalogue(Mapping[str, S], Generic[S]):
         for prefix, family in self.families.items():
             if name.startswith(prefix):
                 return self._resolve(family, name)
+        if self._compose and len(parts := self.parts(name)) > 1:
+            return self._compose(name, [self[part] for part in parts])
         raise KeyError(self._unknown(name))
+
+    def parts(self, name: str) -> list[str]:
+        """Return the names that a name is composed of; itself alone where it is not."""
+        return [name] if name in self._specs or not self._compose else name.split(ARROW)
 
     def __iter__(self) -> Iterator[str]:
         featured = [name for family in self.families.values() for name in family.featured]
@@ -107,7 +119,7 @@ class Catalogue(Mapping[str, S], Generic[S]):
             PluginError: Two plugins want the name: which one is meant is for the user to say.
         """
         for problem in self._problems:
-            if (self.noun, name) in problem.names:
+            if any((self.noun, part) in problem.names for part in self.parts(name)):
                 raise PluginError(str(problem))
         try:
             return self[name]
@@ -115,7 +127,7 @@ class Catalogue(Mapping[str, S], Generic[S]):
             raise UsageError(str(error.args[0])) from None
 
     def plugin(self, name: str) -> Plugin:
-        """Return the plugin that a name came from."""
+        """Return the plugin that a name came from, one of `parts`."""
         if name in self._plugins:
             return self._plugins[name]
         for prefix in self.families:
@@ -163,7 +175,7 @@ class Registry:
 
     models: Catalogue[ModelSpec] = field(default_factory=lambda: Catalogue("model"))
     datasets: Catalogue[DatasetSpec] = field(default_factory=lambda: Catalogue("dataset"))
-    decoders: Catalogue[DecoderSpec] = field(default_factory=lambda: Catalogue("decoder"))
+    decoders: Catalogue[DecoderSpec] = field(default_factory=lambda: Catalogue("decoder", compose))
     noises: Catalogue[NoiseSpec] = field(default_factory=lambda: Catalogue("noise"))
     engines: Catalogue[EngineSpec] = field(default_factory=lambda: Catalogue("engine"))
     plugins: list[Plugin] = field(default_factory=list)

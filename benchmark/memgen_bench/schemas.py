@@ -13,7 +13,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 VERSION_KEY = "memgen_schema_version"
 
 _TEXT, _REAL, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
@@ -57,6 +57,8 @@ READINGS = _schema(
         "decoder_params": _TEXT,
         "decoder_plugin": _TEXT,
         "told_noise": _FLAG,
+        "saw_test": _FLAG,
+        "chosen": _TEXT,
         "layer": _TEXT,
         "layer_index": _WHOLE,
         "layer_depth": _REAL,
@@ -141,7 +143,7 @@ MEASURED = {
     ),
     "readings": (
         *_MEASURED_OF_ALL,
-        *("rankable", "layer_dim", "layer_width", "pooled"),
+        *("rankable", "layer_dim", "layer_width", "pooled", "chosen"),
         *("test_accuracy", "balanced_accuracy", "class_accuracy", "test_correct"),
         *("validation_accuracy", "train_accuracy_given", "train_accuracy_true"),
     ),
@@ -149,7 +151,7 @@ MEASURED = {
 
 # The columns that each version after the first added to a table: in older parts they are null.
 # Columns are never removed or redefined. To add one, name it here and raise SCHEMA_VERSION.
-ADDED: dict[int, dict[str, tuple[str, ...]]] = {}
+ADDED: dict[int, dict[str, tuple[str, ...]]] = {2: {"readings": ("saw_test", "chosen")}}
 
 
 def schema_of(name: str, version: int) -> pa.Schema:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from memgen_bench.engines import Engine
     from memgen_bench.messages import Report
+    from memgen_bench.training import TrainingRecord
 
     Labels = npt.NDArray[np.int64]
     Images = npt.NDArray[np.float32]
 
-Need = Literal["validation", "transition", "network", "neighbors"]
+Need = Literal["validation", "transition", "network", "neighbors", "test"]
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,9 @@ class Decoder(Protocol):
 
     A decoder of scope `layer` may also have `fit_moments(moments, **needs)`, which must give the
     same model as `fit`: it is then fitted from `Moments`, which were added up once for all.
+
+    What it chose for itself, such as a parameter on noisy validation, is left in `chosen_`, a
+    mapping of plain values that is stored with its readings.
     """
 
     def fit(self, X: Any, y: Any, **needs: Any) -> Any:
@@ -169,25 +173,39 @@ class Decoder(Protocol):
         """Return one label per row."""
 
 
+@runtime_checkable
+class Recall(Protocol):
+    """A decoder of scope `training`: it fits nothing, but says which stored epoch to read out."""
+
+    def recall(self, record: TrainingRecord) -> tuple[int, Sequence[int]]:
+        """Return an epoch (from 1) and what the network predicted then of all test images.
+
+        Raises:
+            NotApplicable: No such epoch was stored.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecoderSpec(Spec):
     """A way to read labels out of activations.
 
     Attributes:
-        build: Makes a fresh estimator (see `Decoder`).
-        scope: `layer` (fitted on one layer) or `network` (on all of the network's own layers).
+        build: Makes a fresh estimator (see `Decoder`; for scope `training`, `Recall`).
+        scope: `layer` (fitted on one layer), `network` (on all of the network's own layers), or
+            `training` (on nothing; see `Recall`).
         arrays: What `fit` and `predict` get: `numpy`, or `torch` tensors on the run's device.
             `Moments` hold tensors on the run's device in either case.
         needs: Extras passed to `fit` by keyword: `validation` (a pair X, noisy y), `transition`
             (the noise's K×K matrix P[true, given]), `network` (a copy of the module), `neighbors`
             (a `Neighbors` search among X whose results decoders share; scope `layer` only).
+            `test` stands for what scope `training` may have been told by the test labels.
         slow: Left out of a suite's default run; `--slow` takes it in.
         stochastic: Predictions depend on the seed or on the order of points; `memgen-bench check`
             then compares accuracies, on average, instead of predictions.
     """
 
     build: Callable[[], Decoder]
-    scope: Literal["layer", "network"] = "layer"
+    scope: Literal["layer", "network", "training"] = "layer"
     arrays: Literal["numpy", "torch"] = "numpy"
     needs: tuple[Need, ...] = ()
     slow: bool = False

@@ -62,7 +62,7 @@ def _run(network: PlannedNetwork, keys: frozenset[str], setting: Setting, report
     trained = train_or_load(network, materials, device, setting, report)
     report(Row("networks", _network_row(network, materials, trained, device)))
     readings = [reading for reading in network.readings if reading.key in keys]
-    reader = Reader(network, materials, trained.module, device, setting.memory)
+    reader = Reader(network, materials, trained.module, device, setting.memory, trained.record)
     for reading, outcome in reader.outcomes(readings, lambda key: report(Started(key))):
         report(Row("readings", _row(network, materials, trained, reading, outcome)))
 
@@ -167,6 +167,7 @@ def _row(
         "status": outcome.status,
         "error_type": outcome.error_type,
         "message": outcome.message,
+        "chosen": outcome.chosen,
         "fit_seconds": outcome.fit_seconds,
         "predict_seconds": outcome.predict_seconds,
         **_about_decoder(materials, what.decoder),
@@ -186,9 +187,14 @@ def _row(
 def _about_decoder(materials: Materials, name: str | None) -> dict[str, Any]:
     decoders = materials.registry.decoders
     if name is None:
-        return {"told_noise": False}
-    told = "transition" in decoders[name].needs
-    return {"told_noise": told, "decoder_plugin": decoders.plugin(name).release}
+        return {"told_noise": False, "saw_test": False}
+    needs = decoders[name].needs
+    releases = dict.fromkeys(decoders.plugin(part).release for part in decoders.parts(name))
+    return {
+        "told_noise": "transition" in needs,
+        "saw_test": "test" in needs,
+        "decoder_plugin": ", ".join(releases),
+    }
 
 
 def _memorized(network: PlannedNetwork, trained: Trained) -> bool | None:

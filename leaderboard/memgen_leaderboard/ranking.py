@@ -49,8 +49,8 @@ class Ranking:
             that decoders that cannot be told apart share it; `last_rank` says how far down it may
             be; both are null for what is not ranked. `recovery`; mean accuracies as in `units`;
             `gain_untrained` and `gain_pixels`, accuracy beyond that of the same decoder there;
-            `seconds`; `told_noise`; `ok` of `planned` networks and `coverage`. Columns that end
-            in `_half_width` belong to intervals over what `interval` says.
+            `seconds`; `told_noise`; `saw_test`; `ok` of `planned` networks and `coverage`. Columns
+            that end in `_half_width` belong to intervals over what `interval` says.
         pairs: One row for every two ranked decoders, `decoder` having the higher mean:
             `difference` in accuracy and `recovery_difference`, with half the widths of their
             intervals; `p_value` of no difference; `p_holm`, whose error rate is that of all pairs
@@ -90,7 +90,7 @@ def rank(frame: pl.DataFrame, *, planned: int | None = None, ranked: bool = True
 
     Decoders with at least `LEAST_COVERAGE` are compared on the networks that all of them cover and
     that have a readout and a ceiling; the others show what they cover themselves. A decoder that
-    is told the noise has no rank.
+    is told the noise, or saw the test set, has no rank.
 
     Args:
         frame: From `units`, of one suite.
@@ -99,7 +99,8 @@ def rank(frame: pl.DataFrame, *, planned: int | None = None, ranked: bool = True
     """
     eligible = frame.filter("rankable")
     covered = _covered(eligible, planned or eligible.select(UNIT).n_unique())
-    good = covered.filter(pl.col("coverage") >= LEAST_COVERAGE, ~pl.col("told_noise"))["decoder"]
+    fair = ~pl.col("told_noise") & ~pl.col("saw_test")
+    good = covered.filter(pl.col("coverage") >= LEAST_COVERAGE, fair)["decoder"]
     with_headroom = eligible.drop_nulls(["readout", "ceiling"])
     common = _common(with_headroom if with_headroom.height else eligible, good.to_list())
     rest = eligible.join(common, on="decoder", how="anti")
@@ -167,6 +168,7 @@ def by_rate(frame: pl.DataFrame) -> pl.DataFrame:
 def _covered(eligible: pl.DataFrame, planned: int) -> pl.DataFrame:
     return eligible.group_by("decoder").agg(
         told_noise=pl.col("told_noise").any(),
+        saw_test=pl.col("saw_test").any(),
         ok=pl.len().cast(pl.Int64),
         planned=pl.lit(planned, pl.Int64),
         coverage=pl.len() / max(planned, 1),

@@ -25,7 +25,7 @@ NAMES = ("network_id", "dataset", "model", "noise", "kind", "labels", "decoder",
 # What scores are made from, beside the key.
 COLUMNS = (
     *dict.fromkeys([*UNIT, *NAMES]),
-    *("protocol_version", "memorized", "rankable", "decoder_version", "told_noise"),
+    *("protocol_version", "memorized", "rankable", "decoder_version", "told_noise", "saw_test"),
     *("layer_index", "layer_depth", "test_accuracy", "test_correct", "validation_accuracy"),
     *("fit_seconds", "predict_seconds", "created"),
 )
@@ -77,11 +77,11 @@ def units(
         labels: What the decoders are fitted on.
 
     Returns:
-        Columns of `UNIT`, `decoder`, `layer`, `chosen_by`, `rankable`, `told_noise`, `seconds`
-        (fit and predictions), and the test accuracies `decoded` (at the chosen layer), `oracle`
-        (layer chosen on test), `pixels` (the input layer), `untrained` (the untrained network at
-        its own chosen layer), `clean` (the clean network, likewise), `true_labels` (the same
-        network, fitted on true labels: a reference), `readout` and `ceiling` (readout of the
+        Columns of `UNIT`, `decoder`, `layer`, `chosen_by`, `rankable`, `told_noise`, `saw_test`,
+        `seconds` (fit and predictions), and the test accuracies `decoded` (at the chosen layer),
+        `oracle` (layer chosen on test), `pixels` (the input layer), `untrained` (the untrained
+        network at its own chosen layer), `clean` (the clean network, likewise), `true_labels` (the
+        same network, fitted on true labels: a reference), `readout` and `ceiling` (readout of the
         clean network). What was not run is null, and so is a network's comparison with itself.
         `decoded`, `pixels`, `untrained`, `readout` and `ceiling` have a column of bits beside
         them, such as `decoded_bits`: which test images are right, packed, in test order.
@@ -94,6 +94,7 @@ def units(
     frame = chosen.filter(own).select(
         *UNIT,
         *("network_id", "decoder", "layer", "chosen_by", "rankable", "told_noise"),
+        pl.col("saw_test").fill_null(False),
         seconds=pl.col("fit_seconds") + pl.col("predict_seconds"),
         decoded="test_accuracy",
         decoded_bits="test_correct",

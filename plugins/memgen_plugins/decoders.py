@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import pkgutil
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench import DecoderSpec, hookimpl
+from memgen_plugins.network_decoders import network_decoders
+from memgen_plugins.offering import decoder, estimator
+from memgen_plugins.robust_decoders import robust_decoders
 
 if TYPE_CHECKING:
     from memgen_bench.specs import Need
@@ -20,10 +21,6 @@ _SHRINKAGE = "Friedman 1989; Chen, Wiesel, Eldar & Hero 2010"
 _MEANS = "Rocchio 1971; Mensink et al. 2013"
 
 
-def _build(place: str, **parameters: Any) -> Any:
-    return pkgutil.resolve_name(f"memgen_plugins.{place}")(**parameters)
-
-
 def _spec(
     name: str,
     place: str,
@@ -33,20 +30,17 @@ def _spec(
     needs: tuple[Need, ...] = (),
     **parameters: Any,
 ) -> DecoderSpec:
-    return DecoderSpec(
-        name=name,
-        version=3,
-        summary=summary,
-        citation=citation,
-        build=partial(_build, place, **parameters),
-        arrays="torch",
-        needs=needs,
-    )
+    build = estimator(place, **parameters)
+    return decoder(name, build, summary, citation, needs=needs, version=3)
 
 
 @hookimpl
 def register_decoders() -> list[DecoderSpec]:
-    """Offer subspace, class-mean, Gaussian, linear and neighbour decoders."""
+    """Offer subspace, class-mean, Gaussian, linear and neighbour decoders, plain and robust."""
+    return [*_plain(), *robust_decoders(_plain()), *network_decoders()]
+
+
+def _plain() -> list[DecoderSpec]:
     masc = "minimum angle subspace classifier"
     return [
         _spec("masc", "subspace:MASC", f"{masc}, 99 % of the variance (the paper's)", _MASC),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import torch
@@ -107,38 +108,72 @@ class ShrunkLDA(LinearScores, MomentClassifier):
     """
 
     def _fit(self, moments: Moments) -> None:
-        shares = moments.counts.double() / moments.counts.sum()
-        pooled = torch.zeros_like(moments.second(0))
-        for k, share in enumerate(shares):
-            pooled += share * shrunk_covariance(moments, k)
-        factor = _cholesky(pooled, f"no class varies; n_samples = {int(moments.counts.sum())}")
-        coef = torch.cholesky_solve(moments.means.T, factor).T
-        self._set(coef, -(moments.means * coef).sum(dim=1) / 2 + _log_priors(moments))
+        self._set(*_tied(moments, _log_priors(moments)))
 
 
-class ShrunkQDA(MomentClassifier):
-    """Quadratic discriminant analysis with the covariance of each class shrunk by OAS.
+class Mahalanobis(LinearScores, MomentClassifier):
+    """The class whose mean is nearest by the Mahalanobis distance under one shared covariance.
+
+    That covariance is the mean of the classes' covariances, each shrunk by OAS: `ShrunkLDA` with
+    equal priors. The *relative* Mahalanobis distance subtracts the distance to the mean of all
+    points, which is the same for every class: it scores how unusual a point is in another way
+    and decides the same.
+
+    Attributes:
+        classes_: The classes seen, ascending.
+        coef_: K×D, float64.
+        intercept_: K, float64.
+
+    Cost:
+        Fit 2ND² + D³/3 FLOPs, predict 2MDK.
+
+    References:
+        Lee, Lee, Lee & Shin 2018, arXiv 1807.03888; relative: Ren et al. 2021, arXiv 2106.09022.
+    """
+
+    def _fit(self, moments: Moments) -> None:
+        self._set(*_tied(moments, torch.zeros_like(moments.means[:, 0])))
+
+
+def tied_factor(moments: Moments) -> torch.Tensor:
+    """Return the lower Cholesky factor of the mean of the classes' shrunk covariances, D×D.
+
+    Raises:
+        NotApplicable: No class varies.
+    """
+    shares = moments.counts.double() / moments.counts.sum()
+    pooled = torch.zeros_like(moments.second(0))
+    for k, share in enumerate(shares):
+        pooled += share * shrunk_covariance(moments, k)
+    return _cholesky(pooled, f"no class varies; n_samples = {int(moments.counts.sum())}")
+
+
+def _tied(moments: Moments, log_priors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return coefficients and intercepts of Gaussians with one covariance."""
+    coef = torch.cholesky_solve(moments.means.T, tied_factor(moments)).T
+    return coef, -(moments.means * coef).sum(dim=1) / 2 + log_priors
+
+
+class _Quadratic(MomentClassifier):
+    """A Gaussian for each class, whatever its covariance.
 
     Attributes:
         classes_: The classes seen, ascending.
         means_: K×D, float64.
         whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, D×D, float32.
         offsets_: −log √|C_k| + log(n_k / N), K, float64.
-
-    Cost:
-        Fit 2ND² + 2KD³/3 FLOPs, predict 2MKD².
-
-    References:
-        Friedman 1989; Chen, Wiesel, Eldar & Hero 2010. scikit-learn's `eigen` solver with
-        `covariance_estimator=OAS()` decides the same.
     """
+
+    @abstractmethod
+    def _covariance(self, moments: Moments, k: int) -> torch.Tensor:
+        """Return the covariance that the k-th class is given, D×D; the caller may write to it."""
 
     def _fit(self, moments: Moments) -> None:
         priors, counts = _log_priors(moments), moments.counts
         self.means_ = moments.means.cpu().numpy()
         self.whitenings_, offsets = [], []
         for k, label in enumerate(moments.classes):
-            covariance = shrunk_covariance(moments, k)
+            covariance = self._covariance(moments, k)
             factor = _cholesky(
                 covariance, f"class {label} does not vary; n_samples = {int(counts[k])}"
             )
@@ -155,6 +190,69 @@ class ShrunkQDA(MomentClassifier):
             white = shifted @ as_tensor(whitening).to(X)
             scores[:, k] = float(self.offsets_[k]) - white.square().sum(dim=1).double() / 2
         return scores
+
+
+class ShrunkQDA(_Quadratic):
+    """Quadratic discriminant analysis with the covariance of each class shrunk by OAS.
+
+    Attributes:
+        classes_: The classes seen, ascending.
+        means_: K×D, float64.
+        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, D×D, float32.
+        offsets_: −log √|C_k| + log(n_k / N), K, float64.
+
+    Cost:
+        Fit 2ND² + 2KD³/3 FLOPs, predict 2MKD².
+
+    References:
+        Friedman 1989; Chen, Wiesel, Eldar & Hero 2010. scikit-learn's `eigen` solver with
+        `covariance_estimator=OAS()` decides the same.
+    """
+
+    def _covariance(self, moments: Moments, k: int) -> torch.Tensor:
+        return shrunk_covariance(moments, k)
+
+
+class RDA(_Quadratic):
+    """Regularised discriminant analysis: between quadratic and linear, between full and round.
+
+    With C_k the covariance of class k and C that within classes, a class gets
+    S_k = ((1 − λ)·n_k·C_k + λ·N·C) / ((1 − λ)·n_k + λ·N), and then (1 − γ)·S_k + γ·tr(S_k)/D·1.
+
+    Args:
+        pooling: λ in [0, 1]; 0 is quadratic, 1 is linear discriminant analysis.
+        shrinkage: γ in [0, 1]; 1 leaves nothing but distances to the means.
+
+    Attributes:
+        classes_: The classes seen, ascending.
+        means_: K×D, float64.
+        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, D×D, float32.
+        offsets_: −log √|C_k| + log(n_k / N), K, float64.
+
+    Cost:
+        Fit 2ND² + 2KD³/3 FLOPs, predict 2MKD².
+
+    References:
+        Friedman 1989. With λ = 0 scikit-learn's `QuadraticDiscriminantAnalysis(solver="eigen",
+        shrinkage=γ)` decides the same, with λ = 1 its `LinearDiscriminantAnalysis`.
+    """
+
+    def __init__(self, pooling: float = 0.5, shrinkage: float = 0.5) -> None:
+        self.pooling = pooling
+        self.shrinkage = shrinkage
+
+    def _covariance(self, moments: Moments, k: int) -> torch.Tensor:
+        if not (0 <= self.pooling <= 1 and 0 <= self.shrinkage <= 1):
+            raise ValueError(
+                f"pooling={self.pooling} and shrinkage={self.shrinkage} must lie in [0, 1]"
+            )
+        own = (1 - self.pooling) * float(moments.counts[k])
+        weight = own + self.pooling * float(moments.counts.sum())
+        covariance = (own * moments.covariance(k) + self.pooling * moments.within()) / weight
+        level = covariance.trace() / len(covariance)
+        covariance *= 1 - self.shrinkage
+        covariance.diagonal().add_(self.shrinkage * level)
+        return covariance
 
 
 def _cholesky(matrix: torch.Tensor, otherwise: str) -> torch.Tensor:

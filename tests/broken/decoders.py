@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from memgen_bench import DecoderSpec, hookimpl
+from memgen_bench import DecoderSpec, NotApplicable, hookimpl
 
 
 class Mean:
@@ -26,6 +26,18 @@ class Mean:
 
     def predict(self, X: Any) -> Any:
         return self.classes[self.scores(X).argmax(axis=1)]
+
+
+class Careless:
+    def recall(self, record: Any) -> tuple[int, Any]:
+        return record.best_test_epoch, record.best_test_predictions
+
+
+class Inventive:
+    def recall(self, record: Any) -> tuple[int, Any]:
+        if not record.best_validation_epoch:
+            raise NotApplicable("no epoch was validated")
+        return record.best_validation_epoch, record.best_test_predictions
 
 
 class WritesToX(Mean):
@@ -180,6 +192,8 @@ def _spec(name: str, build: Any, words: str, **fields: Any) -> DecoderSpec:
 def register_decoders() -> list[DecoderSpec]:
     return [
         _spec("described", Mean, ""),
+        _spec("recalls-a-stored-epoch", Careless, "raise NotApplicable", scope="training"),
+        _spec("recalls-a-stored-epoch.other", Inventive, "stored of epoch 2", scope="training"),
         _spec("leaves-inputs-alone", WritesToX, "work on a copy", arrays="torch"),
         _spec("leaves-inputs-alone.moments", WritesToMoments, "work on a copy of them"),
         _spec("decodes", Numberless, "outside 0..4"),

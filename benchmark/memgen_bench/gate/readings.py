@@ -86,7 +86,7 @@ def _read_layer(
 
 
 def _read_network(specs: Sequence[DecoderSpec], fixture: Fixture, draw: int) -> Iterator[Reading]:
-    asked = [spec for spec in specs if spec.scope == "network"]
+    asked = [spec for spec in specs if spec.scope != "layer"]
     if not asked:
         return
     layers = {name: fixture.points(name) for name in fixture.layers if name != INPUT}
@@ -129,7 +129,7 @@ class _Shared:
 def _outcome(
     spec: DecoderSpec, fixture: Fixture, draw: int, parts: Parts, shared: dict[str, Any]
 ) -> Outcome:
-    if "network" in spec.needs:
+    if "network" in spec.needs or spec.scope == "training":
         return Outcome(status="skipped", message=_NO_NETWORK)
     labels, validation_labels = fixture.labels(draw)
     extras = Extras(

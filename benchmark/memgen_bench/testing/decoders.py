@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
 import pickle
 import time
@@ -11,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from memgen_bench.decoding import CHANGED
+from memgen_bench.decoding import CHANGED, recall
 from memgen_bench.parameters import parameters
 from memgen_bench.testing.check import Broken, Inapplicable, check, demand, described
 from memgen_bench.testing.memory import Peak
 from memgen_bench.testing.planted import Case, DecoderBench, Through, null, planted
+from memgen_bench.training import TrainingRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +38,39 @@ SECONDS, MEBIBYTES = 20.0, 1024  # for 2,000 points of 256 dimensions
 _NO_EFFECT = ("warm_start",)  # on a fresh estimator
 
 
+@check()
+def recalls_a_stored_epoch(decoder: DecoderBench) -> None:
+    """Scope `training`: an epoch whose predictions were stored, and those; else `NotApplicable`."""
+    if decoder.spec.scope != "training":
+        raise Inapplicable("it is fitted")
+    nothing = recall(decoder.spec, TrainingRecord(), np.arange(0))
+    demand(
+        nothing.status == "skipped",
+        "raise NotApplicable(reason) where no predictions were stored",
+    )
+    stored = {2: [0, 1], 3: [1, 0]}
+    record = TrainingRecord(
+        loss=[3.0, 2.0, 1.0],
+        best_validation_epoch=2,
+        best_validation_predictions=stored[2],
+        best_test_epoch=3,
+        best_test_predictions=stored[3],
+    )
+    found = recall(decoder.spec, copy.deepcopy(record), np.arange(2))
+    if found.predictions is None:
+        raise Broken(f"{found.message}; let recall() return an epoch and its predictions")
+    epoch = json.loads(found.chosen or "{}").get("epoch")
+    demand(
+        stored.get(epoch) == found.predictions.test.tolist(),
+        f"what it returns is not what was stored of epoch {epoch}; return that",
+    )
+
+
 @check(essential=True)
 def leaves_inputs_alone(decoder: DecoderBench) -> None:
     """Activations and moments are not written to, since all decoders share them."""
+    if decoder.spec.scope == "training":
+        raise Inapplicable("it is fitted on nothing")
     demand(CHANGED not in (decoder.outcome(planted()).message or ""), CHANGED)
     if hasattr(decoder.spec.build(), "fit_moments"):
         watching = _Watching(decoder.spec.build())
@@ -168,18 +201,26 @@ def parameters_have_an_effect(decoder: DecoderBench) -> None:
     variations = {
         name: list(_variations(value))
         for name, value in parameters(decoder.spec.build()).items()
-        if name not in _NO_EFFECT
+        if _last(name) not in _NO_EFFECT
     }
     if not any(variations.values()):
         raise Inapplicable("none of its parameters is a number or a truth value")
     case = planted()
     before = decoder.predict(case)
+    chosen = json.loads(decoder.outcome(case).chosen or "{}")  # by itself, whatever was set
     idle = [
         name
         for name, values in variations.items()
-        if values and not any(_differs(decoder, case, before, name, value) for value in values)
+        if values
+        and _last(name) not in chosen
+        and not any(_differs(decoder, case, before, name, value) for value in values)
     ]
     demand(not idle, f"{' and '.join(idle)} change no prediction; use them in fit, or remove them")
+
+
+def _last(name: str) -> str:
+    """Return a parameter's name within the estimator that has it."""
+    return name.rpartition("__")[2]
 
 
 def _variations(value: Any) -> Iterator[Any]:
@@ -424,6 +465,7 @@ def _share(differing: npt.NDArray[np.bool_]) -> str:
 
 CHECKS = (
     described,
+    recalls_a_stored_epoch,
     leaves_inputs_alone,
     decodes,
     repeats_itself,

@@ -183,6 +183,7 @@ class _Materials(Materials):
         self.registry, self.num_classes = registry, case.num_classes
         self.train, self.validation = part(case.train), part(case.validation)
         self.test = self.whole_test = part(case.test)
+        self.test_places = np.arange(len(case.test.true))
         self.sample = np.arange(len(case.train.true))
         self._draws = {
             draw: DrawnLabels(
@@ -259,7 +260,7 @@ def _nothing() -> Any:
 
 @lru_cache(maxsize=64)
 def _plan(
-    decoder: str, scope: Literal["layer", "network"], num_classes: int, dim: int
+    decoder: str, scope: Literal["layer", "network", "training"], num_classes: int, dim: int
 ) -> PlannedNetwork:
     """Plan one untrained network whose images are the points, and one decoder on it."""
     spec = DecoderSpec(name=decoder, summary="as planned", build=_nothing, scope=scope)
