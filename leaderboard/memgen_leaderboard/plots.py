@@ -276,8 +276,11 @@ def time_figure(frame: pl.DataFrame, known: dict[str, Style]) -> Figure:
     axes.set_ylabel("test accuracy (%)")
     present = set(frame["decoder"])
     handles = _decoder_handles({name: how for name, how in known.items() if name in present})
+    first = set(front["decoder"])
     for handle in handles:
-        handle.set_linestyle("none")
+        handle.set(linestyle="none", markersize=5)
+        if handle.get_label() not in first:
+            handle.set_markerfacecolor("white")
     handles.append(Line2D([], [], color=GREY, linewidth=0.8, label="Pareto front"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1)
     return figure
