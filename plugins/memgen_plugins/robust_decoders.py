@@ -35,8 +35,6 @@ def robust_decoders(plain: Iterable[DecoderSpec]) -> list[DecoderSpec]:
         "lda-shrunk>qda-shrunk",
         "knn-50>rda-50",
         "spreading>rda-50",
-        "spreading>spreading",
-        "knn-filter-lda>spreading",
     )
     return [
         *gaussian,
