@@ -41,14 +41,16 @@ def test_what_ships_keeps_the_contract(subject: Subject) -> None:
         pytest.skip(verdicts[1].message)
 
 
-ON_A_LAYER = [
-    pytest.param(name, marks=pytest.mark.slow if spec.slow else ())
-    for name, spec in REGISTRY.decoders.items()
-    if spec.scope == "layer"
-]
+ON_A_LAYER = {name: spec for name, spec in REGISTRY.decoders.items() if spec.scope == "layer"}
+# Of decoders of one class one is enough for everyday.
+ONE_OF_A_CLASS = {type(ON_A_LAYER[name].build()): name for name in ON_A_LAYER if ">" not in name}
+EVERYDAY = {name for name in ONE_OF_A_CLASS.values() if not ON_A_LAYER[name].slow}
 
 
-@pytest.mark.parametrize("name", ON_A_LAYER)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in EVERYDAY else pytest.mark.slow) for n in ON_A_LAYER],
+)
 def test_decoders_follow_scikit_learn(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks feed nonsense on purpose
