@@ -3,7 +3,8 @@
 Float64 eigenvectors cost twice as much as float32 ones, which are too coarse as they come: their
 errors are relative to the largest eigenvalue, and for activations that is the direction of the
 mean, far above all others. So that direction is found and taken out in float64, what remains is
-solved in float32, and the leading eigenvalues are taken in float64 again, as Rayleigh quotients.
+solved in float32, and the leading eigenvalues are taken again, as Rayleigh quotients of what remains:
+they square an axis's error away, and what rounding is left in the products averages out.
 """
 
 from __future__ import annotations
@@ -88,8 +89,9 @@ def _eigh_in_parts(matrix: torch.Tensor) -> Solution | None:
     vectors = torch.cat([axis.float()[:, None], vectors.flip(1)[:, :-1]], dim=1)
     share = values.cumsum(0) / matrix.trace()
     count = min(int((share <= _REFINED).sum()) + _SPARE, len(values))
-    leading = vectors[:, :count].double()
-    values[:count] = ((matrix @ leading) * leading).sum(dim=0) / leading.square().sum(dim=0)
+    leading = vectors[:, 1:count]
+    along_axes = ((rest.float() @ leading) * leading).sum(dim=0, dtype=torch.float64)
+    values[1:count] = along_axes / leading.square().sum(dim=0, dtype=torch.float64)
     return values.sort(descending=True, stable=True)[0], vectors
 
 
