@@ -128,9 +128,9 @@ def trained(
         module = build()
     epochs = []
 
-    def on_epoch(epoch: int, accuracy: float) -> None:
-        epochs.append(epoch)
-        if epoch == stop:
+    def on_epoch(record: TrainingRecord) -> None:
+        epochs.append(len(record.loss))
+        if len(record.loss) == stop:
             raise StopError
 
     record = train(

@@ -108,7 +108,7 @@ def test_decoders_of_memorized_networks_are_at_chance(noise: str, rate: float) -
                 Recipe(max_epochs=500),
                 order_seed=draw,
                 device=CPU,
-                on_epoch=lambda epoch, accuracy: None,
+                on_epoch=lambda record: None,
             )
         assert record.accuracy_given > 0.95
         train_x, test_x = (

@@ -55,7 +55,7 @@ def trained(
         recipe or spec.recipe,
         order_seed=order,
         device=CPU,
-        on_epoch=lambda epoch, accuracy: None,
+        on_epoch=lambda record: None,
     )
     return module, record
 
@@ -170,7 +170,7 @@ def test_certificates_are_taken_in_eval_mode_and_dropout_is_seeded() -> None:
     for _ in range(2):
         module = initial_module(spec, TASK, 0)
         recipe = Recipe(target=0.97, max_epochs=400)
-        record = train(module, data, recipe, order_seed=0, device=CPU, on_epoch=lambda e, a: None)
+        record = train(module, data, recipe, order_seed=0, device=CPU, on_epoch=lambda record: None)
         found.append(record)
         module.train()
         exact = predict(module, torch.from_numpy(data.x))  # goes to eval mode itself

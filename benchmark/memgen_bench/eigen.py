@@ -3,8 +3,8 @@
 Float64 eigenvectors cost twice as much as float32 ones, which are too coarse as they come: their
 errors are relative to the largest eigenvalue, and for activations that is the direction of the
 mean, far above all others. So that direction is found and taken out in float64, what remains is
-solved in float32, and the leading eigenvalues are taken again, as Rayleigh quotients of what remains:
-they square an axis's error away, and what rounding is left in the products averages out.
+solved in float32, and the leading eigenvalues are taken again, as Rayleigh quotients of what
+remains: they square an axis's error away, and the rounding of their products averages out.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from memgen_bench.features import extract
 from memgen_bench.fixtures import new_fixture
 from memgen_bench.materials import Materials
 from memgen_bench.protocol import INPUT, LOGITS
-from memgen_bench.worker import train_or_load
+from memgen_bench.trainer import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from memgen_bench.messages import Message, Setting
     from memgen_bench.plan import Layer, PlannedNetwork
     from memgen_bench.specs import Labels
-    from memgen_bench.worker import Trained
+    from memgen_bench.trainer import Trained
 
 CPU = torch.device("cpu")
 # Fresh draws are drawn from streams of this seed: no network was trained on them.
@@ -62,7 +62,7 @@ def export(
     compute_exactly()
     with threads(network.recipe.threads):
         materials = Materials(network, setting.plugin_files, setting.data_dir)
-        trained = train_or_load(network, materials, CPU, setting, report)
+        trained = Trainer(network, materials, CPU, setting, report).network()
         if network.draw is None or not trained.record.memorized:
             raise FixtureError(f"{network.label}: did not memorize its labels; train it longer")
         chosen = [_layer(network, name) for name in layers or _own_layers(network)]

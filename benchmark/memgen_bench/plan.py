@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench import seeds
-from memgen_bench.identity import digest
+from memgen_bench.identity import digest, network_id
 from memgen_bench.protocol import ALL_LAYERS
 
 if TYPE_CHECKING:
@@ -80,11 +80,13 @@ class Reading:
         key: Identity of the row.
         decoding: What is fitted.
         layer: Name of the layer; `*` for other scopes than `layer`.
+        epoch: After which epoch the network is read; None: when its training is over.
     """
 
     key: str
     decoding: Decoding
     layer: str
+    epoch: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +113,7 @@ class PlannedNetwork:
         decoders: What is fitted on each layer, labels and draw left out.
         labels: What each decoder is fitted on.
         draws: The draws of corrupted labels among them.
+        checkpoints: Epochs after which it is read too; a training may end before.
     """
 
     network_id: str
@@ -132,6 +135,7 @@ class PlannedNetwork:
     decoders: tuple[Decoding, ...] = field(repr=False)
     labels: tuple[Labels, ...]
     draws: tuple[Draw, ...] = field(repr=False)
+    checkpoints: tuple[int, ...] = ()
 
     @property
     def decodings(self) -> tuple[Decoding, ...]:
@@ -152,18 +156,30 @@ class PlannedNetwork:
 
     @cached_property
     def readings(self) -> tuple[Reading, ...]:
-        """Every planned row of this network, in order."""
+        """Every planned row of this network, in order; those of its checkpoints come last."""
         return tuple(
-            Reading(key=self._key(decoding, layer), decoding=decoding, layer=layer)
+            Reading(
+                key=self._key(decoding, layer, epoch), decoding=decoding, layer=layer, epoch=epoch
+            )
+            for epoch in (None, *self.checkpoints)
             for decoding in self.decodings
+            if epoch is None or decoding.scope != "training"
             for layer in self._layers_of(decoding)
         )
 
     @property
     def reading_count(self) -> int:
         """How many planned rows there are, counted without their keys."""
-        rows = sum(len(self._layers_of(decoder)) for decoder in self.decoders)
-        return 1 + rows * len(self._settings())
+        rows = [len(self._layers_of(decoder)) for decoder in self.decoders]
+        recalls = sum(decoder.scope == "training" for decoder in self.decoders)
+        settings, checkpoints = len(self._settings()), len(self.checkpoints)
+        at_checkpoints = checkpoints * (1 + (sum(rows) - recalls) * settings)
+        return 1 + sum(rows) * settings + at_checkpoints
+
+    def at(self, epoch: int) -> PlannedNetwork:
+        """Return the network that this one is after an epoch of its training."""
+        identity = {**self.identity, "epoch": epoch}
+        return replace(self, network_id=network_id(identity), identity=identity)
 
     def _layers_of(self, decoding: Decoding) -> tuple[str, ...]:
         if decoding.scope != "layer" or not self.layers:
@@ -172,9 +188,10 @@ class PlannedNetwork:
             return (self.layers[-1].name,)
         return tuple(layer.name for layer in self.layers)
 
-    def _key(self, decoding: Decoding, layer: str) -> str:
+    def _key(self, decoding: Decoding, layer: str, epoch: int | None) -> str:
         return digest(
             {
+                **({} if epoch is None else {"epoch": epoch}),
                 "network": self.network_id,
                 "draw": vars(decoding.draw) if decoding.draw else None,
                 "labels": decoding.labels,

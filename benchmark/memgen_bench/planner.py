@@ -203,6 +203,7 @@ class _Block:
             decoders=self.planner.decoders,
             labels=self.planner.labels[kind],
             draws=(own,) if own else draws,
+            checkpoints=suite.checkpoints if kind != "untrained" else (),
         )
 
 

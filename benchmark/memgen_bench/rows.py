@@ -40,6 +40,7 @@ def reading_row(network: PlannedNetwork, reading: Reading) -> dict[str, Any]:
         "decoder_version": what.version,
         "decoder_params": what.params,
         "max_layer_dim": network.max_layer_dim,
+        "epoch": reading.epoch,
         "test_count": network.test_size,
         **_layer(network, reading.layer),
     }

@@ -13,7 +13,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 VERSION_KEY = "memgen_schema_version"
 
 _TEXT, _REAL, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
@@ -66,6 +66,7 @@ READINGS = _schema(
         "layer_width": _WHOLE,
         "pooled": _FLAG,
         "max_layer_dim": _WHOLE,
+        "epoch": _WHOLE,
         "test_accuracy": _REAL,
         "balanced_accuracy": _REAL,
         "class_accuracy": pa.list_(_REAL),
@@ -151,7 +152,10 @@ MEASURED = {
 
 # The columns that each version after the first added to a table: in older parts they are null.
 # Columns are never removed or redefined. To add one, name it here and raise SCHEMA_VERSION.
-ADDED: dict[int, dict[str, tuple[str, ...]]] = {2: {"readings": ("saw_test", "chosen")}}
+ADDED: dict[int, dict[str, tuple[str, ...]]] = {
+    2: {"readings": ("saw_test", "chosen")},
+    3: {"readings": ("epoch",)},
+}
 
 
 def schema_of(name: str, version: int) -> pa.Schema:

@@ -89,6 +89,7 @@ class Suite(_Strict):
         test_size: Test images to use; all by default.
         validation_fraction: Share of the training images to set aside.
         max_layer_dim: Maps wider than this are average-pooled; 0 for no limit.
+        checkpoints: Epochs, ascending, after which trained networks are read too.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+=-]*$", max_length=200)]
@@ -110,6 +111,7 @@ class Suite(_Strict):
     test_size: PositiveInt | None = None
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
     max_layer_dim: NonNegativeInt = MAX_LAYER_DIM
+    checkpoints: tuple[PositiveInt, ...] = ()
 
     @model_validator(mode="after")
     def _check_axes(self) -> Suite:
@@ -120,6 +122,8 @@ class Suite(_Strict):
         for axis in ("noises", "rates", "seeds", "kinds", "labels", "decoders"):
             if not getattr(self, axis):
                 raise ValueError(f"{axis} is empty")
+        if list(self.checkpoints) != sorted(set(self.checkpoints)):
+            raise ValueError(f"checkpoints must ascend, got {list(self.checkpoints)}")
         return self
 
     def combinations(self) -> tuple[Pair, ...]:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from memgen_bench.checkpoint import Checkpoint
     from memgen_bench.specs import Images, Labels, ModelSpec, Recipe, Task
 
-    # called after each epoch with its number and running train accuracy
-    OnEpoch = Callable[[int, float], None]
+    # called after each epoch with the record so far
+    OnEpoch = Callable[["TrainingRecord"], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ def _train_on(
         record.train_accuracy.append(accuracy)
         watch.update(record, module, epoch)
         record.seconds = time.perf_counter() - started
-        on_epoch(epoch, accuracy)
+        on_epoch(record)
         if accuracy >= recipe.target:
             record.stop_reason = "target"
             return

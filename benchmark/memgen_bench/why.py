@@ -29,7 +29,7 @@ NETWORK_COLUMNS = (
 )
 READING_COLUMNS = (
     *("decoder", "decoder_version", "decoder_params", "labels", "noise", "rate", "noise_seed"),
-    *("layer", "max_layer_dim", "test_count"),
+    *("layer", "max_layer_dim", "epoch", "test_count"),
 )
 # What an identity calls otherwise.
 _COLUMNS = {
@@ -140,7 +140,8 @@ def _planned(network: PlannedNetwork) -> Iterator[Fields]:
 
 def _reading(row: Fields, state: str = "") -> Thing:
     labels = f", {row['labels']} labels" if row["labels"] else ""
-    name = f"{row['decoder']} on layer {row['layer']}{labels}"
+    when = f" after epoch {row['epoch']}" if row["epoch"] else ""
+    name = f"{row['decoder']} on layer {row['layer']}{when}{labels}"
     return Thing(name, {column: row[column] for column in READING_COLUMNS}, state)
 
 
@@ -160,7 +161,15 @@ def _columns(identity: Fields) -> Fields:
     initial, recipe, draw = said.pop("initial"), said.pop("recipe", {}), said.pop("draw", None)
     task = initial.pop("task")
     kind = "memorized" if draw else "clean" if recipe else "untrained"
-    flat = {"kind": kind, **initial, **task, **said, **recipe, **(draw or _TRUE_LABELS)}
+    flat = {
+        "kind": kind,
+        "epoch": None,
+        **initial,
+        **task,
+        **said,
+        **recipe,
+        **(draw or _TRUE_LABELS),
+    }
     return {_COLUMNS.get(name, name): value for name, value in flat.items()}
 
 

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import time
-import warnings
-from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench import decoding, rows
-from memgen_bench.cache import NetworkCache
-from memgen_bench.checkpoint import Checkpoint
 from memgen_bench.compute import compute_exactly, find_device, keep_freed_memory, threads
+from memgen_bench.decoding import Outcome
 from memgen_bench.errors import MemgenError, TrainingError, WriteError, error_type_of, one_line
 from memgen_bench.materials import Materials
-from memgen_bench.messages import Epoch, Row, Started
+from memgen_bench.messages import Row, Started
 from memgen_bench.progress import Progress
 from memgen_bench.reader import Reader
-from memgen_bench.training import TrainingData, TrainingRecord, initial_module, train
+from memgen_bench.trainer import Trainer
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
+    from collections.abc import Iterable, Iterator
 
-    from memgen_bench.decoding import Outcome
+    import torch
+
     from memgen_bench.messages import Report, Setting
     from memgen_bench.plan import PlannedNetwork, Reading
+    from memgen_bench.trainer import Trained
 
 
 def run_network(
@@ -59,93 +57,28 @@ def _run(network: PlannedNetwork, keys: frozenset[str], setting: Setting, report
         raise TrainingError(network.fault)
     materials = Materials(network, setting.plugin_files, setting.data_dir)
     device = find_device(setting.device)
-    trained = train_or_load(network, materials, device, setting, report)
+    trainer = Trainer(network, materials, device, setting, report)
+    trained = trainer.network()
     report(Row("networks", _network_row(network, materials, trained, device)))
     readings = [reading for reading in network.readings if reading.key in keys]
-    reader = Reader(network, materials, trained.module, device, setting.memory, trained.record)
-    for reading, outcome in reader.outcomes(readings, lambda key: report(Started(key))):
-        report(Row("readings", _row(network, materials, trained, reading, outcome)))
+    for epoch, part in groupby(readings, lambda reading: reading.epoch):
+        if epoch and epoch > trained.epochs:
+            outcomes = _skipped(part, f"the training ended after epoch {trained.epochs}")
+        else:
+            module = trainer.at(epoch, trained) if epoch else trained.module
+            reader = Reader(network, materials, module, device, setting.memory, trained.record)
+            outcomes = reader.outcomes(list(part), lambda key: report(Started(key)))
+        for reading, outcome in outcomes:
+            report(Row("readings", _row(network, materials, trained, reading, outcome)))
+
+
+def _skipped(readings: Iterable[Reading], message: str) -> Iterator[tuple[Reading, Outcome]]:
+    return ((reading, Outcome(status="skipped", message=message)) for reading in readings)
 
 
 def _said(error: BaseException) -> BaseException | str:
     """Our own errors say all; others need their type beside them."""
     return str(error) if isinstance(error, MemgenError) else error
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A network, how its training went, and whether that was an earlier run's."""
-
-    module: nn.Module
-    record: TrainingRecord
-    from_cache: bool = False
-
-
-def train_or_load(
-    network: PlannedNetwork,
-    materials: Materials,
-    device: torch.device,
-    setting: Setting,
-    report: Report,
-) -> Trained:
-    """Return the network: untrained, from the cache, or trained now and cached."""
-    spec = materials.registry.models.find(network.model)
-    module = initial_module(spec, network.data.task, network.init_seed).to(device)
-    if network.kind == "untrained":
-        return Trained(module=module, record=TrainingRecord())
-    cache = NetworkCache(setting.network_dir, setting.shared_caches)
-    if not setting.fresh and (record := cache.load(network.network_id, module)):
-        return Trained(module=module, record=record, from_cache=True)
-    checkpoint = Checkpoint(cache.folder, network, setting.checkpoint_minutes)
-    record = _train(network, materials, module, device, checkpoint, report)
-    try:
-        cache.save(network, module, record)
-        checkpoint.remove()
-    except MemgenError as error:  # its readings are worth having all the same
-        warnings.warn(f"{network.label} is not cached: {error}", stacklevel=2)
-    return Trained(module=module, record=record)
-
-
-def _train(
-    network: PlannedNetwork,
-    materials: Materials,
-    module: nn.Module,
-    device: torch.device,
-    checkpoint: Checkpoint,
-    report: Report,
-) -> TrainingRecord:
-    labels = materials.labels(network.draw)
-    assert network.order_seed is not None  # every trained network has one
-    return train(
-        module,
-        TrainingData(
-            x=materials.train.x,
-            given=labels.train.labels,
-            true=materials.train.true,
-            validation_x=materials.validation.x,
-            validation_given=labels.validation.labels,
-            test_x=materials.whole_test.x,
-            test_y=materials.whole_test.true,
-        ),
-        network.recipe,
-        order_seed=network.order_seed,
-        device=device,
-        on_epoch=_Throttle(network, report),
-        checkpoint=checkpoint,
-    )
-
-
-class _Throttle:
-    """Passes on at most a few epochs a second."""
-
-    def __init__(self, network: PlannedNetwork, report: Report) -> None:
-        self.network, self.report, self.next = network, report, 0.0
-
-    def __call__(self, epoch: int, train_accuracy: float) -> None:
-        if (now := time.monotonic()) >= self.next:
-            self.next = now + 0.2
-            most = self.network.recipe.max_epochs
-            self.report(Epoch(self.network.label, epoch, most, train_accuracy))
 
 
 def _row(
@@ -158,7 +91,7 @@ def _row(
     what = reading.decoding
     labels = materials.labels(what.draw)
     row = rows.reading_row(network, reading) | {
-        "memorized": _memorized(network, trained),
+        "memorized": _memorized(network, trained) if reading.epoch is None else None,
         "train_count": len(materials.train.true),
         "validation_count": len(materials.validation.true),
         "realised_rate": labels.train.realised_rate,

@@ -34,11 +34,13 @@ COLUMNS = (
 def current(readings: pl.DataFrame) -> pl.DataFrame:
     """Keep the newest protocol, network of each unit, and version and parameters of a decoder.
 
-    A unit has several networks where the data, the model's version or the device changed.
+    What was read at checkpoints of a training is left out. A unit has several networks where the data, the model's version or the device changed.
     """
     if readings.is_empty():
         return readings
-    newest = readings.filter(pl.col("protocol_version") == pl.col("protocol_version").max())
+    newest = readings.filter(
+        pl.col("protocol_version") == pl.col("protocol_version").max(), pl.col("epoch").is_null()
+    )
     same = ["network_id", *SIZES, "noise", "rate", "noise_seed", "labels", "decoder", "layer"]
     rows = latest(newest, same, ["decoder_version", "created"])
     network = pl.col("network_id")

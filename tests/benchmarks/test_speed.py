@@ -394,10 +394,21 @@ def read(decoders: list[str], cache_dir: Path) -> None:
 
 
 # The decoders of the paper and their usual rivals, none of them slow.
-FIRST = (
-    "knn-5 knn-50 lda lda-shrunk linear-svm logreg masc masc-75 ncm ncm-euclidean qda-shrunk "
-    "ridge velpic"
-).split()
+FIRST = [
+    "knn-5",
+    "knn-50",
+    "lda",
+    "lda-shrunk",
+    "linear-svm",
+    "logreg",
+    "masc",
+    "masc-75",
+    "ncm",
+    "ncm-euclidean",
+    "qda-shrunk",
+    "ridge",
+    "velpic",
+]
 
 
 @pytest.mark.parametrize(("which", "asked"), [("moments", "<= 3"), ("first", "<= 10")])

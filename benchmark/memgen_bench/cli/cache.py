@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -202,7 +203,9 @@ def _planned(
         )
         for suite in map(load_suite, suites)
     ]
-    return {network.network_id for plan in plans for network in plan.networks}
+    planned = [network for plan in plans for network in plan.networks]
+    at_checkpoints = (network.at(epoch) for network in planned for epoch in network.checkpoints)
+    return {network.network_id for network in chain(planned, at_checkpoints)}
 
 
 def _on_cpu(entry: Entry) -> str:

@@ -90,9 +90,7 @@ class ModelBench:
             test_x=x[:1],
             test_y=y[:1],
         )
-        record = train(
-            module, data, few, order_seed=0, device=_CPU, on_epoch=lambda epoch, accuracy: None
-        )
+        record = train(module, data, few, order_seed=0, device=_CPU, on_epoch=lambda record: None)
         return module, record
 
 
