@@ -32,6 +32,14 @@ TEXTS: dict[str, dict[str, Any]] = {
         "pairs": True,
         "decoders": True,
     },
+    "epochs": {
+        "title": "Epochs",
+        "caption": "Test accuracy after epochs of the training, a panel for each rate, means over "
+        "the seeds; each decoder's layer is chosen for each epoch. Dashed: the network's own "
+        "readout. A network whose training is over stays what it was.",
+        "pairs": True,
+        "decoders": True,
+    },
     "rates": {
         "title": "Rates",
         "caption": "Recovery over the rate, with 95 % intervals over what the board's notes say. "
@@ -159,6 +167,34 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=3, data=FRAME
     )
     return _spec(faceted, "Test accuracy over layers, a panel for each rate.")
+
+
+def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:
+    """Return accuracy over epochs, a panel for each rate, of one model on one data set.
+
+    Args:
+        order: The decoders, in the board's order.
+        draws: The panels.
+    """
+    named = _by_decoder(order, chosen=True)
+    tips = [
+        *_tips("decoder:N", "draw:N", "epoch:Q"),
+        alt.Tooltip("accuracy:Q", format=PERCENT),
+        alt.Tooltip("low:Q", format=PERCENT, title="lowest seed"),
+        alt.Tooltip("high:Q", format=PERCENT, title="highest seed"),
+    ]
+    epoch = alt.X("epoch:Q", scale=alt.Scale(type="log"), axis=alt.Axis(format="d", tickCount=4))
+    base = alt.Chart().encode(x=epoch, y=_percent("accuracy", "test accuracy", domain=[0, 1]))
+    decoded = base.transform_filter("isValid(datum.decoder)")
+    lines = decoded.mark_line(strokeWidth=1.5).encode(color=named["color"])
+    points = decoded.mark_point(size=32, filled=True, opacity=1).encode(**named, tooltip=tips)
+    readout = base.transform_filter("!isValid(datum.decoder)").encode(tooltip=tips)
+    dashed = readout.mark_line(strokeWidth=1.2, strokeDash=list(DASHES[READOUT]), point=False)
+    panels = alt.layer(dashed, lines, points).properties(width=200, height=170)
+    faceted = panels.facet(
+        facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=3, data=FRAME
+    )
+    return _spec(faceted, "Test accuracy over epochs of training, a panel for each rate.")
 
 
 def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:

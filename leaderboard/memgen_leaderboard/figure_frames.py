@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from memgen_bench.protocol import INPUT, READOUT
+from memgen_leaderboard.layer_choice import CELL, choose_layers
 
 if TYPE_CHECKING:
     from memgen_leaderboard.suite_scores import Scores
@@ -65,6 +66,44 @@ def layer_frame(scores: Scores) -> pl.DataFrame:
     ]
     found = pl.concat([decoded, *lines], how="diagonal")
     return _drawn(found).sort(*PAIR, "noise", "rate", "source", "decoder", "layer_index")
+
+
+def epoch_frame(scores: Scores) -> pl.DataFrame:
+    """Return test accuracies over the epochs that networks were read after.
+
+    A decoder's layer is chosen for each epoch, as on the board. After the end of its training a
+    network is what it was in the end; those that did not memorize in the end are left out.
+
+    Returns:
+        A row for each data set, model, noise, rate, decoder and epoch: `accuracy`, the mean over
+        the seeds, with the lowest and the highest of them, `low` and `high`. The network's own
+        readout has no decoder.
+    """
+    at_end = scores.readings.filter(pl.col("memorized").fill_null(False)).drop("epoch")
+    wanted = scores.view.select(scores.checkpoints).filter(kind=scores.view.kind)
+    same = ["network_id", "noise", "rate", "noise_seed", "max_layer_dim"]
+    same += ["labels", "decoder", "layer"]
+    over = wanted.filter(status="skipped").select(*same, "epoch")
+    found = pl.concat(
+        [
+            wanted.filter(status="ok").join(at_end, on="network_id", how="semi"),
+            over.join(at_end.filter(status="ok"), on=same, nulls_equal=True),
+        ],
+        how="diagonal",
+    )
+    decoded = found.filter(pl.col("decoder") != READOUT, labels=scores.view.labels)
+    on = [*CELL, "kind", "labels", "decoder", "layer"]
+    chosen = [
+        part.join(choose_layers(part), on=on, nulls_equal=True)
+        for _, part in decoded.group_by("epoch")
+    ]
+    readout = found.filter(decoder=READOUT).with_columns(decoder=None)
+    rows = pl.concat([*chosen, readout], how="diagonal_relaxed")
+    rows = rows.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    lines = rows.group_by(*PAIR, "noise", "rate", "decoder", "epoch")
+    return _drawn(lines.agg(*_spread("test_accuracy"))).sort(
+        *PAIR, "noise", "rate", "decoder", "epoch"
+    )
 
 
 def rate_frame(scores: Scores) -> pl.DataFrame:

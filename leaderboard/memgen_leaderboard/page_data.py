@@ -138,6 +138,7 @@ def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
     own, rates = f"{scores.view.kind} network", figure_frames.rate_frame(scores)
     found = [
         ("layers", charts.layers_chart(order, own, draws), layers),
+        ("epochs", charts.epochs_chart(order, draws), figure_frames.epoch_frame(scores)),
         ("rates", charts.rates_chart(order, rates["rate"].unique().sort().to_list()), rates),
         ("pairs", charts.pairs_chart(order), figure_frames.pair_frame(scores)),
         ("time", charts.time_chart(order), figure_frames.time_frame(scores)),

@@ -26,7 +26,7 @@ except ImportError as error:
     raise UsageError('figures need matplotlib: pip install "memgen-bench[figures]"') from error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -103,6 +103,9 @@ def _figures(scores: Scores, decoders: Sequence[str]) -> Iterator[tuple[str, Fig
     layers = frames.layer_frame(scores)
     for (dataset, model), part in layers.group_by(frames.PAIR, maintain_order=True):
         yield f"layers-{dataset}-{model}", layers_figure(part, shown, f"{scores.view.kind} network")
+    epochs = frames.epoch_frame(scores)
+    for (dataset, model), part in epochs.group_by(frames.PAIR, maintain_order=True):
+        yield f"epochs-{dataset}-{model}", epochs_figure(part, shown)
     rates = frames.rate_frame(scores)
     together = rates.filter(pl.col("model").is_null())
     if (part := together if together.height else rates).height:
@@ -126,6 +129,21 @@ def layers_figure(frame: pl.DataFrame, shown: dict[str, Style], own: str) -> Fig
         shown: The decoders that are drawn.
         own: The source whose layers are joined by solid lines.
     """
+    order = frame.drop_nulls("layer").sort("layer_index").unique("layer", maintain_order=True)
+    layers = order["layer"].to_list()
+
+    def panel(axes: Axes, part: pl.DataFrame) -> None:
+        _layers_panel(axes, part, shown, own)
+        axes.set_xticks(range(len(layers)), layers, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_xlim(-0.4, len(layers) - 0.6)
+
+    return _panels(frame, panel, [*_decoder_handles(shown), *_source_handles(own)])
+
+
+def _panels(
+    frame: pl.DataFrame, panel: Callable[[Axes, pl.DataFrame], None], handles: Sequence[Line2D]
+) -> Figure:
+    """Draw a panel of accuracies for each rate, with one legend."""
     draws = frame.unique("draw", maintain_order=True)["draw"].to_list()
     columns = min(3, len(draws))
     rows = -(-len(draws) // columns)
@@ -134,20 +152,15 @@ def layers_figure(frame: pl.DataFrame, shown: dict[str, Style], own: str) -> Fig
         layout="constrained",
     )
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    order = frame.drop_nulls("layer").sort("layer_index").unique("layer", maintain_order=True)
-    layers = order["layer"].to_list()
     for place, axes in enumerate(grid.flat):
         if place >= len(draws):
             axes.set_axis_off()
             continue
-        _layers_panel(axes, frame.filter(draw=draws[place]), shown, own)
+        panel(axes, frame.filter(draw=draws[place]))
         axes.set_title(draws[place])
-        axes.set_xticks(range(len(layers)), layers, rotation=40, ha="right", rotation_mode="anchor")
-        axes.set_xlim(-0.4, len(layers) - 0.6)
         if place % columns == 0:
             axes.set_ylabel("test accuracy (%)")
-    handles = [*_decoder_handles(shown), *_source_handles(own)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5 if columns > 1 else 2)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=5 if columns > 1 else 2)
     return figure
 
 
@@ -190,6 +203,31 @@ def _source_handles(own: str) -> list[Line2D]:
         Line2D([], [], color=GREY if "marker" in how else INK, label=name, **how)
         for name, how in lines.items()
     ]
+
+
+def epochs_figure(frame: pl.DataFrame, shown: dict[str, Style]) -> Figure:
+    """Draw accuracy over epochs, a panel for each rate, of one model on one data set.
+
+    Args:
+        frame: From `epoch_frame`.
+        shown: The decoders that are drawn.
+    """
+    how: dict[str, Any] = {"color": INK, "linestyle": (0, DASHES[READOUT]), "linewidth": 0.9}
+
+    def panel(axes: Axes, part: pl.DataFrame) -> None:
+        readout = part.filter(pl.col("decoder").is_null())
+        axes.plot(readout["epoch"], 100 * readout["accuracy"], **how)
+        for decoder, style in shown.items():
+            line = part.filter(decoder=decoder)
+            axes.plot(
+                *(line["epoch"], 100 * line["accuracy"]), color=style.colour, marker=style.marker
+            )
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda epoch, _: f"{epoch:g}")
+        axes.set_xlabel("epoch")
+
+    handles = [*_decoder_handles(shown), Line2D([], [], label=READOUT, **how)]
+    return _panels(frame, panel, handles)
 
 
 def rates_figure(frame: pl.DataFrame, shown: dict[str, Style]) -> Figure:

@@ -17,7 +17,14 @@ from memgen_leaderboard.critical_difference import (
     critical_difference,
 )
 from memgen_leaderboard.ranking import Ranking, by_rate, rank
-from memgen_leaderboard.units import COLUMNS, NAMES, current, planned_networks, units
+from memgen_leaderboard.units import (
+    COLUMNS,
+    NAMES,
+    at_checkpoints,
+    current,
+    planned_networks,
+    units,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,6 +78,7 @@ class Scores:
         view: Which part is shown.
         folder: The results folder.
         readings: Its readings that count: of all kinds and labels, failed ones included.
+        checkpoints: Likewise those at checkpoints of trainings, which no score counts.
         missing: How many planned readings were not run.
         outdated: How many readings of an older protocol are left out.
     """
@@ -80,6 +88,7 @@ class Scores:
     view: View
     folder: Path
     readings: pl.DataFrame = field(repr=False)
+    checkpoints: pl.DataFrame = field(repr=False)
     missing: int
     outdated: int
 
@@ -182,6 +191,7 @@ def _suites(folder: Path) -> Iterator[Scores]:
             view=View(),
             folder=folder,
             readings=current(rows),
+            checkpoints=at_checkpoints(rows),
             missing=plan["key"].n_unique() - rows.height,
             outdated=rows.filter(pl.col("protocol_version") < newest).height,
         )

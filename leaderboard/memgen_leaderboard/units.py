@@ -27,21 +27,30 @@ COLUMNS = (
     *dict.fromkeys([*UNIT, *NAMES]),
     *("protocol_version", "memorized", "rankable", "decoder_version", "told_noise", "saw_test"),
     *("layer_index", "layer_depth", "test_accuracy", "test_correct", "validation_accuracy"),
-    *("fit_seconds", "predict_seconds", "created"),
+    *("fit_seconds", "predict_seconds", "created", "epoch"),
 )
 
 
 def current(readings: pl.DataFrame) -> pl.DataFrame:
     """Keep the newest protocol, network of each unit, and version and parameters of a decoder.
 
-    What was read at checkpoints of a training is left out. A unit has several networks where the data, the model's version or the device changed.
+    A unit has several networks where the data, the model's version or the device changed. What
+    was read at checkpoints of a training is left out: see `at_checkpoints`.
     """
+    return _newest(readings.filter(pl.col("epoch").is_null()))
+
+
+def at_checkpoints(readings: pl.DataFrame) -> pl.DataFrame:
+    """Keep the same of what was read at checkpoints of a training; `epoch` says after which."""
+    return _newest(readings.filter(pl.col("epoch").is_not_null()))
+
+
+def _newest(readings: pl.DataFrame) -> pl.DataFrame:
     if readings.is_empty():
         return readings
-    newest = readings.filter(
-        pl.col("protocol_version") == pl.col("protocol_version").max(), pl.col("epoch").is_null()
-    )
-    same = ["network_id", *SIZES, "noise", "rate", "noise_seed", "labels", "decoder", "layer"]
+    newest = readings.filter(pl.col("protocol_version") == pl.col("protocol_version").max())
+    draw = ("noise", "rate", "noise_seed")
+    same = ["network_id", "epoch", *SIZES, *draw, "labels", "decoder", "layer"]
     rows = latest(newest, same, ["decoder_version", "created"])
     network = pl.col("network_id")
     return rows.filter(network == network.sort_by("created").last().over("kind", *UNIT))
