@@ -213,6 +213,7 @@ def epochs_figure(frame: pl.DataFrame, shown: dict[str, Style]) -> Figure:
         shown: The decoders that are drawn.
     """
     how: dict[str, Any] = {"color": INK, "linestyle": (0, DASHES[READOUT]), "linewidth": 0.9}
+    shown = {name: style for name, style in shown.items() if name in set(frame["decoder"])}
 
     def panel(axes: Axes, part: pl.DataFrame) -> None:
         readout = part.filter(pl.col("decoder").is_null())
