@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import memgen_bench
-from memgen_bench import trainer
+from memgen_bench import trainer, training
 from memgen_bench.suites import RecipeOverride, Suite
 from memgen_leaderboard import figure_frames
 from memgen_leaderboard.suite_scores import all_scores
@@ -38,8 +38,9 @@ SUITE = Suite.model_validate(FIELDS | {"checkpoints": EPOCHS})
 
 
 def run(folder: Path, suite: Suite = SUITE, results: str = "results", **options: Any) -> Any:
-    where = {"results": folder / results, "cache_dir": folder / "cache"}
-    return memgen_bench.run(suite, engine="serial", **where, **options)
+    return memgen_bench.run(
+        suite, engine="serial", results=folder / results, cache_dir=folder / "cache", **options
+    )
 
 
 def readings(folder: Path, results: str = "results") -> pl.DataFrame:
@@ -51,7 +52,7 @@ def readings(folder: Path, results: str = "results") -> pl.DataFrame:
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that each training adds its number of epochs to."""
-    found, train = [], trainer.train
+    found, train = [], training.train
 
     def counted(*args: Any, **options: Any) -> Any:
         record = train(*args, **options)
@@ -134,7 +135,7 @@ def test_what_a_training_did_not_come_to_is_skipped_with_the_reason(whole: Path)
 def test_a_run_that_stopped_between_checkpoints_goes_on(
     whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train = trainer.train
+    train = training.train
 
     def stopped(module: Any, data: Any, recipe: Any, *, on_epoch: Any, **options: Any) -> Any:
         def on_epoch_and_stop(record: Any) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,6 +99,17 @@ class Materials:
         if draw not in self._draws:
             self._draws[draw] = self._draw(draw)
         return self._draws[draw]
+
+    def relabelled(self, draw: Draw | None, labels: Labels) -> Materials:
+        """Return the same materials with other training labels in place of a draw's."""
+        drawn, other = self.labels(draw), copy.copy(self)
+        train = CorruptedLabels(
+            labels=labels,
+            realised_rate=float(np.mean(labels != self.train.true)),
+            noise_id=array_digest(labels),
+        )
+        other._draws = {draw: replace(drawn, train=train)}
+        return other
 
     def _draw(self, draw: Draw | None) -> DrawnLabels:
         noise = self.registry.noises.find(draw.noise) if draw else None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _ABOUT = {
     "networks": ("network_id", "model", "dataset", "kind", "seed"),
     "readings": ("network_id", "decoder", "labels", "layer"),
+    "successors": ("network_id", "decoder", "layer"),
 }
 
 

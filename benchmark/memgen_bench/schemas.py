@@ -1,7 +1,8 @@
 """What the tables of a results folder hold: their columns, and what earlier versions lacked.
 
 `networks` and `readings` are the results. `plans` says which readings belong to which suite, done
-or not: a reading's identity knows no suite, and several suites may share it.
+or not: a reading's identity knows no suite, and several suites may share it. `successors` are
+networks that were trained on decoded labels.
 """
 
 from __future__ import annotations
@@ -122,10 +123,43 @@ NETWORKS = _schema(
     }
 )
 
+SUCCESSORS = _schema(
+    {
+        "key": _TEXT,
+        "reading": _TEXT,
+        **_NETWORK_COLUMNS,
+        "source": _TEXT,
+        "decoder": _TEXT,
+        "decoder_version": _WHOLE,
+        "decoder_params": _TEXT,
+        "layer": _TEXT,
+        "successor_id": _TEXT,
+        "labels_right_before": _REAL,
+        "labels_right_after": _REAL,
+        "labels_changed": _REAL,
+        "readout_before": _REAL,
+        "early_stopped": _REAL,
+        "decoded": _REAL,
+        "readout_after": _REAL,
+        "test_correct": pa.binary(),
+        "epochs": _WHOLE,
+        "stop_reason": _TEXT,
+        "accuracy_given": _REAL,
+        "train_seconds": _REAL,
+        "status": _TEXT,
+        "error_type": _TEXT,
+        "message": _TEXT,
+        "device": _TEXT,
+        "environment": _TEXT,
+        "code_commit": _TEXT,
+        "created": _TIME,
+    }
+)
+
 PLANS = _schema({"suite": _TEXT, "suite_version": _WHOLE, "key": _TEXT})
 
-TABLES = {"networks": NETWORKS, "readings": READINGS, "plans": PLANS}
-IDENTITIES = {"networks": "network_id", "readings": "key"}
+TABLES = {"networks": NETWORKS, "readings": READINGS, "plans": PLANS, "successors": SUCCESSORS}
+IDENTITIES = {"networks": "network_id", "readings": "key", "successors": "key"}
 STATUSES = ("failed", "skipped", "ok")  # of rows with one identity the last of these counts
 
 _MEASURED_OF_ALL = (
@@ -147,6 +181,12 @@ MEASURED = {
         *("rankable", "layer_dim", "layer_width", "pooled", "chosen"),
         *("test_accuracy", "balanced_accuracy", "class_accuracy", "test_correct"),
         *("validation_accuracy", "train_accuracy_given", "train_accuracy_true"),
+    ),
+    "successors": (
+        *_MEASURED_OF_ALL,
+        *("successor_id", "labels_right_before", "labels_right_after", "labels_changed"),
+        *("readout_before", "early_stopped", "decoded", "readout_after", "test_correct"),
+        *("epochs", "stop_reason", "accuracy_given"),
     ),
 }
 

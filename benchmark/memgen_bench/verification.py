@@ -111,6 +111,17 @@ _RULES = {
             (pl.col("test_accuracy") - pl.col("correct") / pl.col("test_count")).abs() > 1e-9
         ),
     },
+    "successors": {
+        "no key, network, status or time": _lack("key", "network_id", "status", "created"),
+        "an unknown status": _STATUS,
+        "a share outside [0, 1]": _outside(
+            *("labels_right_before", "labels_right_after", "labels_changed", "readout_before"),
+            *("early_stopped", "decoded", "readout_after", "accuracy_given"),
+        ),
+        "fine without a readout, or with one and not fine": (
+            pl.col("readout_after").is_null() == _OK
+        ),
+    },
     "plans": {"no suite or key": _lack("suite", "suite_version", "key")},
 }
 

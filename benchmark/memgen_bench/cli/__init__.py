@@ -20,6 +20,7 @@ from memgen_bench.cli import (
     listing,
     new,
     results,
+    retrain,
     run,
     why,
 )
@@ -37,6 +38,7 @@ app.command("run")(run.run)
 app.command("leaderboard")(leaderboard.leaderboard)
 app.command("figures")(figures.figures)
 app.command("compare")(compare.compare)
+app.command("retrain")(retrain.retrain)
 app.command("list")(listing.show)
 app.command("why")(why.why)
 app.command("new")(new.new)

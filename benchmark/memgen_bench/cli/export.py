@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from memgen_bench.cli import options
-
-if TYPE_CHECKING:
-    from memgen_bench.messages import Message
 
 
 def export(
@@ -51,6 +47,7 @@ def export(
     """
     axes = {name: value for name, value in locals().items() if name in options.AXES}
 
+    from memgen_bench.cli.progress import show_epoch
     from memgen_bench.entries import network_dir, shared_folders
     from memgen_bench.errors import UsageError
     from memgen_bench.export import export as freeze
@@ -75,16 +72,7 @@ def export(
     if len(networks) < sum(each.kind == "memorized" for each in plan.networks):
         raise UsageError(f"several seeds make fixtures of one name; name one --seed for {out}")
     for network in networks.values():
-        fixture = freeze(network, setting, layers=layers or (), draws=draws, report=_show)
+        fixture = freeze(network, setting, layers=layers or (), draws=draws, report=show_epoch)
         path = save_fixture(fixture, out)
         size = path.stat().st_size + path.with_name(f"{path.stem}.npz").stat().st_size
         print(f"{path}: {network.label}, {size / 2**20:.1f} MiB")
-
-
-def _show(news: Message) -> None:
-    """Say on a terminal how far a training is."""
-    from memgen_bench.messages import Epoch
-
-    if isinstance(news, Epoch) and sys.stderr.isatty():
-        done = f"epoch {news.epoch}, {100 * news.train_accuracy:.1f} % of the labels memorized"
-        print(f"\r{news.label}: {done}\033[K", end="", file=sys.stderr, flush=True)

@@ -1,7 +1,8 @@
-"""The progress display of a run."""
+"""How a terminal is told what goes on."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Self
 
 from rich.progress import (
@@ -12,13 +13,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from memgen_bench.messages import Epoch
 from memgen_bench.runner import Observer
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console
 
-    from memgen_bench.messages import Epoch
+    from memgen_bench.messages import Message
     from memgen_bench.plan import Plan, PlannedNetwork
     from memgen_bench.registry import Problem
     from memgen_bench.runner import Todo
@@ -82,3 +84,10 @@ class ProgressObserver(Observer):
         if not self._console.is_terminal:
             line = f"{self._done}/{self._total} {network.label} ({network.kind})"
             self._console.print(line, markup=False)
+
+
+def show_epoch(news: Message) -> None:
+    """Say on a terminal, in one line that is written over, how far a single training is."""
+    if isinstance(news, Epoch) and sys.stderr.isatty():
+        done = f"epoch {news.epoch}, {100 * news.train_accuracy:.1f} % of the labels memorized"
+        print(f"\r{news.label}: {done}\033[K", end="", file=sys.stderr, flush=True)

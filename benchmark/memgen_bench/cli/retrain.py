@@ -1,0 +1,118 @@
+"""`memgen-bench retrain`: relabel the training images with the best decoder, and train again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memgen_bench.cli import options
+
+if TYPE_CHECKING:
+    from memgen_bench.plan import Plan, PlannedNetwork, Reading
+
+
+def retrain(
+    suite: options.Suite = "core",
+    models: options.Models = None,
+    datasets: options.Datasets = None,
+    decoders: options.Decoders = None,
+    noises: options.Noises = None,
+    rates: options.Rates = None,
+    seeds: options.Seeds = None,
+    noise_seeds: options.NoiseSeeds = None,
+    init_seeds: options.InitSeeds = None,
+    order_seeds: options.OrderSeeds = None,
+    train_size: options.TrainSize = None,
+    test_size: options.TestSize = None,
+    validation_fraction: options.ValidationFraction = None,
+    max_layer_dim: options.MaxLayerDim = None,
+    slow: options.Slow = False,
+    pixels: Annotated[
+        bool, typer.Option("--pixels", help="Relabel from raw pixels instead: the control.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do again what failed.")
+    ] = False,
+    results: options.Results = Path("memgen-results"),
+    data_dir: options.DataDir = None,
+    cache_dir: options.CacheDir = None,
+    shared_caches: options.SharedCaches = None,
+    device: options.Device = "auto",
+    plugins: options.Plugins = None,
+    debug: options.Debug = False,
+) -> None:
+    """Train a successor of each memorized network, on the labels that its best decoder gives.
+
+    Decoder and layer are the best on noisy validation labels among the suite's readings in the
+    results. What is in the results already is not computed again.
+    """
+    axes = {name: value for name, value in locals().items() if name in options.AXES}
+
+    from memgen_bench import store
+    from memgen_bench.cli.progress import show_epoch
+    from memgen_bench.entries import network_dir, shared_folders
+    from memgen_bench.errors import UsageError
+    from memgen_bench.locks import Locks
+    from memgen_bench.messages import Setting
+    from memgen_bench.runner import default_cache_dir, default_data_dir
+    from memgen_bench.successors import COLUMNS, choose, key_of, succeed
+    from memgen_leaderboard.succession import succession_table
+    from memgen_leaderboard.terminal import show
+
+    axes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
+    places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": device}
+    plan = options.plan(suite, axes, plugins, places, slow=slow)
+    planned = _readings(plan)
+    readings = store.read_frame(results, "readings", COLUMNS)
+    mine = readings.filter(readings["key"].is_in(list(planned)))
+    chosen = choose(mine, "pixels" if pixels else "network")["key"].to_list()
+    if not chosen:
+        raise UsageError(
+            f"{results} has no readings on noisy validation labels to choose a decoder of suite "
+            f"{suite} by; memgen-bench run makes them"
+        )
+    setting = Setting(
+        plugin_files=tuple(str(file.resolve()) for file in plugins or ()),
+        data_dir=data_dir or default_data_dir(),
+        network_dir=network_dir(cache_dir or default_cache_dir()),
+        shared_caches=shared_folders(shared_caches or ()),
+        device=device,
+    )
+    there = store.read_frame(results, "successors", ["key", "status"])
+    done = set(there.filter(~((there["status"] == "failed") & retry_failed))["key"])
+    todo = [key for key in chosen if key_of(key) not in done]
+    with Locks(results) as locks:
+        for count, key in enumerate(todo, 1):
+            network, reading = planned[key]
+            if not locks.take(key_of(key)):
+                continue  # another run is at it
+            row = succeed(network, reading, setting, show_epoch)
+            store.write_part(
+                results, "successors", network.network_id, store.table("successors", [row])
+            )
+            locks.give_back(key_of(key))
+            print(f"{count}/{len(todo)} {network.label}: {_said(row)}")
+    found = store.read_frame(results, "successors")
+    of_these = found.filter(found["key"].is_in([key_of(key) for key in chosen]))
+    show(succession_table(of_these), options.console())
+
+
+def _readings(plan: Plan) -> dict[str, tuple[PlannedNetwork, Reading]]:
+    """Return the readings of memorized networks by key, each with its network."""
+    return {
+        reading.key: (network, reading)
+        for network in plan.networks
+        if network.kind == "memorized"
+        for reading in network.readings
+    }
+
+
+def _said(row: dict[str, Any]) -> str:
+    if row["status"] != "ok":
+        return f"failed ({row['message']})"
+    shares = (row[name] for name in ("labels_right_before", "labels_right_after"))
+    before, after = (f"{100 * share:.1f}" for share in shares)
+    readout = f"{100 * row['readout_before']:.1f} → {100 * row['readout_after']:.1f} % on test"
+    return f"{row['decoder']} on {row['layer']}: {before} → {after} % labels right, {readout}"

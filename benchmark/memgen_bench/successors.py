@@ -1,0 +1,194 @@
+"""Relabel and retrain: what a network learns from the labels that were decoded out of another one.
+
+A *successor* of a memorized network has its model, recipe, seeds and images; its labels are those
+that a decoder reads out of a layer of the memorized network, or of raw pixels as a control. It is
+trained from the initial weights. Decoder and layer are those with the highest accuracy on noisy
+validation labels; true labels are only looked at to say how good the new labels are.
+
+The published experiment (Ketha & Ramaswamy, arXiv 2501.14687) chooses the layer, and stops the
+training, on clean test labels.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+
+from memgen_bench.compute import compute_exactly, find_device, keep_freed_memory, tensor_of, threads
+from memgen_bench.environment import code_commit, environment
+from memgen_bench.errors import TrainingError, error_type_of, one_line
+from memgen_bench.identity import array_digest, digest, network_id
+from memgen_bench.materials import Materials
+from memgen_bench.protocol import ALL_LAYERS, INPUT, READOUT
+from memgen_bench.reader import Reader
+from memgen_bench.rows import network_row
+from memgen_bench.schemas import SUCCESSORS
+from memgen_bench.trainer import Trainer
+from memgen_bench.training import predict
+
+if TYPE_CHECKING:
+    import torch
+
+    from memgen_bench.messages import Report, Setting
+    from memgen_bench.plan import PlannedNetwork, Reading
+    from memgen_bench.specs import Labels
+    from memgen_bench.trainer import Trained
+
+Source = Literal["network", "pixels"]
+
+# What the choice of a decoder needs to know of readings.
+COLUMNS = (
+    *("key", "network_id", "epoch", "labels", "decoder", "layer", "layer_index", "told_noise"),
+    *("saw_test", "status", "validation_accuracy", "test_accuracy"),
+)
+
+
+def choose(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Choose decoder and layer for each network: the best on its noisy validation labels.
+
+    Args:
+        readings: Rows with `COLUMNS`. Only fine ones on corrupted labels count, of decoders of one
+            layer that were not told the noise and saw no test label.
+        source: `network`: among the network's own layers; `pixels`: the input layer.
+
+    Returns:
+        A row of `readings` for each network; ties go to the earlier layer, then by name.
+    """
+    own = pl.col("layer") == INPUT if source == "pixels" else pl.col("layer") != INPUT
+    fair = ~pl.col("told_noise"), ~pl.col("saw_test").fill_null(False)
+    candidates = readings.filter(
+        own,
+        *fair,
+        pl.col("epoch").is_null(),
+        pl.col("layer") != ALL_LAYERS,
+        pl.col("decoder") != READOUT,
+        pl.col("validation_accuracy").is_not_null(),
+        status="ok",
+        labels="corrupted",
+    )
+    merit = pl.col("validation_accuracy").round(12)
+    best_first = candidates.sort(merit.neg(), "layer_index", "decoder")
+    return best_first.unique("network_id", keep="first", maintain_order=True).sort("network_id")
+
+
+def key_of(reading: str) -> str:
+    """Return the key of the successor that a reading's labels make."""
+    return digest({"successor": reading})
+
+
+def succeed(
+    network: PlannedNetwork, reading: Reading, setting: Setting, report: Report
+) -> dict[str, Any]:
+    """Relabel a memorized network's training images, train its successor and measure both.
+
+    Args:
+        network: The memorized network; trained if it is not cached.
+        reading: Which decoder on which layer relabels; see `choose`.
+        setting: The run.
+        report: Told how trainings go on.
+
+    Returns:
+        A row of the table `successors`; where something failed, with the reason.
+    """
+    compute_exactly()
+    keep_freed_memory()
+    row = _planned(network, reading)
+    with threads(network.recipe.threads):
+        try:
+            return row | _measured(network, reading, setting, report)
+        except Exception as error:
+            why = {"error_type": error_type_of(error), "message": one_line(error)}
+            return row | {"status": "failed", **why}
+
+
+def _planned(network: PlannedNetwork, reading: Reading) -> dict[str, Any]:
+    of_network = network_row(network)
+    return {name: of_network[name] for name in SUCCESSORS.names if name in of_network} | {
+        "key": key_of(reading.key),
+        "reading": reading.key,
+        "source": "pixels" if reading.layer == INPUT else "network",
+        "decoder": reading.decoding.decoder,
+        "decoder_version": reading.decoding.version,
+        "decoder_params": reading.decoding.params,
+        "layer": reading.layer,
+        "test_count": network.test_size,
+        "environment": environment(),
+        "code_commit": code_commit(),
+        "created": datetime.now(UTC),
+    }
+
+
+def _measured(
+    network: PlannedNetwork, reading: Reading, setting: Setting, report: Report
+) -> dict[str, Any]:
+    materials = Materials(network, setting.plugin_files, setting.data_dir)
+    device = find_device(setting.device)
+    parent = Trainer(network, materials, device, setting, report).network()
+    if not parent.record.memorized:
+        raise TrainingError(f"{network.label}: did not memorize its labels")
+    labels, decoded = _relabel(network, reading, materials, parent, device, setting)
+    successor, relabelled = _successor(network, materials, labels)
+    child = Trainer(successor, relabelled, device, setting, report).network()
+    x = tensor_of(materials.test.x, device)
+    before, after = (predict(each.module, x) for each in (parent, child))
+    stopped = np.array(parent.record.best_validation_predictions, dtype=np.int64)
+    true, given = materials.train.true, materials.labels(network.draw).train
+    right = after == materials.test.true
+
+    def accuracy(predicted: Labels) -> float:
+        return float(np.mean(predicted == materials.test.true))
+
+    return {
+        "status": "ok",
+        "successor_id": successor.network_id,
+        "train_count": len(true),
+        "validation_count": len(materials.validation.true),
+        "realised_rate": given.realised_rate,
+        "noise_id": given.noise_id,
+        "memorized": True,
+        "labels_right_before": float(np.mean(given.labels == true)),
+        "labels_right_after": float(np.mean(labels == true)),
+        "labels_changed": float(np.mean(labels != given.labels)),
+        "readout_before": accuracy(before),
+        "early_stopped": accuracy(stopped[materials.test_places]) if len(stopped) else None,
+        "decoded": accuracy(decoded),
+        "readout_after": float(np.mean(right)),
+        "test_correct": np.packbits(right).tobytes(),
+        "epochs": child.epochs,
+        "stop_reason": child.record.stop_reason,
+        "accuracy_given": child.record.accuracy_given,
+        "train_seconds": child.record.seconds,
+        "device": str(device),
+    }
+
+
+def _relabel(
+    network: PlannedNetwork,
+    reading: Reading,
+    materials: Materials,
+    parent: Trained,
+    device: torch.device,
+    setting: Setting,
+) -> tuple[Labels, Labels]:
+    """Return what the decoder predicts for all training images and for the test images."""
+    everything = copy.copy(materials)
+    everything.sample = np.arange(len(materials.train.true))
+    reader = Reader(network, everything, parent.module, device, setting.memory, parent.record)
+    ((_, outcome),) = reader.outcomes([reading])
+    if outcome.predictions is None:
+        raise TrainingError(f"{reading.decoding.decoder} on {reading.layer}: {outcome.message}")
+    return outcome.predictions.train, outcome.predictions.test
+
+
+def _successor(
+    network: PlannedNetwork, materials: Materials, labels: Labels
+) -> tuple[PlannedNetwork, Materials]:
+    """Return the network that is trained on other labels, and what it is made of."""
+    identity = {**network.identity, "labels": array_digest(labels)}
+    planned = replace(network, network_id=network_id(identity), identity=identity, checkpoints=())
+    return planned, materials.relabelled(network.draw, labels)
