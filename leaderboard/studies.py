@@ -1,8 +1,9 @@
-"""Fill in the studies of leaderboard/README.md: which rule chooses layers, which axis decides.
+"""Fill in the studies of leaderboard/README.md: layer rules, axes, dynamics, retrained networks.
 
     python leaderboard/studies.py            # or --check: only say whether they are up to date
 
-They are made from leaderboard/studies/, whose seeds are not on the board.
+They are made from leaderboard/studies/, whose seeds are not on the board; the last one, which ranks
+nothing, from the board's results.
 """
 
 from __future__ import annotations
@@ -13,9 +14,13 @@ from pathlib import Path
 
 import polars as pl
 
+from memgen_bench.protocol import READOUT
 from memgen_bench.store import read_frame
+from memgen_leaderboard.figure_frames import decoder_order, epoch_frame
 from memgen_leaderboard.layer_choice import regret
 from memgen_leaderboard.markdown import markdown, update
+from memgen_leaderboard.succession import succession_table
+from memgen_leaderboard.suite_scores import all_scores
 from memgen_leaderboard.text import percent, points, table
 from memgen_leaderboard.units import COLUMNS, current, units
 from memgen_leaderboard.variance import variance_table
@@ -77,12 +82,41 @@ def variance() -> str:
     return markdown(table("Standard deviation that an axis makes, in points", columns, rows))
 
 
+def dynamics() -> str:
+    """Return accuracies after epochs of the training, over models."""
+    (scores,) = all_scores(HERE / "studies" / "dynamics")
+    frame = epoch_frame(scores).with_columns(pl.col("decoder").fill_null(READOUT))
+    means = frame.group_by("rate", "decoder", "epoch").agg(pl.col("accuracy").mean())
+    found = {(rate, name, epoch): value for rate, name, epoch, value in means.iter_rows()}
+    epochs = sorted(set(frame["epoch"]))
+    decoders = [READOUT, *(name for name in decoder_order(scores) if name in set(frame["decoder"]))]
+    rows = [
+        (f"{rate:g}", name, *(percent(found[rate, name, epoch]) for epoch in epochs))
+        for rate in sorted(set(frame["rate"]))
+        for name in decoders
+    ]
+    seeds, models = (scores.readings[name].n_unique() for name in ("seed", "model"))
+    title = f"Test accuracy in % after so many epochs: {models} models, {seeds} seeds"
+    return markdown(table(title, ("ρ", "decoder", *map(str, epochs)), rows))
+
+
+def relabelled() -> str:
+    """Return how networks do that are retrained on decoded labels, over models."""
+    rows = read_frame(HERE / "results" / "core", "successors")
+    return markdown(succession_table(rows, ["rate"]))
+
+
 def main() -> None:
     """Fill the parts in, or check them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
     check = parser.parse_args().check
-    parts = {"layer-rules": layer_rules, "variance": variance}
+    parts = {
+        "layer-rules": layer_rules,
+        "variance": variance,
+        "dynamics": dynamics,
+        "relabelled": relabelled,
+    }
     fresh = update(HERE / "README.md", parts, check=check)
     print("leaderboard/README.md", "is up to date" if fresh else "is stale" if check else "updated")
     sys.exit(check and not fresh)

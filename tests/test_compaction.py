@@ -36,6 +36,7 @@ def rows_of(folder: Path) -> Rows:
         "readings": read_results(folder),
         "networks": read_networks(folder),
         "plans": store.read_plans(folder),
+        "successors": store.to_arrow(store.read_frame(folder, "successors"), "successors"),
     }
     return {name: sorted(rows.to_pylist(), key=str) for name, rows in tables.items()}
 
@@ -59,6 +60,8 @@ def fill(folder: Path, make_reading: ReadingMaker) -> Path:
                 for layer in "ab"
             ]
             store.write_part(folder, "readings", f"net{at}", store.table("readings", rows))
+        successor = names | {"key": f"{at}", "status": "ok", "readout_after": 0.5}
+        store.write_part(folder, "successors", f"net{at}", store.table("successors", [successor]))
         plan = [{"suite": "toy", "suite_version": 1, "key": f"{key}a"} for key in range(at + 1)]
         store.write_part(folder, "plans", "toy", store.table("plans", plan))
     return folder
@@ -68,22 +71,28 @@ def test_many_parts_become_few_and_rows_that_do_not_count_go(
     tmp_path: Path, make_reading: ReadingMaker
 ) -> None:
     before = rows_of(fill(tmp_path, make_reading))
-    assert parts_of(tmp_path) == {"networks": 3, "readings": 6, "plans": 3}
+    assert parts_of(tmp_path) == {"networks": 3, "readings": 6, "plans": 3, "successors": 3}
     done = {table.name: (table.before, table.after, table.dropped) for table in compact(tmp_path)}
-    assert done == {"networks": (3, 1, 0), "readings": (6, 1, 6), "plans": (3, 1, 3)}
-    assert parts_of(tmp_path) == {"networks": 1, "readings": 1, "plans": 1}
+    one_part = (3, 1, 0)
+    assert done == {
+        "networks": one_part,
+        "readings": (6, 1, 6),
+        "plans": (3, 1, 3),
+        "successors": one_part,
+    }
+    assert set(parts_of(tmp_path).values()) == {1}
     assert rows_of(tmp_path) == before
 
 
 def test_compacting_again_changes_nothing(tmp_path: Path, make_reading: ReadingMaker) -> None:
     compact(fill(tmp_path, make_reading))
     before = {path: path.stat() for path in tmp_path.rglob("*")}
-    assert [(table.before, table.dropped) for table in compact(tmp_path)] == [(1, 0)] * 3
+    assert [(table.before, table.dropped) for table in compact(tmp_path)] == [(1, 0)] * 4
     assert {path: path.stat() for path in tmp_path.rglob("*")} == before
 
 
 def test_an_empty_folder_stays_empty(tmp_path: Path) -> None:
-    assert [table.before for table in compact(tmp_path)] == [0, 0, 0]
+    assert [table.before for table in compact(tmp_path)] == [0, 0, 0, 0]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -127,7 +136,8 @@ def test_cut_short_at_any_step_the_folder_reads_the_same(
         assert rows_of(folder) == expected
         compact(folder)
         assert rows_of(folder) == expected
-        assert parts_of(folder) == {"networks": 2, "readings": 3, "plans": 2}
+        counts = {"networks": 2, "readings": 3, "plans": 2, "successors": 2}
+        assert parts_of(folder) == counts
         step += 1
     assert step > 20
 

@@ -37,6 +37,8 @@ def sound(tmp_path: Path, make_reading: ReadingMaker) -> Path:
         make_reading(key="b", network_id="net", status="failed", test_accuracy=None),
     )
     add(tmp_path, {"suite": "toy", "suite_version": 1, "key": "a"}, name="plans")
+    successor = {"key": "s", "network_id": "net", "status": "ok", "readout_after": 0.5}
+    add(tmp_path, successor | {"created": START}, name="successors")
     return tmp_path
 
 
