@@ -8,7 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from memgen_leaderboard.figure_frames import epoch_frame
 from memgen_leaderboard.layer_choice import regret
+from memgen_leaderboard.suite_scores import all_scores
 from memgen_leaderboard.units import units
 from memgen_leaderboard.variance import CROSSED, variance_table
 
@@ -50,3 +52,23 @@ def test_of_the_seeds_the_noise_draw_decides() -> None:
         alone = found.filter(pl.col("axis").is_in(CROSSED)).sort(column)
         assert alone["axis"][-1] == "noise_seed"
         assert alone[column][-1] > 2 * alone[column][-2]
+
+
+def test_memorization_takes_from_the_readout_what_it_leaves_to_decoders() -> None:
+    (scores,) = all_scores(SCRIPT.parent / "studies" / "dynamics")
+    frame = epoch_frame(scores).group_by("rate", "decoder", "epoch").agg(pl.col("accuracy").mean())
+    by_epoch = frame.sort("epoch").group_by("rate", "decoder", maintain_order=True)
+    ends = by_epoch.agg(
+        first=pl.col("accuracy").first(),
+        last=pl.col("accuracy").last(),
+        lost=pl.col("accuracy").max() - pl.col("accuracy").last(),
+        best=pl.col("epoch").sort_by("accuracy").last(),
+    )
+    readout = ends.filter(pl.col("decoder").is_null()).sort("rate")
+    assert readout["best"].to_list() == [8, 8, 8]
+    assert [round(100 * lost) for lost in readout["lost"]][::2] == [16, 34]
+    assert readout["lost"].to_list() == sorted(readout["lost"])
+    decoders = ends.filter(pl.col("decoder").is_not_null())
+    assert decoders["lost"].max() <= 0.08
+    winner = decoders.filter(decoder=STUDIES["WINNER"])
+    assert ((winner["last"] - winner["first"]).abs() <= 0.02).all()
