@@ -72,3 +72,34 @@ def test_memorization_takes_from_the_readout_what_it_leaves_to_decoders() -> Non
     assert decoders["lost"].max() <= 0.08
     winner = decoders.filter(decoder=STUDIES["WINNER"])
     assert ((winner["last"] - winner["first"]).abs() <= 0.02).all()
+
+
+def test_what_is_said_of_the_winner_is_true() -> None:
+    text = " ".join((SCRIPT.parent / "README.md").read_text().split())
+    winner, judged = STUDIES["WINNER"], STUDIES["judged"]()
+    (whole,) = all_scores(SCRIPT.parent / "results" / "core")
+    board = {row["decoder"]: row for row in judged.board.iter_rows(named=True)}
+    over = {row["other"]: row for row in judged.pairs.filter(decoder=winner).iter_rows(named=True)}
+    first = max(STUDIES["FIRST"], key=lambda name: board[name]["decoded"])
+    assert first == "linear-svm"
+    for other, least in (("masc", 0.03), (first, 0.0)):
+        row = over[other]
+        assert row["difference"] >= least
+        assert row["difference"] > row["half_width"]
+        assert f"{100 * row['difference']:.1f} ± {100 * row['half_width']:.1f}" in text
+    for name in ("decoded", "untrained", "pixels"):
+        assert f"{100 * board[winner][name]:.1f} %" in text
+    assert board["early-stopped"]["decoded"] > board[first]["decoded"]
+    assert f"would have given {100 * board['early-stopped']['decoded']:.1f} %" in text
+    early = over["early-stopped"]
+    assert f"{100 * early['difference']:.1f} ± {100 * early['half_width']:.1f} points more" in text
+    gains = whole.board.drop_nulls("gain_untrained_half_width")
+    assert (gains["gain_untrained"] <= gains["gain_untrained_half_width"]).all()
+    rates = {(d, r): a for d, r, a in whole.rates.select("decoder", "rate", "decoded").iter_rows()}
+    assert max(rates[name, 0.8] for name in STUDIES["FIRST"]) < rates[winner, 0.8] - 0.1
+    for rate in (0.2, 0.4):
+        assert rates["lda-shrunk>qda-shrunk", rate] > rates[winner, rate]
+    everywhere = {row["decoder"]: row for row in whole.board.iter_rows(named=True)}
+    for name in ("ncm-debiased", "ncm", "ncm-told", "masc-tuned", "trimmed-lda", "lda-shrunk"):
+        assert f"{100 * everywhere[name]['decoded']:.1f}" in text
+    assert max(everywhere[f"edit-{rows}"]["decoded"] for rows in ("velpic", "ncm", "lda")) < 0.7
