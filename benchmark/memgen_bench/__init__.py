@@ -13,7 +13,6 @@ from memgen_bench.errors import (
     UsageError,
 )
 from memgen_bench.hookspecs import hookimpl
-from memgen_bench.registry import Registry, load_registry
 from memgen_bench.specs import (
     Data,
     DatasetSpec,
@@ -29,6 +28,7 @@ from memgen_bench.specs import (
 
 if TYPE_CHECKING:
     from memgen_bench.gate.trial import try_decoder
+    from memgen_bench.registry import Registry, load_registry
     from memgen_bench.runner import Summary, run
     from memgen_bench.store import read_networks, read_results
 
@@ -62,8 +62,10 @@ __all__ = [
     "try_decoder",
 ]
 
-# What needs pyarrow or torch is imported when it is first asked for.
+# What needs torch, pyarrow or installed plugins is imported when it is first asked for.
 _LAZY = {
+    "Registry": "memgen_bench.registry",
+    "load_registry": "memgen_bench.registry",
     "Summary": "memgen_bench.runner",
     "run": "memgen_bench.runner",
     "read_networks": "memgen_bench.store",
@@ -81,6 +83,8 @@ def build_decoder(name: str) -> Decoder:
     Raises:
         UsageError: No such decoder.
     """
+    from memgen_bench.registry import load_registry
+
     return load_registry().decoders.find(name).build()
 
 
