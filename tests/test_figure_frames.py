@@ -47,6 +47,17 @@ def test_layers_stand_beside_their_controls(bench: Bench, tmp_path: Path) -> Non
     assert set(frame["draw"]) == {"ρ 0.4"}
 
 
+def test_what_reads_all_layers_at_once_has_no_place_among_layers(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.6, 0.4, 0.9)
+    every = bench.make(decoder="ensemble", layer="*", layer_index=None, layer_depth=None)
+    bench.rows.append(every)
+    scores = scores_of(bench, tmp_path)
+    assert "ensemble" in set(scores.board["decoder"])
+    assert set(figure_frames.layer_frame(scores)["decoder"].drop_nulls()) == {"masc"}
+
+
 def test_draws_of_several_noises_name_them(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9).cell(0.6, 0.4, 0.9, noise="flip")
     frame = figure_frames.layer_frame(scores_of(bench, tmp_path))

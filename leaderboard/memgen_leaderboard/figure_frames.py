@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from memgen_bench.protocol import INPUT, READOUT
+from memgen_bench.protocol import ALL_LAYERS, INPUT, READOUT
 from memgen_leaderboard.layer_choice import CELL, choose_layers
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ def decoder_order(scores: Scores) -> list[str]:
 def layer_frame(scores: Scores) -> pl.DataFrame:
     """Return test accuracies over layers, with the controls and the network's own readout.
 
+    Decoders that read all layers at once have no place in it.
+
     Returns:
         A row for each data set, model, noise, rate, decoder, `source` and layer: `accuracy`, the
         mean over the seeds, with the lowest and the highest of them, `low` and `high`. A source
@@ -49,10 +51,11 @@ def layer_frame(scores: Scores) -> pl.DataFrame:
     )
     kinds = pl.col("kind").is_in([scores.view.kind, "untrained"])
     of_input = (pl.col("layer") != INPUT) | (pl.col("kind") == scores.view.kind)
+    of_one_layer = pl.col("layer") != ALL_LAYERS
     group = [*PAIR, "noise", "rate", "decoder", "layer", "layer_index"]
     decoded = (
         scores.view.select(scores.readings.with_columns(pl.col(pl.Categorical).cast(pl.String)))
-        .filter(kinds, of_input, status="ok", labels=scores.view.labels)
+        .filter(kinds, of_input, of_one_layer, status="ok", labels=scores.view.labels)
         .filter(pl.col("memorized").fill_null(True), pl.col("decoder") != READOUT)
         .group_by(*group, source=source)
         .agg(*_spread("test_accuracy"))

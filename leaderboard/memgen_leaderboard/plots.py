@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from memgen_leaderboard.suite_scores import Scores
 
 ONE_COLUMN, TWO_COLUMNS = 3.3, 6.8  # inches
+_NAMES_A_ROW = 4  # of a legend below a wide figure
+_TICKS = 16  # of mean ranks, at most
 INK, GREY = "#222222", "#888888"
 # And what in each would say when it was made, were it not left out.
 FORMATS = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
@@ -131,6 +133,7 @@ def layers_figure(frame: pl.DataFrame, shown: dict[str, Style], own: str) -> Fig
     """
     order = frame.drop_nulls("layer").sort("layer_index").unique("layer", maintain_order=True)
     layers = order["layer"].to_list()
+    shown = _drawn(frame, shown)
 
     def panel(axes: Axes, part: pl.DataFrame) -> None:
         _layers_panel(axes, part, shown, own)
@@ -160,7 +163,7 @@ def _panels(
         axes.set_title(draws[place])
         if place % columns == 0:
             axes.set_ylabel("test accuracy (%)")
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=5 if columns > 1 else 2)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=4 if columns > 1 else 2)
     return figure
 
 
@@ -181,6 +184,12 @@ def _layers_panel(axes: Axes, frame: pl.DataFrame, shown: dict[str, Style], own:
                 markerfacecolor=style.colour if source == own else "white",
                 linewidth=0.8 if source == frames.UNTRAINED else 1.2,
             )
+
+
+def _drawn(frame: pl.DataFrame, shown: dict[str, Style]) -> dict[str, Style]:
+    """Return the styles of the decoders that a frame has."""
+    present = set(frame["decoder"])
+    return {decoder: style for decoder, style in shown.items() if decoder in present}
 
 
 def _decoder_handles(shown: dict[str, Style]) -> list[Line2D]:
@@ -213,7 +222,7 @@ def epochs_figure(frame: pl.DataFrame, shown: dict[str, Style]) -> Figure:
         shown: The decoders that are drawn.
     """
     how: dict[str, Any] = {"color": INK, "linestyle": (0, DASHES[READOUT]), "linewidth": 0.9}
-    shown = {name: style for name, style in shown.items() if name in set(frame["decoder"])}
+    shown = _drawn(frame, shown)
 
     def panel(axes: Axes, part: pl.DataFrame) -> None:
         readout = part.filter(pl.col("decoder").is_null())
@@ -253,7 +262,7 @@ def rates_figure(frame: pl.DataFrame, shown: dict[str, Style]) -> Figure:
     axes.set_ylabel(f"recovery (%, {LEVEL:.0%} intervals)")
     readout = Line2D([], [], color=INK, linestyle=(0, DASHES[READOUT]), label=READOUT)
     handles = [*_decoder_handles(shown), readout]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -295,7 +304,8 @@ def time_figure(frame: pl.DataFrame, known: dict[str, Style]) -> Figure:
         frame: From `time_frame`.
         known: The style of each decoder.
     """
-    figure = Figure(figsize=(ONE_COLUMN, 3.1), layout="constrained")
+    rows = -(-frame.height // _NAMES_A_ROW)
+    figure = Figure(figsize=(TWO_COLUMNS, 2.6 + 0.16 * rows), layout="constrained")
     axes = figure.subplots()
     front = frame.filter("front")
     axes.step(*(front["seconds"], 100 * front["decoded"]), where="post", color=GREY, linewidth=0.8)
@@ -313,15 +323,14 @@ def time_figure(frame: pl.DataFrame, known: dict[str, Style]) -> Figure:
     axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")  # the usual one is a formula
     axes.set_xlabel("fit and predictions (s)")
     axes.set_ylabel("test accuracy (%)")
-    present = set(frame["decoder"])
-    handles = _decoder_handles({name: how for name, how in known.items() if name in present})
+    handles = _decoder_handles(_drawn(frame, known))
     first = set(front["decoder"])
     for handle in handles:
         handle.set(linestyle="none", markersize=5)
         if handle.get_label() not in first:
             handle.set_markerfacecolor("white")
     handles.append(Line2D([], [], color=GREY, linewidth=0.8, label="Pareto front"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1)
+    figure.legend(handles=handles, loc="outside lower center", ncols=_NAMES_A_ROW, handlelength=1)
     return figure
 
 
@@ -337,12 +346,12 @@ def ranks_figure(ranks: pl.DataFrame, ties: pl.DataFrame, difference: float) -> 
     assert isinstance(rows, int)
     below = 0.5 + 0.35 * bars
     figure = Figure(figsize=(TWO_COLUMNS, 0.16 * (rows + below) + 0.75))
-    axes = figure.add_axes((0.2, 0.02, 0.6, 0.96))
+    axes = figure.add_axes((0.25, 0.02, 0.5, 0.96))
     axes.set_ylim(rows + below + 1, -4)
     axes.set_xlim(1, count)
     axes.set_axis_off()
     axes.plot([1, count], [0, 0], color=INK, linewidth=0.8, clip_on=False)
-    for tick in range(1, count + 1):
+    for tick in range(1, count + 1, -(-count // _TICKS)):
         axes.plot([tick, tick], [0, -0.3], color=INK, linewidth=0.8, clip_on=False)
         axes.text(tick, -0.5, f"{tick}", ha="center", va="bottom")
     _ruler(axes, min(difference, count - 1), difference)
