@@ -301,11 +301,14 @@ def test_masc_decides_as_in_double_precision_on_unpleasant_spectra(
     points, y = data(count, dim)
     train, test = points[: count - 1000], points[count - 1000 :]
     bases = textbook(train, y[: len(train)], variance)
-    lengths = [np.linalg.norm(test.astype(np.float64) @ basis, axis=1) for basis in bases]
+    lengths = np.stack([np.linalg.norm(test.astype(np.float64) @ b, axis=1) for b in bases])
     masc = MASC(variance).fit_moments(FORMS[form](train, y[: len(train)]))
     components = np.array([basis.shape[1] for basis in bases])
     assert np.abs(masc.n_components_ - components).max() <= 1
-    assert np.mean(masc.predict(test) == np.argmax(lengths, axis=0)) >= 0.999
+    second, first = np.sort(lengths, axis=0)[-2:]
+    clear = (first - second) / first > 8 * np.finfo(np.float32).eps  # no tie as float32 has it
+    assert np.mean(clear) > 0.98
+    assert np.array_equal(masc.predict(test)[clear], np.argmax(lengths, axis=0)[clear])
 
 
 # the account
