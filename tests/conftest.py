@@ -132,6 +132,14 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def no_collections() -> Iterator[None]:
+    """Keep statsmodels from collecting garbage at each call: it takes long where much is loaded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gc.collect", lambda *_: 0)
+        yield
+
+
 @pytest.fixture
 def plugin_file(tmp_path: Path) -> PluginWriter:
     """Return a writer of plugin files: name and source to path."""

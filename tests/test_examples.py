@@ -20,6 +20,7 @@ def test_every_example_is_tested() -> None:
     assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == set(MODULES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODULES)
 def test_the_own_tests_of_an_example_pass(name: str, tmp_path: Path) -> None:
     folder = fresh_copy(EXAMPLES / name, tmp_path)

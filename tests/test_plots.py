@@ -41,6 +41,7 @@ def test_all_figures_are_written_in_all_formats(scores: Scores, tmp_path: Path) 
     assert all(path.stat().st_size > 1000 for path in written)
 
 
+@pytest.mark.slow
 def test_figures_are_the_same_each_time(scores: Scores, tmp_path: Path) -> None:
     first, again = (
         {path.name: path.read_bytes() for path in save_figures(scores, ["ncm"], tmp_path / name)}

@@ -89,6 +89,7 @@ def test_a_gain_on_one_layer_offsets_a_loss_on_another() -> None:
     assert sign_test(before, after, TRUTH) == 1.0
 
 
+@pytest.mark.usefixtures("no_collections")
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_statsmodels(p_values: list[float]) -> None:
     expected = multipletests(p_values, method="holm")[1]

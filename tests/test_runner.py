@@ -215,6 +215,7 @@ def register_decoders():
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_leaves_rows_and_the_other_networks_go_on(tmp_path: Path) -> None:
     plugin = tmp_path / "dies.py"
     plugin.write_text(BROKEN_DECODERS)

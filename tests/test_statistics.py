@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -180,7 +180,7 @@ def test_what_never_differs_has_no_width_and_no_doubt() -> None:
     assert (apart, equal) == (0.0, pytest.approx(1.0))
 
 
-@settings(max_examples=25)
+@pytest.mark.usefixtures("no_collections")
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     expected = multipletests(p_values, method="holm")[1]
