@@ -26,7 +26,8 @@ def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
         *("oracle", "s", "ok"),
     )
     readout = percent(scores.board["readout"].drop_nulls().first())  # type: ignore[arg-type]
-    rows = [("", "readout", percent(0.0) if scores.view.is_ranked else "", readout, *[""] * 6)]
+    recovery = percent(0.0) if scores.board["recovery"].is_not_null().any() else ""
+    rows = [("", "readout", recovery, readout, *[""] * 6)]
     rows += [_board_row(row) for row in scores.board.iter_rows(named=True)]
     published = published_rows(scores) if len(_pairs(scores)) == 1 else pl.DataFrame()
     rows += [_reference_row(row) for row in published.iter_rows(named=True)]
