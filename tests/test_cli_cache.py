@@ -198,6 +198,17 @@ def test_prune_keeps_what_a_suite_plans(here: CommandLine) -> None:
     assert networks() == [clean]
 
 
+def test_prune_keeps_what_comes_from_the_networks_that_it_keeps(here: CommandLine) -> None:
+    Path("dynamics.toml").write_text(f"{SUITE}checkpoints = [1]\n")
+    options = ("--suite", "dynamics.toml", "--all", "--results", "more", "--engine", "serial")
+    assert here("run", *options)[0] == 0
+    assert len(networks()) == 4
+    assert "0 were removed" in here("cache", "prune", "--keep-suite", "tiny.toml")[1]
+    Path("clean.toml").write_text(SUITE.replace("0.4", "0"))
+    here("cache", "prune", "--keep-suite", "clean.toml")
+    assert len(networks()) == 2
+
+
 def test_prune_needs_the_data_of_the_suites_that_it_keeps(here: CommandLine) -> None:
     Path("more.toml").write_text(SUITE.replace('"digits"', '"digits", "mnist"'))
     before = contents()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -169,7 +168,7 @@ def _reason(entry: Entry, older_than: float | None, kept: set[str] | None) -> st
     if older_than is not None and days < older_than:
         return None
     if kept is not None:
-        return None if _on_cpu(entry) in kept else "planned by no suite that is kept"
+        return None if _planned_as(entry) in kept else "planned by no suite that is kept"
     return f"{days:.0f} days old" if older_than is not None else None
 
 
@@ -203,16 +202,19 @@ def _planned(
         )
         for suite in map(load_suite, suites)
     ]
-    planned = [network for plan in plans for network in plan.networks]
-    at_checkpoints = (network.at(epoch) for network in planned for epoch in network.checkpoints)
-    return {network.network_id for network in chain(planned, at_checkpoints)}
+    return {network.network_id for plan in plans for network in plan.networks}
 
 
-def _on_cpu(entry: Entry) -> str:
-    """Return what a network would be called, had it been trained on the CPU, as in the plan."""
+def _planned_as(entry: Entry) -> str:
+    """Return what a plan, on the CPU, calls the network that a cached one is or comes from.
+
+    That is the one that it is a checkpoint of, or the one whose decoded labels it was trained on.
+    """
     from memgen_bench.identity import network_id
 
-    return network_id({**entry.note()["identity"], "device": "cpu"})
+    identity = entry.note()["identity"]
+    own = {name: value for name, value in identity.items() if name not in ("epoch", "labels")}
+    return network_id({**own, "device": "cpu"})
 
 
 def _folders(cache_dir: Path | None, shared_caches: list[Path] | None) -> list[Path]:
