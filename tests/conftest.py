@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("memgen", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("memgen")
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take one thread in each process of `pytest -n`: together they have the cores."""
+    if hasattr(config, "workerinput"):
+        import torch
+
+        torch.set_num_threads(1)
+
+
 ReadingMaker = Callable[..., dict[str, Any]]
 Planner = Callable[..., "Plan"]
 PluginWriter = Callable[[str, str], Path]

@@ -28,6 +28,7 @@ def here() -> bool:
 @pytest.mark.real_data
 @pytest.mark.skipif(not here(), reason="Fashion-MNIST is not on this machine")
 def test_layers_of_a_noisily_trained_cnn_beat_its_readout(tmp_path: Path) -> None:
+    recipe = {"lr": 1e-3, "batch_size": 32, "max_epochs": 30, "target": 0.99, "threads": 1}
     suite = Suite.model_validate(
         {
             "name": "short",
@@ -36,10 +37,10 @@ def test_layers_of_a_noisily_trained_cnn_beat_its_readout(tmp_path: Path) -> Non
                 {
                     "model": "paper-cnn",
                     "dataset": "fashion-mnist",
-                    "recipe": {"lr": 1e-3, "batch_size": 32, "max_epochs": 30, "target": 0.99},
+                    "recipe": recipe,
                 }
             ],
-            "rates": [0.4],
+            "rates": [0.6],
             "kinds": ["memorized"],
             "labels": ["corrupted"],
             "decoders": ["masc", "ncm", "lda-shrunk"],
@@ -51,11 +52,11 @@ def test_layers_of_a_noisily_trained_cnn_beat_its_readout(tmp_path: Path) -> Non
     assert summary.ok == summary.planned == 2 + 3 * 6
     rows = pl.from_arrow(memgen_bench.read_results(tmp_path))
     assert isinstance(rows, pl.DataFrame)
-    noisy = rows.filter(pl.col("rate") == 0.4)
+    noisy = rows.filter(pl.col("rate") == 0.6)
     readout = noisy.filter(pl.col("decoder") == "readout")["test_accuracy"].item()
     hidden = noisy.filter(pl.col("layer") == "flatten")
     accuracy = dict(hidden.select("decoder", "test_accuracy").iter_rows())
-    assert noisy["realised_rate"].max() == pytest.approx(0.36, abs=0.03)  # 0.4 × (1 - 1/10)
+    assert noisy["realised_rate"].max() == pytest.approx(0.54, abs=0.03)  # 0.6 × (1 - 1/10)
     assert readout > 0.4
-    assert max(accuracy.values()) > readout + 0.02
-    assert min(accuracy.values()) > 0.5
+    assert accuracy["ncm"] > readout + 0.02  # 5.3 to 7.0 points in seeds 0 to 3
+    assert min(accuracy.values()) > 0.3

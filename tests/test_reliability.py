@@ -156,7 +156,8 @@ def check_that_every_key_has_one_row(summary: memgen_bench.Summary, results: Pat
     assert failed["error_type"].null_count() == failed["message"].null_count() == 0
 
 
-@pytest.mark.parametrize("where", ["fit", pytest.param("predict", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["fit", "predict"])
 def test_each_fault_of_a_decoder_costs_its_own_readings_alone(
     where: str, faults: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

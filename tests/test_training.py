@@ -52,7 +52,7 @@ def trained(
     record = train(
         module,
         data,
-        recipe or spec.recipe,
+        replace(recipe or spec.recipe, threads=1),
         order_seed=order,
         device=CPU,
         on_epoch=lambda record: None,

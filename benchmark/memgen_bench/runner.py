@@ -26,7 +26,7 @@ from memgen_bench.messages import Setting
 from memgen_bench.planner import make_plan
 from memgen_bench.probe import Probe
 from memgen_bench.registry import load_registry
-from memgen_bench.suites import Suite, load_suite
+from memgen_bench.suites import ALL, Suite, load_suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -115,9 +115,9 @@ def plan_run(
         DataNotFoundError: A data set of `required_datasets` is not on disk.
         DataError: A data set is damaged.
     """
+    _find_names(suite, registry)  # a typo is answered before anything is asked that takes seconds
     probe, data, skipped = probe or Probe(), {}, {}
     for name in dict.fromkeys(pair.dataset for pair in suite.combinations()):
-        registry.datasets.find(name)
         try:
             data[name] = probe.describe(name, data_dir, cache_dir)
         except DataNotFoundError as error:
@@ -133,6 +133,16 @@ def plan_run(
         slow=slow,
         skipped=skipped,
     )
+
+
+def _find_names(suite: Suite, registry: Registry) -> None:
+    for pair in suite.combinations():
+        registry.models.find(pair.model)
+        registry.datasets.find(pair.dataset)
+    for noise in suite.noises:
+        registry.noises.find(noise)
+    for decoder in suite.decoders if suite.decoders != ALL else ():
+        registry.decoders.find(decoder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,7 +314,7 @@ def run(
     registry = load_registry(plugins)
     for problem in registry.problems:
         observer.problem(problem)
-    engine_spec = registry.engines.find(engine)
+    engine_spec, shared = registry.engines.find(engine), shared_folders(shared_caches)
     try:
         plan = plan_run(
             suite,
@@ -320,7 +330,7 @@ def run(
             plugin_files=files,
             data_dir=data_dir,
             network_dir=network_dir(cache_dir),
-            shared_caches=shared_folders(shared_caches),
+            shared_caches=shared,
             checkpoint_minutes=checkpoint_minutes,
             device=device,
             timeout=timeout,
