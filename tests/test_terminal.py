@@ -31,3 +31,16 @@ def test_a_narrow_terminal_has_more_room_for_numbers() -> None:
         show(table("t", ("a", "b", "c"), [("1", "2", "3")]), console)
         widths.append(len(console.file.getvalue().splitlines()[1].rstrip()))  # type: ignore[attr-defined]
     assert widths == [7, 5]
+
+
+def test_a_narrow_terminal_leaves_columns_out_and_cuts_no_number() -> None:
+    columns = ("decoder", "recovery", "vs pixels", "seconds", "ok")
+    row = ("masc", "76.5 ± 3.3", "-4.7 ± 1.2", "0.0029", "80/80")
+    console = Console(file=io.StringIO(), width=41)
+    show(table("t", columns, [row]), console)
+    shown: str = console.file.getvalue()  # type: ignore[attr-defined]
+    assert [" ".join(line.split()) for line in shown.splitlines()[1:]] == [
+        "decoder recovery vs pixels ok",
+        "masc 76.5 ± 3.3 -4.7 ± 1.2 80/80",
+        "Shown where there is more room: seconds.",
+    ]

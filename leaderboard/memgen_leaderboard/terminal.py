@@ -15,22 +15,47 @@ _ROOMY = 100  # columns of a terminal; in a narrower one numbers stand closer to
 
 
 def show(table: Table, console: Console) -> None:
-    """Print a table, its text as it is, whatever brackets a name has."""
+    """Print a table, its text as it is, whatever brackets a name has, and its numbers whole.
+
+    Columns for which there is no room are left out, and named below.
+    """
     from rich.table import Table as Grid
     from rich.text import Text
 
+    close = console.width < _ROOMY
+    shown = _that_fit(table, console.width, gap=1 if close else 2)
     grid = Grid(
         title=Text(table.title),
         title_justify="left",
         box=None,
         pad_edge=False,
-        collapse_padding=console.width < _ROOMY,
+        collapse_padding=close,
     )
-    for column in table.columns:
+    for place in shown:
+        column = table.columns[place]
         words = column in WORDS
         grid.add_column(Text(column), justify="left" if words else "right", no_wrap=words)
     for row in table.rows:
-        grid.add_row(*map(Text, row))
+        grid.add_row(*(Text(row[place], no_wrap=True) for place in shown))
     console.print(grid)
+    if absent := [name for place, name in enumerate(table.columns) if place not in shown]:
+        console.print(Text(f"Shown where there is more room: {', '.join(absent)}."))
     for note in table.notes:
         console.print(Text(note))
+
+
+def _that_fit(table: Table, room: int, gap: int) -> list[int]:
+    """Return the columns that have room, leaving out from the right all but the last.
+
+    The last says how much of what was planned is behind a row's numbers.
+    """
+    from rich.cells import cell_len
+
+    shown = list(range(len(table.columns)))
+    widths = [
+        max(map(cell_len, [*name.split(), *(row[place] for row in table.rows)]), default=0)
+        for place, name in enumerate(table.columns)
+    ]
+    while sum(widths[place] + gap for place in shown) - gap > room and len(shown) > 2:
+        del shown[-2]
+    return shown
