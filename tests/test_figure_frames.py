@@ -125,6 +125,6 @@ def test_long_training_curves_are_thinned_out_to_their_ends(epochs: int) -> None
     assert one["accuracy"].to_list() == [epoch / epochs for epoch in one["epoch"]]
 
 
-def test_thirty_decoders_look_different() -> None:
-    found = styles([f"decoder-{place}" for place in range(30)]).values()
-    assert len({(style.colour, style.shape) for style in found}) == 30
+def test_many_decoders_look_different() -> None:
+    found = styles([f"decoder-{place}" for place in range(54)]).values()
+    assert len({(style.colour, style.shape) for style in found}) == 54

@@ -12,8 +12,18 @@ if TYPE_CHECKING:
 
 # Okabe & Ito 2008, without black (the readout's) and yellow (unseen on white).
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
-# Vega's name of a mark, and matplotlib's.
-MARKS = (("circle", "o"), ("square", "s"), ("triangle-up", "^"), ("diamond", "D"), ("cross", "P"))
+# Vega's name of a mark or its outline, and matplotlib's name.
+MARKS = (
+    ("circle", "o"),
+    ("square", "s"),
+    ("triangle-up", "^"),
+    ("diamond", "D"),
+    ("cross", "P"),
+    ("triangle-down", "v"),
+    ("triangle-left", "<"),
+    ("triangle-right", ">"),
+    ("M0,-1L.95,-.31L.59,.81L-.59,.81L-.95,-.31Z", "p"),
+)
 # Of lines: lengths of dashes and gaps, in points.
 DASHES = {UNTRAINED: (1.5, 2.0), "readout": (6.0, 3.0), CEILING: (7.0, 2.0, 1.5, 2.0), PIXELS: ()}
 
@@ -28,7 +38,7 @@ class Style:
 
 
 def styles(decoders: Sequence[str]) -> dict[str, Style]:
-    """Return a style for each decoder; no two of the first thirty are the same."""
+    """Return a style for each decoder; no two of the first 54 are the same."""
     found = {}
     for place, decoder in enumerate(decoders):
         row = place // len(COLOURS)
