@@ -47,7 +47,7 @@ def show(table: Table, console: Console) -> None:
 def _that_fit(table: Table, room: int, gap: int) -> list[int]:
     """Return the columns that have room, leaving out from the right all but the last.
 
-    The last says how much of what was planned is behind a row's numbers.
+    On a board the last says how much of what was planned is behind a row's numbers.
     """
     from rich.cells import cell_len
 
