@@ -77,6 +77,19 @@ def test_without_a_far_larger_axis_it_is_float64_all_the_way(matrix: torch.Tenso
     assert torch.equal(vectors, basis.float())
 
 
+def test_where_float32_does_not_converge_it_is_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = ILL_CONDITIONED["dead units"]
+
+    def fail(_: torch.Tensor) -> None:
+        raise torch.linalg.LinAlgError("failed to converge")  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(torch.linalg, "eigh", fail)
+    values, vectors = eigh(matrix)
+    expected, basis = (part.flip(-1) for part in eigh64(matrix))
+    assert torch.equal(values, expected.clamp(min=0))
+    assert torch.equal(vectors, basis.float())
+
+
 def test_several_at_once_are_what_they_are_alone_and_threads_stay() -> None:
     before = torch.get_num_threads()
     matrices = list(ILL_CONDITIONED.values())

@@ -76,7 +76,7 @@ def eigh64(matrix: torch.Tensor) -> Solution:
 
 
 def _eigh_in_parts(matrix: torch.Tensor) -> Solution | None:
-    """Solve for the largest axis and for the others; None where it is not far above them."""
+    """Solve for the largest axis and for the others; None where that is not to be had."""
     first = _largest(matrix)
     if first is None:
         return None
@@ -84,7 +84,10 @@ def _eigh_in_parts(matrix: torch.Tensor) -> Solution | None:
     along = torch.outer(axis, axis)
     rest = matrix - size * along
     # The axis would be one of perhaps many with eigenvalue 0: it gets the lowest, and goes.
-    values, vectors = torch.linalg.eigh((rest - rest.norm() * along).float())
+    try:
+        values, vectors = torch.linalg.eigh((rest - rest.norm() * along).float())
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        return None  # with many equal eigenvalues LAPACK's float32 routine may not converge
     values = torch.cat([size[None], values.flip(0)[:-1].double()]).clamp_(min=0)
     vectors = torch.cat([axis.float()[:, None], vectors.flip(1)[:, :-1]], dim=1)
     share = values.cumsum(0) / matrix.trace()

@@ -9,6 +9,7 @@ import torch
 
 from memgen_bench import NotApplicable
 from memgen_bench.compute import as_tensor
+from memgen_bench.eigen import eigh64
 from memgen_plugins.argmax import LinearScores, MomentClassifier, not_zero
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class LDA(LinearScores, MomentClassifier):
         within = moments.within() / count
         scale = within.diagonal().clamp(min=0).sqrt()
         scale = not_zero(scale, moments.means.abs().amax(dim=0))
-        values, vectors = torch.linalg.eigh(within / torch.outer(scale, scale))
+        values, vectors = eigh64(within / torch.outer(scale, scale))
         used = values > self.tol**2
         whitening = vectors[:, used] / scale[:, None] / values[used].sqrt()
         shift = moments.means - mean
