@@ -32,7 +32,7 @@ T = TypeVar("T")
 # Rows wait until there are this many, on average, for each class, or for lack of room.
 _ROWS_A_CLASS = 1024
 # A Gram matrix is computed in blocks of so many rows, each up to the diagonal.
-_GRAM_BLOCK = 96
+_GRAM_BLOCK = 144
 # Float32 products are over at most so many points; they are added up in float64.
 _ROWS_A_PRODUCT = 1024
 
@@ -228,7 +228,7 @@ class KeptMoments(Moments):
     def _points(self, k: int) -> Iterator[torch.Tensor]:
         """Yield the points of a class in blocks."""
         for rows in torch.split(self._rows[k], block_rows(self._X.shape[1])):
-            yield self._X[rows].to(self._device)
+            yield self._X.index_select(0, rows).to(self._device)
 
     def _mean(self, k: int) -> torch.Tensor:
         sums = [points.sum(dim=0, dtype=torch.float64) for points in self._points(k)]
@@ -319,7 +319,7 @@ def add_gram(lower: torch.Tensor, rows: torch.Tensor) -> None:
 
 def symmetric(lower: torch.Tensor) -> torch.Tensor:
     """Return the symmetric matrix whose lower triangle is given."""
-    return torch.tril(lower) + torch.tril(lower, -1).T
+    return torch.tril(lower).add_(torch.tril(lower, -1).T)
 
 
 class _Sums:
@@ -341,7 +341,7 @@ class _Sums:
         found, starts = np.unique(groups[order], return_index=True)
         for group, members in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
             if group >= 0:
-                self._add(group, rows[torch.from_numpy(members).to(rows.device)])
+                self._add(group, rows.index_select(0, torch.from_numpy(members).to(rows.device)))
         finish(rows.device)
         self.seconds += time.perf_counter() - started
 
