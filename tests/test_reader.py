@@ -423,8 +423,16 @@ def test_the_readout_alone_stores_nothing(lab: Lab, stored: list[TrainingPoints]
     assert [each.points for each in stored] == [None]
 
 
+@pytest.mark.parametrize(
+    ("names", "sizes"),
+    [
+        (["knn-5", "knn-50"], [120, 40, 60]),  # of the sample, validation and test points
+        (["knn-filter-lda"], [120]),  # of the training points among themselves
+        (["knn-50", "knn-filter-lda", "spreading", "knn-50>lda"], [120, 120, 40, 60]),
+    ],
+)
 def test_neighbours_are_searched_once_for_all_decoders_and_draws(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, names: list[str], sizes: list[int]
 ) -> None:
     counts: list[tuple[int, int]] = []
     search = Neighbors._search
@@ -434,10 +442,8 @@ def test_neighbours_are_searched_once_for_all_decoders_and_draws(
         return search(self, X, k)
 
     monkeypatch.setattr(Neighbors, "_search", counted)
-    lab.read(["knn-5", "knn-50"])
-    parts = {(len(part), FOUND) for part in (range(120), range(40), range(60))}
-    assert set(counts) == parts
-    assert len(counts) == 4 * len(parts)  # once a layer
+    lab.read(names)
+    assert sorted(counts) == sorted(4 * [(size, FOUND) for size in sizes])  # once a layer
 
 
 # too little memory

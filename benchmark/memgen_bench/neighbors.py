@@ -25,7 +25,7 @@ class Neighbors:
 
     Args:
         X: Training points, N×D array or tensor.
-        kept: Matrices whose neighbours are kept once they are found.
+        kept: Matrices whose neighbours are kept once they are found, as those of X are.
         device: Where to compute; where X lies by default.
 
     Attributes:
@@ -37,7 +37,7 @@ class Neighbors:
     ) -> None:
         self._X = as_tensor(X)
         self._device = device or self._X.device
-        self._kept = {_place(matrix): matrix for matrix in map(as_tensor, kept)}
+        self._kept = {_place(matrix): matrix for matrix in map(as_tensor, (X, *kept))}
         self._found: dict[Any, tuple[torch.Tensor, float]] = {}
         self.seconds = 0.0
 
