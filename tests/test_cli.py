@@ -537,7 +537,7 @@ def test_own_numbers_are_put_beside_published_ones(
     outcome = here("compare", "--results", str(results), "--against", "published")
     assert outcome.code == 0, outcome.err
     (masc,) = [line.split() for line in outcome.out.splitlines() if " masc " in line]
-    assert masc[:4] == ["paper-cnn", "fashion-mnist", "0.8", "masc"]
+    assert masc[:5] == ["paper-cnn", "fashion-mnist", "0.8", "memorized", "masc"]
     assert "-4.9" in masc
     assert "mine" not in outcome.out
 

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from memgen_leaderboard.published import best_layers, compare, read_published, references
+from memgen_leaderboard.units import current
+from readings import frame
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from readings import Bench
 
 PUBLISHED = read_published()
@@ -16,7 +20,8 @@ BEST = best_layers(PUBLISHED)
 
 
 def published(model: str, dataset: str, rate: float) -> dict[str, float]:
-    cell = BEST.filter(model=f"paper-{model}", dataset=dataset, rate=rate)
+    kind = "memorized" if rate else "clean"
+    cell = BEST.filter(model=f"paper-{model}", dataset=dataset, rate=rate, kind=kind)
     return {decoder: round(100 * a, 1) for decoder, a in cell.select("decoder", "accuracy").rows()}
 
 
@@ -49,7 +54,7 @@ def test_numbers_are_those_of_the_papers(
 def test_the_layer_is_the_best_of_the_networks_own() -> None:
     assert "input" not in BEST["layer"].to_list()
     cell = {"model": "paper-cnn", "dataset": "fashion-mnist", "rate": 0.8, "decoder": "masc"}
-    (row,) = BEST.filter(**cell).iter_rows(named=True)
+    (row,) = BEST.filter(kind="memorized", **cell).iter_rows(named=True)
     assert (row["layer"], row["runs"]) == ("flatten", 3)
     assert row["low"] <= row["accuracy"] <= row["high"]
 
@@ -72,6 +77,10 @@ def test_a_rate_that_was_not_published_has_no_references() -> None:
     assert references(BEST, [0.2, 0.3]).is_empty()
 
 
+def readings(bench: Bench) -> pl.DataFrame:
+    return current(frame(bench.rows))
+
+
 def paper_cnn(bench: Bench) -> Bench:
     """MASC at 0.8: published 74.9, 74.5 to 75.5 over the runs; the readout 25.6."""
     for seed, (masc, readout) in enumerate(((0.74, 0.26), (0.77, 0.27))):
@@ -83,9 +92,9 @@ def paper_cnn(bench: Bench) -> Bench:
 
 
 def test_own_and_published_stand_side_by_side(bench: Bench) -> None:
-    found = compare(paper_cnn(bench).units(), BEST)
+    found = compare(readings(paper_cnn(bench)), BEST)
     rows = {(row["decoder"], row["rate"]): row for row in found.iter_rows(named=True)}
-    assert list(rows) == [("readout", 0.0), ("masc", 0.8), ("readout", 0.8)]
+    assert set(rows) == {("readout", 0.0), ("masc", 0.8), ("readout", 0.8)}
     masc = rows["masc", 0.8]
     own = (masc["own"], masc["own_low"], masc["own_high"], masc["seeds"])
     assert own == (pytest.approx(0.755), 0.74, 0.77, 2)  # at the layer that is best on test
@@ -97,13 +106,40 @@ def test_own_and_published_stand_side_by_side(bench: Bench) -> None:
 
 
 def test_one_seed_has_no_spread_to_lie_in(bench: Bench) -> None:
-    found = compare(paper_cnn(bench).units().filter(seed=0), BEST)
+    found = compare(readings(paper_cnn(bench)).filter(seed=0), BEST)
     assert found["inside"].to_list() == [None] * 3
 
 
+def test_networks_of_all_kinds_are_compared_with_their_like(bench: Bench) -> None:
+    own = {"model": "paper-cnn", "dataset": "fashion-mnist"}
+    at_zero = {"rate": 0.0, "noise": None, "noise_seed": None, "labels": "true"}
+    bench.decode({"fc1": (0.5, 0.66)}, kind="untrained", memorized=None, rate=0.8, **own)
+    bench.decode({"fc1": (0.5, 0.67)}, kind="untrained", memorized=None, **at_zero, **own)
+    bench.decode({"fc1": (0.5, 0.90)}, kind="clean", **at_zero, **own)
+    bench.decode({"fc1": (0.5, 0.85)}, kind="clean", rate=0.8, **own)  # nobody published that
+    bench.decode({"fc1": (0.5, 0.75)}, rate=0.8, **own)
+    bench.decode({"fc1": (0.5, 0.95)}, rate=0.8, labels="true", **own)  # nor is that looked at
+    found = compare(readings(bench), BEST)
+    wanted = ("kind", "rate", "own", "published")
+    rows = {(kind, rate): (a, round(b, 3)) for kind, rate, a, b in found.select(wanted).rows()}
+    assert rows == {
+        ("clean", 0.0): (0.90, 0.904),
+        ("memorized", 0.8): (0.75, 0.749),
+        ("untrained", 0.0): (0.67, 0.678),
+        ("untrained", 0.8): (0.66, 0.618),
+    }
+
+
+def test_networks_that_did_not_memorize_are_compared_and_counted(bench: Bench) -> None:
+    own = {"model": "paper-cnn", "dataset": "fashion-mnist", "rate": 0.8}
+    for seed, memorized in enumerate((True, False, False)):
+        bench.decode({"fc1": (0.5, 0.7)}, seed=seed, memorized=memorized, **own)
+    (row,) = compare(readings(bench), BEST).iter_rows(named=True)
+    assert (row["seeds"], row["memorized"]) == (3, 1)
+
+
 def test_what_nobody_published_is_not_compared(bench: Bench) -> None:
-    bench.cell(0.6, 0.4, 0.9)
-    assert compare(bench.units(), BEST).is_empty()
+    assert compare(readings(bench.cell(0.6, 0.4, 0.9)), BEST).is_empty()
 
 
 def test_models_and_data_sets_have_the_names_of_the_catalogue() -> None:

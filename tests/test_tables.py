@@ -154,8 +154,8 @@ def test_published_numbers_are_marked_rows_of_a_board_of_their_pair(
     masc = rows_of(comparison)["masc"]
     assert (masc["own"], masc["inside"]) == ("70.0 (70.0–70.0)", "–")
     assert masc["published"] == "74.9 (74.5–75.5)"
-    readouts = [row for row in comparison.rows if row[3] == "readout"]
-    assert [row[6] for row in readouts] == ["91.0", "25.6"]  # printed means
+    readouts = [row for row in comparison.rows if row[4] == "readout"]
+    assert [row[8] for row in readouts] == ["91.0", "25.6"]  # printed means
 
 
 def test_published_numbers_stay_away_from_means_over_other_pairs(

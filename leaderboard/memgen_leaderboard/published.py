@@ -9,6 +9,7 @@ import polars as pl
 
 from memgen_bench.errors import StoreError
 from memgen_bench.protocol import INPUT, READOUT
+from memgen_leaderboard.layer_choice import CELL, oracle_layers
 from memgen_leaderboard.ranking import recovery
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _PLACES = (Path(__file__).parent, Path(__file__).parent.parent)
 _RUNS = 3  # that the papers' printed means are over
 _PAIR = ("model", "dataset")
 _CELL = (*_PAIR, "noise", "rate")
+_DECODED = (*_PAIR, "kind", "noise", "rate", "decoder")
 
 
 def read_published() -> pl.DataFrame:
@@ -41,16 +43,16 @@ def best_layers(published: pl.DataFrame) -> pl.DataFrame:
     the papers print, but for readouts, whose means of 2026 are those of the decoded networks.
 
     Returns:
-        A row for each model, data set, noise, rate and decoder: `layer`, `accuracy`, `low` and
-        `high` (over the runs; null where only their mean is printed) and `runs`. Readouts at rate
-        0 are those of clean networks.
+        A row for each model, data set, kind, noise, rate and decoder: `layer`, `accuracy`, `low`
+        and `high` (over the runs; null where only their mean is printed) and `runs`. At rate 0
+        networks are clean or untrained, and no label is corrupted.
     """
     is_readout = (pl.col("decoder") == READOUT) & (pl.col("kind") != "untrained")
-    is_decoded = (pl.col("labels") == "corrupted") & (pl.col("kind") == "memorized")
+    is_decoded = pl.col("labels") == "corrupted"
     rows = published.filter(is_readout | is_decoded, split="test").filter(pl.col("layer") != INPUT)
     of_decoded = is_readout & (pl.col("paper") == "ketha2026")
     place = pl.when(of_decoded).then(0).when(pl.col("run").is_not_null()).then(1).otherwise(2)
-    group = [*_CELL, "decoder"]
+    group = list(_DECODED)
     rows = rows.filter(place == place.min().over(group))
     accuracy, of_a_run = pl.col("accuracy"), pl.col("run").is_not_null()
     layers = rows.group_by(*group, "layer").agg(
@@ -78,8 +80,9 @@ def references(best: pl.DataFrame, rates: Iterable[float]) -> pl.DataFrame:
     readout = best.filter(pl.col("decoder") == READOUT)
     own = readout.filter(pl.col("rate") > 0).select(*_CELL, readout="accuracy")
     ceiling = readout.filter(pl.col("rate") == 0).select(*_PAIR, ceiling="accuracy")
+    is_decoded = (pl.col("decoder") != READOUT) & (pl.col("kind") == "memorized")
     rows = (
-        best.filter(pl.col("decoder") != READOUT, pl.col("rate").is_in(wanted))
+        best.filter(is_decoded, pl.col("rate").is_in(wanted))
         .with_columns(decoded="accuracy")
         .join(own, on=_CELL)
         .join(ceiling, on=_PAIR)
@@ -94,50 +97,65 @@ def references(best: pl.DataFrame, rates: Iterable[float]) -> pl.DataFrame:
     )
 
 
-def compare(units: pl.DataFrame, best: pl.DataFrame) -> pl.DataFrame:
+def compare(readings: pl.DataFrame, best: pl.DataFrame) -> pl.DataFrame:
     """Put own accuracies and published ones side by side, both at layers chosen on test.
 
+    Networks that did not memorize their labels are among both.
+
     Args:
-        units: From `units`, memorized networks on corrupted labels.
+        readings: Rows of one suite that `units.current` returned.
         best: From `best_layers`.
 
     Returns:
-        A row for each model, data set, rate and decoder that both have: `own` (mean over the
-        seeds), `own_low`, `own_high`, `seeds`, `published`, `published_low`, `published_high`,
-        `runs`, `difference` (own - published), `inside` (whether the published mean lies between
-        the lowest and the highest seed; null with one seed), and `train_count`, the images that
-        own networks are trained on.
+        A row for each model, data set, kind, rate and decoder that both have: `own` (mean over the
+        seeds), `own_low`, `own_high`, `seeds`, `memorized` (how many of them did; null for
+        untrained networks), `published`, `published_low`, `published_high`, `runs`, `difference`
+        (own - published), `inside` (whether the published mean lies between the lowest and the
+        highest seed; null with one seed), and `train_count`, the images that own networks are
+        trained on.
     """
-    keys = [*_CELL, "decoder", "train_count"]
-    readouts = units.unique([*_CELL, "train_count", "seed"]).with_columns(decoder=pl.lit(READOUT))
-    ceilings = readouts.unique([*_PAIR, "train_count", "seed"]).with_columns(
-        rate=pl.lit(0.0), noise=pl.lit("uniform"), oracle="ceiling"
-    )
-    rows = [units, readouts.with_columns(oracle="readout"), ceilings]
-    oracle = pl.col("oracle")
+    keys = [*_DECODED, "train_count"]
+    accuracy = pl.col("test_accuracy")
     own = (
-        pl.concat([frame.select(*keys, "seed", "oracle") for frame in rows])
-        .drop_nulls("oracle")
+        _at_oracle_layers(readings)
         .group_by(keys)
         .agg(
-            own=oracle.mean(),
-            own_low=oracle.min(),
-            own_high=oracle.max(),
+            own=accuracy.mean(),
+            own_low=accuracy.min(),
+            own_high=accuracy.max(),
             seeds=pl.col("seed").n_unique(),
+            memorized=pl.when(pl.col("memorized").is_not_null().any()).then(
+                pl.col("seed").filter("memorized").n_unique()
+            ),
         )
     )
     names = {"accuracy": "published", "low": "published_low", "high": "published_high"}
     inside = pl.col("published").is_between(pl.col("own_low"), pl.col("own_high"))
     return (
-        own.join(best.rename(names), on=[*_CELL, "decoder"])
+        own.join(best.rename(names), on=list(_DECODED))
         .with_columns(
             difference=pl.col("own") - pl.col("published"),
             inside=pl.when(pl.col("seeds") > 1).then(inside),
         )
         .select(
-            *("model", "dataset", "rate", "decoder", "train_count", "own", "own_low", "own_high"),
-            *("seeds", "published", "published_low", "published_high", "runs"),
+            *(*_PAIR, "kind", "rate", "decoder", "train_count", "own", "own_low", "own_high"),
+            *("seeds", "memorized", "published", "published_low", "published_high", "runs"),
             *("difference", "inside"),
         )
-        .sort("model", "dataset", "rate", "decoder", "train_count")
+        .sort(*_PAIR, "kind", "rate", "decoder", "train_count")
     )
+
+
+def _at_oracle_layers(readings: pl.DataFrame) -> pl.DataFrame:
+    """Return readouts, and each decoder on corrupted labels at the layer that is best on test.
+
+    At rate 0 no label is corrupted, and there is no noise to name; the papers call it uniform.
+    """
+    fine = readings.filter(pl.col("status") == "ok")
+    fitted = pl.when(pl.col("rate") > 0).then(pl.lit("corrupted")).otherwise(pl.lit("true"))
+    decoded = fine.filter(pl.col("decoder") != READOUT, pl.col("labels") == fitted)
+    group = [*CELL, "kind", "labels", "decoder", "layer"]
+    best = decoded.join(oracle_layers(decoded), on=group, how="semi", nulls_equal=True)
+    rows = pl.concat([best, fine.filter(pl.col("decoder") == READOUT)])
+    named = rows.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    return named.with_columns(pl.col("noise").fill_null("uniform"))

@@ -153,7 +153,12 @@ class Scores:
 
 
 def all_scores(results: str | Path, views: Sequence[View] = (View(),)) -> list[Scores]:
-    """Return the scores of each suite and view that has something to show.
+    """Return the scores of each suite and view that has something to show; see `all_suites`."""
+    return [scores for scores in all_suites(results, views) if scores.units.height]
+
+
+def all_suites(results: str | Path, views: Sequence[View] = (View(),)) -> list[Scores]:
+    """Return the scores of each suite and view, those too in which nothing can be scored.
 
     Args:
         results: A results folder, or a folder of such.
@@ -166,8 +171,7 @@ def all_scores(results: str | Path, views: Sequence[View] = (View(),)) -> list[S
     suites = [suite for folder in results_folders(Path(results)) for suite in _suites(folder)]
     for view in views if suites else ():
         _check(view, [suite.readings for suite in suites])
-    found = [replace(suite, view=view) for suite in suites for view in views]
-    return [scores for scores in found if scores.units.height]
+    return [replace(suite, view=view) for suite in suites for view in views]
 
 
 def results_folders(path: Path) -> list[Path]:

@@ -220,30 +220,31 @@ def lost_table(scores: Scores) -> Table:
 
 
 def comparison_table(scores: Scores) -> Table:
-    """Return own and published accuracies side by side; only memorized networks have some."""
-    units = scores.units if scores.view.is_ranked else scores.units.clear()
+    """Return own and published accuracies side by side, of networks of all kinds."""
+    readings = scores.view.select(scores.readings)
     columns = (
-        *("model", "data set", "ρ", "decoder", "own", "seeds", "published", "runs", "difference"),
-        *("inside", "images"),
+        *("model", "data set", "ρ", "kind", "decoder", "own", "seeds", "memorized", "published"),
+        *("runs", "difference", "inside", "images"),
     )
     inside = {True: "yes", False: "no", None: NOTHING}
     rows = [
         (
-            *(row["model"], row["dataset"], f"{row['rate']:g}", row["decoder"]),
+            *(row["model"], row["dataset"], f"{row['rate']:g}", row["kind"], row["decoder"]),
             spread(row["own"], row["own_low"], row["own_high"]),
             f"{row['seeds']}",
+            NOTHING if row["memorized"] is None else f"{row['memorized']}",
             spread(row["published"], row["published_low"], row["published_high"]),
             f"{row['runs']}",
             points(row["difference"]),
             inside[row["inside"]],
             f"{row['train_count']:,}",
         )
-        for row in compare(units, best_layers(read_published())).iter_rows(named=True)
+        for row in compare(readings, best_layers(read_published())).iter_rows(named=True)
     ]
     notes = (
         "Accuracies in % at layers chosen on test, the input left out; in brackets the lowest and "
-        "the highest seed or run. Inside: the published mean lies between the own seeds. Images: "
-        "what own networks are trained on.",
+        "the highest seed or run. Memorized: how many of the seeds did. Inside: the published mean "
+        "lies between the own seeds. Images: what own networks are trained on.",
         "What to know of the published numbers is in leaderboard/published/README.md.",
     )
     return table(f"{scores.title}: own and published", columns, rows, notes)

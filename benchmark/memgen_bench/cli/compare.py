@@ -30,14 +30,14 @@ def compare(
     Both are at layers chosen on test, as the papers choose them.
     """
     from memgen_bench.errors import StoreError
-    from memgen_leaderboard.suite_scores import View, all_scores
+    from memgen_leaderboard.suite_scores import View, all_suites
     from memgen_leaderboard.tables import comparison_table
     from memgen_leaderboard.terminal import show
 
     axes = {"rates": rates, "datasets": datasets, "models": models}
     part: dict[str, Any] = {axis: tuple(values or ()) for axis, values in axes.items()}
     view = View(**part)
-    tables = [comparison_table(scores) for scores in all_scores(results, [view])]
+    tables = [comparison_table(scores) for scores in all_suites(results, [view])]
     if not any(table.rows for table in tables):
         raise StoreError(
             f"{results}: nothing that was {against.value}, too; memgen-bench run --suite fashion "
