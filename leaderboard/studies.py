@@ -1,9 +1,9 @@
-"""Fill in the studies of leaderboard/README.md: layer rules, axes, dynamics, retrained networks.
+"""Fill in the studies of leaderboard/README.md: layer rules, axes, dynamics, controls and more.
 
     python leaderboard/studies.py            # or --check: only say whether they are up to date
 
-They are made from leaderboard/studies/, whose seeds are not on the board; the last one, which ranks
-nothing, from the board's results.
+They are made from leaderboard/studies/, whose seeds are not on the board, and, where nothing is
+chosen by them, from the board's results.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from memgen_leaderboard.figure_frames import decoder_order, epoch_frame
 from memgen_leaderboard.layer_choice import regret
 from memgen_leaderboard.markdown import markdown, update
 from memgen_leaderboard.succession import succession_table
-from memgen_leaderboard.suite_scores import Scores, View, all_scores
+from memgen_leaderboard.suite_scores import Scores, View, all_scores, all_suites
+from memgen_leaderboard.tables import comparison_table
 from memgen_leaderboard.text import percent, points, table
 from memgen_leaderboard.units import COLUMNS, current, units
 from memgen_leaderboard.variance import variance_table
 
 HERE = Path(__file__).parent
+FASHION = HERE / "results" / "fashion"
 RULES = {
     "cell": "by rate, seeds pooled (the board's)",
     "rates": "for all rates together",
@@ -136,6 +138,42 @@ def relabelled() -> str:
     return markdown(succession_table(rows, ["rate"]))
 
 
+def fashion_controls() -> str:
+    """Return what decoders read on Fashion-MNIST out of pixels, untrained and clean networks."""
+    untrained, clean = all_scores(FASHION, [View(kind="untrained"), View(kind="clean")])
+    sources = {
+        "pixels": (untrained, "pixels"),
+        "untrained": (untrained, "decoded"),
+        "clean": (clean, "decoded"),
+    }
+    found = {
+        (rate, source, decoder): accuracy
+        for source, (scores, column) in sources.items()
+        for rate, decoder, accuracy in scores.units.select("rate", "decoder", column).iter_rows()
+    }
+    rates = sorted({rate for rate, *_ in found})
+    columns = [(rate, source) for rate in rates for source in sources]
+    decoders = sorted(
+        {decoder for *_, decoder in found},
+        key=lambda decoder: [-(found[rates[-1], source, decoder] or 0.0) for source in sources],
+    )
+    rows = [
+        (decoder, *(percent(found[rate, source, decoder]) for rate, source in columns))
+        for decoder in decoders
+    ]
+    titles = [f"{source}, ρ {rate:g}" for rate, source in columns]
+    title = (
+        "Fashion-MNIST, the paper's CNN, corrupted labels: test accuracy in % of what controls give"
+    )
+    return markdown(table(title, ("decoder", *titles), rows))
+
+
+def fashion_published() -> str:
+    """Return own accuracies on Fashion-MNIST beside the published ones."""
+    (scores,) = all_suites(FASHION)
+    return markdown(comparison_table(scores))
+
+
 def main() -> None:
     """Fill the parts in, or check them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -147,6 +185,8 @@ def main() -> None:
         "variance": variance,
         "dynamics": dynamics,
         "relabelled": relabelled,
+        "fashion-controls": fashion_controls,
+        "fashion-published": fashion_published,
     }
     fresh = update(HERE / "README.md", parts, check=check)
     print("leaderboard/README.md", "is up to date" if fresh else "is stale" if check else "updated")

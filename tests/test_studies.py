@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import runpy
 from pathlib import Path
+from statistics import fmean
+from typing import Any
 
 import polars as pl
 import pytest
 
 from memgen_leaderboard.figure_frames import epoch_frame
 from memgen_leaderboard.layer_choice import regret
-from memgen_leaderboard.suite_scores import all_scores
+from memgen_leaderboard.published import best_layers, compare, read_published
+from memgen_leaderboard.suite_scores import View, all_scores, all_suites
 from memgen_leaderboard.units import units
 from memgen_leaderboard.variance import CROSSED, variance_table
 
@@ -103,3 +106,38 @@ def test_what_is_said_of_the_winner_is_true() -> None:
     for name in ("ncm-debiased", "ncm", "ncm-told", "masc-tuned", "trimmed-lda", "lda-shrunk"):
         assert f"{100 * everywhere[name]['decoded']:.1f}" in text
     assert max(everywhere[f"edit-{rows}"]["decoded"] for rows in ("velpic", "ncm", "lda")) < 0.7
+
+
+def fashion(kind: Any, column: str, rate: float) -> dict[str, float]:
+    (scores,) = all_scores(STUDIES["FASHION"], [View(kind=kind, rates=(rate,))])
+    rows = scores.units.select("decoder", column).drop_nulls().iter_rows()
+    return {decoder: round(100 * accuracy, 1) for decoder, accuracy in rows}
+
+
+def published_on_fashion(rate: float) -> dict[str, float]:
+    cell = {"model": "paper-cnn", "dataset": "fashion-mnist", "rate": rate, "kind": "memorized"}
+    rows = best_layers(read_published()).filter(**cell).select("decoder", "accuracy").iter_rows()
+    return {decoder: round(100 * accuracy, 1) for decoder, accuracy in rows}
+
+
+def test_controls_on_fashion_mnist_are_as_strong_as_the_text_says() -> None:
+    pixels, untrained = (fashion("untrained", name, 0.8) for name in ("pixels", "decoded"))
+    assert (pixels["spreading"], untrained["spreading"]) == (82.0, 81.0)
+    theirs = published_on_fashion(0.8)
+    assert (max(theirs, key=lambda name: theirs[name]), theirs["lda"]) == ("lda", 80.9)
+    cell = {"model": "paper-cnn", "dataset": "fashion-mnist", "rate": 0.8, "split": "test"}
+    best_epoch = read_published().filter(**cell, decoder="readout-best-epoch")["accuracy"]
+    assert 100 * fmean(best_epoch) == pytest.approx(82.5, abs=0.05)
+    assert max(fashion("untrained", "pixels", 0.4).values()) == 83.3
+    assert published_on_fashion(0.4)["lda"] == 86.7
+    assert max(fashion("clean", "decoded", 0.8).values()) == pytest.approx(91.2)
+
+
+def test_what_can_be_compared_on_fashion_mnist_agrees_with_the_papers() -> None:
+    (scores,) = all_suites(STUDIES["FASHION"])
+    found = compare(scores.readings, best_layers(read_published()))
+    largest = dict(found.group_by("kind").agg(pl.col("difference").abs().max()).iter_rows())
+    assert 100 * largest["clean"] == pytest.approx(1.2, abs=0.05)
+    assert 100 * largest["untrained"] == pytest.approx(1.5, abs=0.05)
+    (readout,) = found.filter(decoder="readout")["difference"]
+    assert abs(readout) < 5e-4
