@@ -153,9 +153,10 @@ def fashion_controls() -> str:
     }
     rates = sorted({rate for rate, *_ in found})
     columns = [(rate, source) for rate in rates for source in sources]
+    last = rates[-1]
     decoders = sorted(
-        {decoder for *_, decoder in found},
-        key=lambda decoder: [-(found[rates[-1], source, decoder] or 0.0) for source in sources],
+        sorted({decoder for *_, decoder in found}),
+        key=lambda decoder: [-(found[last, source, decoder] or 0.0) for source in sources],
     )
     rows = [
         (decoder, *(percent(found[rate, source, decoder]) for rate, source in columns))
