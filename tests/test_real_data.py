@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 import pytest
-import torch
 
 import memgen_bench
-from memgen_bench import moments
-from memgen_bench.compute import as_tensor, tensor_of
 from memgen_bench.runner import default_data_dir
 from memgen_bench.suites import Suite
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any
-
-
-NAMES = ["masc", "velpic", "ncm", "lda", "lda-shrunk", "qda-shrunk", "ridge"]
 
 
 def here() -> bool:
@@ -68,36 +60,3 @@ def test_layers_of_a_noisily_trained_cnn_beat_its_readout(tmp_path: Path) -> Non
     assert readout > 0.4
     assert accuracy["ncm"] > readout + 0.02  # 5.3 to 7.0 points in seeds 0 to 3
     assert min(accuracy.values()) > 0.3
-
-
-@pytest.mark.slow
-@pytest.mark.real_data
-@pytest.mark.skipif(not here(), reason="Fashion-MNIST is not on this machine")
-def test_moments_from_float32_products_change_next_to_no_prediction(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    registry = memgen_bench.load_registry()
-    data: Any = registry.datasets["fashion-mnist"].load(default_data_dir())
-    count = 32_000  # more than 4·K·784: moments are streamed
-    images = data.train_x[:count], data.test_x[:2000]
-    X, T = (tensor_of(x, torch.device("cpu")).flatten(1) for x in images)
-    true = data.train_y[:count].astype(np.int64)
-    y = registry.noises["uniform"].corrupt(true, 0.4, 10, np.random.default_rng(0))
-    add, sums = moments.add_second, []
-
-    def predictions() -> dict[str, Any]:
-        shared = moments.moments_of(X, y)
-        sums.append(shared.second(0))
-        return {name: _predicted(registry.decoders[name].build(), shared, T) for name in NAMES}
-
-    found = predictions()
-    monkeypatch.setattr(moments, "add_second", lambda lower, rows: add(lower, rows.double()))
-    expected = predictions()
-    changed = {name: float(np.mean(found[name] != expected[name])) for name in NAMES}
-    assert not torch.equal(*sums)
-    print(changed)
-    assert max(changed.values()) <= 1e-3, changed
-
-
-def _predicted(decoder: Any, shared: moments.Moments, T: torch.Tensor) -> Any:
-    return np.asarray(decoder.fit_moments(shared.for_decoder()).predict(as_tensor(T)))

@@ -122,7 +122,19 @@ def test_lda_takes_what_lies_far_from_the_origin() -> None:
     reference = LinearDiscriminantAnalysis().fit(X64, Y)
     moved = LDA().fit(X + shift, Y).decision_function(TEST + shift)
     expected = centred(reference.decision_function(TEST64))
-    assert np.abs(centred(moved) - expected).max() <= 1e-5 * np.abs(expected).max()
+    assert np.abs(centred(moved) - expected).max() <= 1e-8 * np.abs(expected).max()
+
+
+def test_lda_sees_a_direction_in_which_points_are_close_to_each_other() -> None:
+    def add(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        thin = np.random.default_rng(0).normal(labels % 2, 0.5)
+        return np.column_stack([points, points[:, 20] + 3e-4 * thin]).astype(np.float32)
+
+    train, test = add(X64 / 7, Y), add(TEST64 / 7, DIGITS.target[1000:])
+    reference = LinearDiscriminantAnalysis().fit(train.astype(np.float64), Y)
+    expected = centred(reference.decision_function(test.astype(np.float64)))
+    found = centred(LDA().fit(train, Y).decision_function(test))
+    assert np.abs(found - expected).max() <= 1e-6 * np.abs(expected).max()
 
 
 # searches for an optimum

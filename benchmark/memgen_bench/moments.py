@@ -32,9 +32,7 @@ T = TypeVar("T")
 # Rows wait until there are this many, on average, for each class, or for lack of room.
 _ROWS_A_CLASS = 1024
 # A Gram matrix is computed in blocks of so many rows, each up to the diagonal.
-_GRAM_BLOCK = 144
-# Float32 products are over at most so many points; they are added up in float64.
-_ROWS_A_PRODUCT = 1024
+_GRAM_BLOCK = 96
 
 
 class Moments(ABC):
@@ -236,23 +234,13 @@ class KeptMoments(Moments):
 
     def second(self, k: int) -> torch.Tensor:
         """Return Σ x xᵀ over the points of the k-th class, D×D."""
-        return self._once(f"second {k}", lambda: self._held(self._second(k)))
+        return self._once(f"second {k}", lambda: self._held(self._gram(self.dim, self._points(k))))
 
-    def _second(self, k: int) -> torch.Tensor:
-        lower, singular = self._zeros(self.dim), len(self._rows[k]) < self.dim
-        for points in self._points(k):
-            add_second(lower, points.double() if singular else points)
+    def _gram(self, size: int, parts: Iterator[torch.Tensor]) -> torch.Tensor:
+        lower = torch.zeros(size, size, dtype=torch.float64, device=self._device)
+        for part in parts:
+            add_gram(lower, part.double())
         return symmetric(lower)
-
-    def _gram(self, k: int) -> torch.Tensor:
-        """Return the products of the points of a class with each other, n×n."""
-        lower = self._zeros(len(self._rows[k]))
-        for _, columns in self._columns(k):
-            add_gram(lower, columns.T.double())
-        return symmetric(lower)
-
-    def _zeros(self, size: int) -> torch.Tensor:
-        return torch.zeros(size, size, dtype=torch.float64, device=self._device)
 
     def _side(self, k: int) -> int:
         return min(len(self._rows[k]), self.dim)
@@ -262,7 +250,7 @@ class KeptMoments(Moments):
         count = len(self._rows[k])
         if count >= self.dim:
             return super()._square(k)
-        return self._gram(k).div_(count)
+        return self._gram(count, (columns.T for _, columns in self._columns(k))).div_(count)
 
     def _axes(
         self, k: int, values: torch.Tensor, vectors: torch.Tensor
@@ -288,33 +276,15 @@ class KeptMoments(Moments):
             yield place, self._X[:, place][rows].to(self._device)
 
 
-def add_second(lower: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Add Σ x xᵀ over rows x to the lower triangle, at least, of a float64 D×D matrix.
-
-    Float32 rows are multiplied in float32, a thousand at a time and about their mean m: with
-    d = x - m, Σ x xᵀ = Σ d dᵀ + m·(Σ x)ᵀ + (Σ d)·mᵀ, and all but the first term in float64. So
-    rounding errors are relative to how far points are from each other, not from the origin.
-
-    Returns:
-        Σ x, D, float64.
-    """
-    total = torch.zeros(len(lower), dtype=torch.float64, device=lower.device)
-    for part in torch.split(rows, _ROWS_A_PRODUCT):
-        mean = part.mean(dim=0)
-        centred = part - mean
-        add_gram(lower, centred)
-        mean, rest = mean.double(), centred.sum(dim=0).double()
-        whole = rest + len(part) * mean
-        lower.addmm_(torch.stack([mean, rest]).T, torch.stack([whole, mean]))
-        total += whole
-    return total
-
-
 def add_gram(lower: torch.Tensor, rows: torch.Tensor) -> None:
-    """Add rowsᵀ·rows to the lower triangle, at least, of a float64 D×D matrix, block by block."""
+    """Add rowsᵀ·rows to the lower triangle, at least, of a D×D matrix, block by block.
+
+    In float64: with float32 products a direction in which points are ten thousand times closer to
+    each other than in others is lost, and LDA, which asks for it, is another classifier.
+    """
     for start in range(0, len(lower), _GRAM_BLOCK):
         stop = min(start + _GRAM_BLOCK, len(lower))
-        lower[start:stop, :stop] += rows[:, start:stop].T @ rows[:, :stop]
+        lower[start:stop, :stop].addmm_(rows[:, start:stop].T, rows[:, :stop])
 
 
 def symmetric(lower: torch.Tensor) -> torch.Tensor:
@@ -341,13 +311,15 @@ class _Sums:
         found, starts = np.unique(groups[order], return_index=True)
         for group, members in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
             if group >= 0:
-                self._add(group, rows.index_select(0, torch.from_numpy(members).to(rows.device)))
+                chosen = torch.from_numpy(members).to(rows.device)
+                self._add(group, rows.index_select(0, chosen).double())
         finish(rows.device)
         self.seconds += time.perf_counter() - started
 
     def _add(self, group: int, part: torch.Tensor) -> None:
         self.counts[group] += len(part)
-        self.sums[group] += add_second(self.lower[group], part)
+        self.sums[group] += part.sum(dim=0)
+        add_gram(self.lower[group], part)
 
     def merge(self, other: _Sums) -> None:
         """Take in the sums of other points of the same groups."""
