@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memgen_bench.files import remove_leftovers, sync_folder
-from memgen_bench.parts import PART, read_folder, write_part
+from memgen_bench.parts import read_folder, write_part
 from memgen_bench.schemas import TABLES
 from memgen_bench.store import counting, to_arrow
 
@@ -43,7 +43,7 @@ def compact(folder: Path) -> list[Compacted]:
 
 def _compact(folder: Path, name: str) -> Compacted:
     old, rows = read_folder(folder, name, TABLES[name].names)
-    kept = counting(rows.drop(PART), name)
+    kept = counting(rows, name)
     dropped = rows.height - kept.height
     by_name = kept.sort(column for column in ("network_id", "suite", "key") if column in kept)
     pieces = [by_name.slice(start, _ROWS) for start in range(0, kept.height, _ROWS)]

@@ -96,8 +96,8 @@ def merge(into: Path, sources: Sequence[Path]) -> int:
 def columns_to_compare(name: str) -> list[str]:
     """Return the columns of a table that `find_conflicts` needs."""
     if name not in IDENTITIES:
-        return list(TABLES[name].names)
-    return list(dict.fromkeys([IDENTITIES[name], "status", *_ABOUT[name], *MEASURED[name]]))
+        return [*TABLES[name].names, PART]
+    return list(dict.fromkeys([IDENTITIES[name], "status", *_ABOUT[name], *MEASURED[name], PART]))
 
 
 def find_conflicts(rows: pl.DataFrame, name: str) -> list[Conflict]:

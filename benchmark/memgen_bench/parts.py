@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-PART = "part"  # the column that says which file a row comes from
+PART = "part"  # a column that says which file a row comes from; read where it is asked for
 _NAME = re.compile(r".+-(?P<hash>[0-9a-f]{12})\.parquet")
 
 
@@ -74,7 +74,7 @@ def list_parts(folder: Path, name: str) -> list[Path]:
 
 
 def read_folder(folder: Path, name: str, columns: Sequence[str]) -> tuple[list[Path], pl.DataFrame]:
-    """Return the parts of a table and their rows; `PART` says where each row comes from.
+    """Return the parts of a table and some columns of their rows; see `read_parts`.
 
     Raises:
         StoreError: There is no such folder, or a part is damaged or of a newer version.
@@ -89,7 +89,7 @@ def read_folder(folder: Path, name: str, columns: Sequence[str]) -> tuple[list[P
 
 
 def read_parts(paths: Sequence[Path], name: str, columns: Sequence[str]) -> pl.DataFrame:
-    """Return some columns of some parts, and the column `PART`: where each row comes from.
+    """Return some columns of some parts; `PART` may be among them.
 
     Every byte of a part counts in the hash in its name, which is compared first. Columns that an
     older version lacks are null.
@@ -101,7 +101,7 @@ def read_parts(paths: Sequence[Path], name: str, columns: Sequence[str]) -> pl.D
     for path in paths:
         versions.setdefault(version_of(path), []).append(path)
     frames = [_scan(versions[version], name, version, columns) for version in sorted(versions)]
-    return pl.concat([_no_rows(name).select(*columns, PART), *frames], rechunk=True)
+    return pl.concat([_no_rows(name).select(columns), *frames], rechunk=True)
 
 
 def version_of(path: Path) -> int:
@@ -153,15 +153,16 @@ def _not_ours(path: Path) -> StoreError:
 def _scan(paths: list[Path], name: str, version: int, columns: Sequence[str]) -> pl.DataFrame:
     """Read parts of one version."""
     then = pl.DataFrame(schemas.schema_of(name, version).empty_table()).schema
+    source = PART if PART in columns else None
     parts = pl.scan_parquet(
-        paths, schema=then, glob=False, hive_partitioning=False, include_file_paths=PART
+        paths, schema=then, glob=False, hive_partitioning=False, include_file_paths=source
     )
     now = _no_rows(name).schema
     added = [
         pl.lit(None, now[column]).alias(column) for column in now if column not in (*then, PART)
     ]
     try:
-        return parts.with_columns(added).select(*columns, PART).collect()
+        return parts.with_columns(added).select(columns).collect()
     except FileNotFoundError as error:
         raise VanishedPartError(str(error)) from error
     except pl.exceptions.PolarsError as error:

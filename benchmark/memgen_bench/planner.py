@@ -10,7 +10,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
 from memgen_bench.errors import UsageError
-from memgen_bench.identity import digest
+from memgen_bench.identity import digest, plain, plain_digest
 from memgen_bench.parameters import parameters
 from memgen_bench.plan import Decoding, Draw, Layer, Plan, PlannedNetwork
 from memgen_bench.protocol import PROTOCOL_VERSION
@@ -158,7 +158,7 @@ class _Block:
             "validation_fraction": suite.validation_fraction,
         }
         self.initial_digest = digest(self.initial)
-        self.trained = {"recipe": asdict(self.recipe), "device": planner.device_type}
+        self.trained = plain({"recipe": asdict(self.recipe), "device": planner.device_type})
 
     def _find_layers(self) -> tuple[tuple[Layer, ...], str]:
         try:
@@ -181,10 +181,12 @@ class _Block:
         """Return one planned network."""
         identity: dict[str, Any] = {"initial": self.initial, "seed": seed, "init": init_seed}
         if kind != "untrained":
-            identity |= {**self.trained, "order": order_seed, "draw": vars(own) if own else None}
+            draw = plain(vars(own)) if own else None
+            identity |= self.trained
+            identity |= {"order": order_seed, "draw": draw}
         suite = self.planner.suite
         return PlannedNetwork(
-            network_id=digest({**identity, "initial": self.initial_digest}),
+            network_id=plain_digest({**identity, "initial": self.initial_digest}),
             identity=identity,
             kind=kind,
             model=self.model.name,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from memgen_bench.parts import PART, read_folder, write_part
+from memgen_bench.parts import read_folder, write_part
 from memgen_bench.schemas import IDENTITIES, STATUSES, TABLES
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def read_frame(path: str | Path, name: str, columns: Iterable[str] | None = None
     asked = list(columns or TABLES[name].names)
     needed = [] if name == "plans" else [IDENTITIES[name], "status", "created"]
     _, rows = read_folder(Path(path), name, list(dict.fromkeys([*asked, *needed])))
-    return counting(rows.drop(PART), name).select(asked)
+    return counting(rows, name).select(asked)
 
 
 def counting(rows: pl.DataFrame, name: str) -> pl.DataFrame:
