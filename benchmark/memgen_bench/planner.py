@@ -181,7 +181,7 @@ class _Block:
         """Return one planned network."""
         identity: dict[str, Any] = {"initial": self.initial, "seed": seed, "init": init_seed}
         if kind != "untrained":
-            draw = plain(vars(own)) if own else None
+            draw = {**vars(own), "rate": plain(own.rate)} if own else None
             identity |= self.trained
             identity |= {"order": order_seed, "draw": draw}
         suite = self.planner.suite

@@ -196,20 +196,20 @@ def _intervals(found: Estimates | None) -> pl.DataFrame:
     if found is None:
         return pl.DataFrame(schema=_INTERVALS)
 
-    def gain_over(control: str, decoder: str) -> float | None:
-        if (control, decoder) not in found.places:
-            return None
-        return half_width(found.contrast({("decoded", decoder): 1, (control, decoder): -1}))
-
-    def half_width(contrast: Array) -> float:
-        return float(found.crossed.half_widths(contrast[None])[0])
-
+    contrasts: dict[tuple[str, str], Array] = {}
+    for decoder in found.decoders:
+        if found.headroom:
+            contrasts["recovery", decoder] = found.recovery(decoder)
+        for control in ("untrained", "pixels"):
+            if (control, decoder) in found.places:
+                gain = {("decoded", decoder): 1.0, (control, decoder): -1.0}
+                contrasts[control, decoder] = found.contrast(gain)
+    of_each = found.crossed.half_widths(np.stack(list(contrasts.values()))) if contrasts else ()
+    widths = dict(zip(contrasts, map(float, of_each), strict=True))
     rows = [
         (
             decoder,
-            half_width(found.recovery(decoder)) if found.headroom else None,
-            gain_over("untrained", decoder),
-            gain_over("pixels", decoder),
+            *(widths.get((what, decoder)) for what in ("recovery", "untrained", "pixels")),
             found.interval,
         )
         for decoder in found.decoders
