@@ -182,8 +182,7 @@ class _Block:
         identity: dict[str, Any] = {"initial": self.initial, "seed": seed, "init": init_seed}
         if kind != "untrained":
             draw = {**vars(own), "rate": plain(own.rate)} if own else None
-            identity |= self.trained
-            identity |= {"order": order_seed, "draw": draw}
+            identity.update(self.trained, order=order_seed, draw=draw)
         suite = self.planner.suite
         return PlannedNetwork(
             network_id=plain_digest({**identity, "initial": self.initial_digest}),

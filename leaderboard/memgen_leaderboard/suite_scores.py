@@ -196,7 +196,7 @@ def _suites(folder: Path) -> Iterator[Scores]:
             folder=folder,
             readings=current(rows),
             checkpoints=at_checkpoints(rows),
-            missing=plan["key"].n_unique() - rows.height,
+            missing=plan.height - rows.height,
             outdated=rows.filter(pl.col("protocol_version") < newest).height,
         )
 
