@@ -160,6 +160,7 @@ def test_every_command_in_the_readme_exists() -> None:
         assert command is not root
 
 
+@pytest.mark.slow
 def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEMGEN_CACHE", str(tmp_path / "cache"))

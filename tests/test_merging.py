@@ -88,7 +88,7 @@ def contradictions(folders: Sequence[Folder]) -> frozenset[str]:
     return frozenset(key for key, found in accuracies.items() if len(found) > 1)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(FOLDERS, st.randoms(use_true_random=False))
 def test_the_order_of_merges_changes_nothing(folders: list[Folder], random: Random) -> None:
     with TemporaryDirectory() as work:

@@ -101,12 +101,9 @@ def children() -> Iterator[Children]:
     own.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("trouble", "says"),
-    [
-        ("os._exit(3)", "exit code 3"),
-        pytest.param("time.sleep(99)", "longer than 4 s", marks=pytest.mark.slow),
-    ],
+    ("trouble", "says"), [("os._exit(3)", "exit code 3"), ("time.sleep(99)", "longer than 4 s")]
 )
 def test_what_hangs_or_crashes_fails_its_check_and_the_others_go_on(
     trouble: str, says: str, children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
