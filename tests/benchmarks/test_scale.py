@@ -75,17 +75,21 @@ def test_a_plan_of_100_000_networks(benchmark: Any) -> None:
     say(benchmark, "a plan of 100,000 networks")
 
 
-def test_the_leaderboard_of_a_million_readings(benchmark: Any) -> None:
+@pytest.mark.parametrize("compacted", [False, True], ids=["as run", "compacted"])
+def test_the_leaderboard_of_a_million_readings(benchmark: Any, compacted: bool) -> None:
     readings = a_million_readings()
     with TemporaryDirectory() as folder:
         store_in_parts(readings, Path(folder))
+        if compacted:
+            compact(Path(folder))
+        parts = len(list(Path(folder, "readings").iterdir()))
         shown = benchmark.pedantic(lambda: leaderboard(Path(folder)), rounds=3)
     assert readings.height == 1_033_800
     found = {row[1]: float(row[2]) for row in shown if row[0][0].isdigit()}
     assert list(found) == DECODERS
     planted = {name: 90 - 6 * place for place, name in enumerate(DECODERS)}
     assert found == pytest.approx(planted, abs=0.5)
-    say(benchmark, f"the leaderboard of {readings.height:,} readings")
+    say(benchmark, f"the leaderboard of {readings.height:,} readings in {parts:,} parts")
 
 
 @pytest.fixture(scope="module")
