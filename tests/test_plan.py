@@ -198,6 +198,14 @@ def reversed_(value: Any) -> Any:
     return value
 
 
+def test_a_plan_hashes_as_whoever_reads_an_identity_does(registry: Registry) -> None:
+    networks = plan(registry).networks
+    assert 1 in {network.draw.rate for network in networks if network.draw}  # 1.0 is hashed as 1
+    assert [network_id(network.identity) for network in networks] == [
+        network.network_id for network in networks
+    ]
+
+
 @pytest.mark.parametrize("kind", ["memorized", "clean", "untrained"])
 def test_a_network_is_called_by_every_field_of_its_identity(registry: Registry, kind: str) -> None:
     network = next(network for network in plan(registry).networks if network.kind == kind)
