@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 import memgen_bench
-from memgen_bench import UsageError, load_registry
+from memgen_bench import DecoderSpec, UsageError, load_registry
+from memgen_bench.composition import compose
 from memgen_bench.relabelling import Relabelled
 from memgen_bench.suites import Suite
 from memgen_plugins.centroid import CosineCentroid
@@ -41,6 +42,13 @@ def test_each_gets_the_extras_that_it_takes_and_says_what_it_chose() -> None:
     fitted = Relabelled(CosineCentroid(), tuned).fit(X, GIVEN, validation=(X, TRUE))
     assert fitted.chosen_ == {"then": fitted.then_.chosen_}
     assert set(fitted.chosen_["then"]) == {"shrinkage"}
+
+
+def test_a_row_is_what_one_of_its_parts_is() -> None:
+    one = DecoderSpec(name="a", summary="", build=CosineCentroid, stochastic=True)
+    other = DecoderSpec(name="b", summary="", build=CosineCentroid, slow=True)
+    row = compose("a>b", [one, other])
+    assert (row.stochastic, row.slow) == (True, True)
 
 
 def test_any_names_may_stand_in_a_row() -> None:

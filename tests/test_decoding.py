@@ -20,10 +20,12 @@ from memgen_bench.decoding import (
     Parts,
     Predictions,
     decode,
+    recall,
     scores,
 )
 from memgen_bench.moments import moments_of
 from memgen_bench.neighbors import Neighbors
+from memgen_bench.training import TrainingRecord
 
 K = 4
 RNG = np.random.default_rng(0)
@@ -323,11 +325,41 @@ def test_times_include_what_others_computed_before(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("memgen_bench.decoding.time", clock)
     FromMoments.fitted_on = []
     moments, search = moments_of(TRAIN, LABELS), Neighbors(TRAIN)
-    moments.seconds, search.seconds = 100.0, 10.0
-    outcome = run(spec(FromMoments), train=None, moments=moments, neighbors=search)
-    assert (outcome.fit_seconds, outcome.predict_seconds) == (101.0, 11.0)
+    moments.seconds = 100.0
+
+    class Searches(FromMoments):
+        def fit_moments(self, moments: Any, **needs: Any) -> FromMoments:
+            search.seconds += 20.0
+            return super().fit_moments(moments)
+
+        def predict(self, X: Any) -> Any:
+            search.seconds += 3.0
+            return super().predict(X)
+
+    asks = spec(Searches, needs=("neighbors",))
+    outcome = run(asks, train=None, moments=moments, neighbors=search)
+    assert (outcome.fit_seconds, outcome.predict_seconds) == (121.0, 4.0)
     outcome = run(spec(FromMoments))
     assert (outcome.fit_seconds, outcome.predict_seconds) == (1.0, 1.0)
+
+
+def test_what_test_labels_say_of_a_training_is_for_those_that_need_it() -> None:
+    class Oracle:
+        def recall(self, record: TrainingRecord) -> Any:
+            assert record.validation_accuracy == [0.4, 0.3]
+            if not record.test_accuracy:
+                raise NotApplicable("not told")
+            return record.best_test_epoch, record.best_test_predictions
+
+    record = TrainingRecord(
+        validation_accuracy=[0.4, 0.3],
+        test_accuracy=[0.5, 0.6],
+        best_test_epoch=2,
+        best_test_predictions=[1, 3],
+    )
+    told = recall(spec(Oracle, scope="training", needs=("test",)), record, np.arange(2))
+    assert predicted(told).test.tolist() == [1, 3]
+    assert recall(spec(Oracle, scope="training"), record, np.arange(2)).message == "not told"
 
 
 def test_torch_decoders_get_tensors() -> None:

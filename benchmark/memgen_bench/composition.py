@@ -18,8 +18,8 @@ _SOURCE = "self-training on own labels: Yarowsky 1995; Tanaka et al. 2018, arXiv
 def compose(name: str, specs: Sequence[DecoderSpec]) -> DecoderSpec:
     """Return the specification of decoders in a row.
 
-    It needs what any of them needs, and counts as told or slow where one of them does. Its version
-    is raised whenever one of theirs is.
+    It needs what any of them needs, and counts as told, slow or stochastic where one of them does.
+    Its version is raised whenever one of theirs is.
 
     Args:
         name: Its own name.
@@ -45,6 +45,7 @@ def compose(name: str, specs: Sequence[DecoderSpec]) -> DecoderSpec:
         arrays="torch" if all(spec.arrays == "torch" for spec in specs) else "numpy",
         needs=tuple(dict.fromkeys(need for spec in specs for need in spec.needs)),
         slow=any(spec.slow for spec in specs),
+        stochastic=any(spec.stochastic for spec in specs),
     )
 
 

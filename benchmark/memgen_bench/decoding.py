@@ -123,7 +123,7 @@ def decode(
     Raises:
         InputChanged: The decoder wrote to its tensors; `parts` must not be used any more.
     """
-    given = _Given(spec, extras.device)
+    given = _Given(spec, extras)
     try:
         with warnings.catch_warnings(record=True) as caught, _seeded_streams(extras):
             warnings.simplefilter("always")
@@ -170,11 +170,11 @@ def _decode(
     fit()
     finish(extras.device)
     fitted = time.perf_counter()
+    shared_fit = _shared_seconds(extras)
     test = _predict(decoder, given.array(parts.test), num_classes)
     finish(extras.device)
     done = time.perf_counter()
-    shared_fit = extras.moments.seconds if extras.moments else 0.0
-    shared_search = extras.neighbors.seconds if extras.neighbors else 0.0
+    shared_predict = _shared_seconds(extras) - shared_fit
     if test is None:
         return failure("predict() returned NaN labels", "nan")
     others = [
@@ -188,10 +188,15 @@ def _decode(
         status="ok",
         predictions=Predictions(train=train_predicted, validation=validation, test=test),
         fit_seconds=fitted - started + shared_fit,
-        predict_seconds=done - fitted + shared_search,
+        predict_seconds=done - fitted + shared_predict,
         message=one_line(str(caught[0].message)) if caught else None,
         chosen=_chosen(decoder),
     )
+
+
+def _shared_seconds(extras: Extras) -> float:
+    """Return what took others seconds, and this decoder has used so far."""
+    return sum(shared.seconds for shared in (extras.moments, extras.neighbors) if shared)
 
 
 def _chosen(decoder: Any) -> str | None:
@@ -205,10 +210,16 @@ def recall(
     """Let a decoder of scope `training` say which epoch's stored predictions count.
 
     Nothing is predicted of training and validation points: those predictions were not stored.
+
+    Args:
+        spec: What to build; only where it needs `test` it sees what test labels say of an epoch.
+        record: What happened while the network was trained.
+        test_places: Which of the stored predictions count.
     """
     try:
         built: Any = spec.build()
-        epoch, predicted = built.recall(record)
+        told = record if "test" in spec.needs else record.without_test()
+        epoch, predicted = built.recall(told)
     except NotApplicable as reason:
         return Outcome(status="skipped", message=one_line(str(reason)))
     except (Exception, SystemExit) as error:
@@ -235,8 +246,8 @@ def _fit_of(
 class _Given:
     """What a decoder is given: arrays that cannot be written to, or tensors that must not be."""
 
-    def __init__(self, spec: DecoderSpec, device: torch.device) -> None:
-        self.spec, self._device = spec, device
+    def __init__(self, spec: DecoderSpec, extras: Extras) -> None:
+        self.spec, self._device, self._neighbors = spec, extras.device, extras.neighbors
         self._tensors: list[torch.Tensor] = []
 
     def array(self, part: Any) -> Any:
@@ -246,6 +257,8 @@ class _Given:
         if self.spec.arrays == "torch":
             tensor = as_tensor(part).to(self._device)
             self._tensors.append(tensor)
+            if self._neighbors is not None:
+                self._neighbors.know(tensor, part)
             return tensor
         view = part.view()
         view.flags.writeable = False

@@ -39,14 +39,24 @@ class Neighbors:
         self._device = device or self._X.device
         self._kept = {_place(matrix): matrix for matrix in map(as_tensor, (X, *kept))}
         self._found: dict[Any, tuple[torch.Tensor, float]] = {}
+        self._copies: dict[Any, Any] = {}
         self.seconds = 0.0
 
     def for_decoder(self) -> Neighbors:
         """Return a view that shares what was found and has a fresh account."""
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
-        view.seconds = 0.0
+        view._copies, view.seconds = {}, 0.0
         return view
+
+    def know(self, copy: torch.Tensor, original: Any) -> None:
+        """Find for a copy, on another device, what was found for the original.
+
+        Args:
+            copy: It must live as long as this view is asked.
+            original: X, or one of the matrices whose neighbours are kept.
+        """
+        self._copies[_place(copy)] = _place(as_tensor(original))
 
     def query(self, X: Any, k: int) -> torch.Tensor:
         """Return the rows of the k most similar training points, most similar first, M×min(k, N).
@@ -56,7 +66,7 @@ class Neighbors:
             k: How many neighbours.
         """
         X = as_tensor(X)
-        place = _place(X)
+        place = self._copies.get(_place(X), _place(X))
         if k > FOUND or place not in self._kept:
             return self._search(X, max(k, FOUND))[:, :k]
         if place in self._found:

@@ -198,7 +198,7 @@ class DecoderSpec(Spec):
         needs: Extras passed to `fit` by keyword: `validation` (a pair X, noisy y), `transition`
             (the noise's K×K matrix P[true, given]), `network` (a copy of the module), `neighbors`
             (a `Neighbors` search among X whose results decoders share; scope `layer` only).
-            `test` stands for what scope `training` may have been told by the test labels.
+            `test` is for scope `training`: without it a record is empty of what test labels say.
         slow: Left out of a suite's default run; `--slow` takes it in.
         stochastic: Predictions depend on the seed or on the order of points; `memgen-bench check`
             then compares accuracies, on average, instead of predictions.

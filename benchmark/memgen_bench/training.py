@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,6 +89,10 @@ class TrainingRecord:
     def memorized(self) -> bool:
         """Whether the network memorized its labels, whatever the stop rule said."""
         return self.accuracy_given >= MEMORIZED
+
+    def without_test(self) -> TrainingRecord:
+        """Return the record without what only test labels can tell."""
+        return replace(self, test_accuracy=[], best_test_epoch=0, best_test_predictions=[])
 
 
 @dataclass(kw_only=True)
