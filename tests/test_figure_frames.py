@@ -83,6 +83,9 @@ def test_the_front_has_who_is_neither_slower_nor_worse(bench: Bench, tmp_path: P
     for decoder, (accuracy, seconds) in times.items():
         spent = {"fit_seconds": seconds, "predict_seconds": 0.0}
         bench.decode({"fc1": (0.5, accuracy)}, decoder=decoder, **spent)
+    for flag in ("told_noise", "saw_test"):
+        spent = {"fit_seconds": 0.1, "predict_seconds": 0.0, flag: True}
+        bench.decode({"fc1": (0.5, 0.8)}, decoder=flag, **spent)
     frame = figure_frames.time_frame(scores_of(bench, tmp_path))
     assert frame.filter("front")["decoder"].to_list() == ["fast", "slow"]
 

@@ -26,6 +26,14 @@ def test_the_layer_is_chosen_on_the_mean_over_the_seeds(bench: Bench) -> None:
     assert bench.chosen() == [("fc2", "validation")]
 
 
+def test_a_layer_that_failed_in_some_networks_is_not_chosen(bench: Bench) -> None:
+    for seed in range(5):
+        status = {"status": "ok" if seed == 0 else "failed"}
+        bench.decode({"fc1": (0.6, 0.5)}, seed=seed)
+        bench.decode({"fc2": (0.9, 0.9)}, seed=seed, **status)
+    assert bench.chosen() == [("fc1", "validation")]
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgen_leaderboard.ranking import by_rate, rank
+from memgen_leaderboard.ranking import best_decoders, by_rate, rank
 from readings import FLAT, Bench, Row
 
 if TYPE_CHECKING:
@@ -201,6 +201,13 @@ def test_a_decoder_that_is_told_the_noise_is_not_ranked(bench: Bench) -> None:
     assert (board["told"]["rank"], board["masc"]["rank"]) == (None, 1)
     assert board["told"]["recovery"] == pytest.approx(0.875)
     assert board["told"]["recovery_half_width"] > 0
+
+
+def test_what_saw_the_test_set_is_not_the_most_that_any_decoder_gets(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.8)
+    for flag in ("told_noise", "saw_test"):
+        bench.decode({"fc1": (0.5, 0.75)}, decoder=flag, **{flag: True})
+    assert best_decoders(rank(bench.units()).board)["decoder"].to_list() == ["masc"]
 
 
 def test_a_decoder_that_is_told_the_noise_narrows_no_support(bench: Bench) -> None:

@@ -92,6 +92,20 @@ def test_intervals_of_few_seeds_hold_for_these_networks_on_other_images() -> Non
     assert 0.93 <= held(found, own.mean(axis=(1, 2))) <= 0.97
 
 
+def test_seeds_that_no_two_networks_of_a_cell_have_say_nothing_of_seeds() -> None:
+    drawn = draw(np.random.default_rng(6), 0.1, 0.3, seeds=4)
+    assert crossed([answers(drawn, cells=[0, 1, 2, 3])]).seeds is None
+    assert crossed([answers(drawn, cells=[0, 0, 1, 1])]).seeds is None
+    assert crossed([answers(drawn, cells=0)]).freedom == 3
+    assert crossed([answers(drawn, cells=0), answers(drawn[:, :3])]).freedom == 2
+
+
+def test_intervals_hold_where_cells_have_seeds_of_their_own() -> None:
+    drawn = draw(np.random.default_rng(8), 0.1, 0.3, data_sets=1000, seeds=9)
+    found = crossed([answers(drawn, np.repeat([0, 1, 2], 3))])
+    assert held(found, np.zeros(1000)) >= 0.93
+
+
 def test_intervals_hold_where_a_cell_lacks_a_seed() -> None:
     rng = np.random.default_rng(7)
     cells = [draw(rng, 0.1, 0.3, data_sets=1000) + 5 * cell for cell in (0, 1)]

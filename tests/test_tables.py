@@ -180,18 +180,28 @@ def test_a_board_says_what_it_leaves_out(bench: Bench, tmp_path: Path) -> None:
     bench.decode({"fc1": (0.5, 0.5)}, decoder="rare")
     bench.decode({"fc1": (None, None)}, decoder="rare", seed=1, status="failed")
     bench.decode({"fc1": (0.5, 0.5)}, decoder="told", told_noise=True)
+    bench.decode({"fc1": (0.5, 0.8)}, decoder="oracle", saw_test=True)
     bench.cell(0.65, 0.4, 0.9, seed=2, memorized=False)
     notes = " ".join(board_notes(scores_of(bench, tmp_path)))
     for said in (
         "1 readings failed.",
         "1 networks did not memorize and are left out.",
-        "Not ranked, too few networks: rare, told.",
+        "Not ranked, too few networks: oracle, rare, told.",
         "Not ranked, as they are told the noise: told.",
+        "Not ranked, as they saw test labels: oracle.",
         "over the test images alone",
         "say nothing of other seeds",
     ):
         assert said in notes
     assert "not run" not in notes
+
+
+def test_a_part_of_a_board_says_what_itself_leaves_out(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9).cell(0.65, 0.4, 0.9, rate=0.8, memorized=False)
+    bench.decode({"fc1": (None, None)}, decoder="rare", rate=0.8, status="failed")
+    notes = " ".join(board_notes(scores_of(bench, tmp_path, rates=(0.4,))))
+    assert "failed" not in notes
+    assert "did not memorize" not in notes
 
 
 def test_a_board_says_over_how_many_seeds_it_is(bench: Bench, tmp_path: Path) -> None:

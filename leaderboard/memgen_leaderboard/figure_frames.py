@@ -8,6 +8,7 @@ import polars as pl
 
 from memgen_bench.protocol import ALL_LAYERS, INPUT, READOUT
 from memgen_leaderboard.layer_choice import CELL, choose_layers
+from memgen_leaderboard.ranking import ELIGIBLE
 
 if TYPE_CHECKING:
     from memgen_leaderboard.suite_scores import Scores
@@ -135,13 +136,17 @@ def pair_frame(scores: Scores) -> pl.DataFrame:
 
 
 def time_frame(scores: Scores) -> pl.DataFrame:
-    """Return accuracy and seconds of each decoder; `front` where no other is better in both."""
-    found = scores.board.select("decoder", "decoded", "recovery", "seconds").drop_nulls(
-        ["decoded", "seconds"]
-    )
+    """Return accuracy and seconds of each decoder.
+
+    Returns:
+        A row a decoder: `decoded`, `recovery`, `seconds`; `front` where it may have a rank and no
+        other of those is better in both.
+    """
+    found = scores.board.drop_nulls(["decoded", "seconds"])
     by_time = found.sort("seconds", "decoded", descending=[False, True])
-    best_before = pl.col("decoded").cum_max().shift(1, fill_value=-1.0)
-    return by_time.with_columns(front=pl.col("decoded") > best_before)
+    best_so_far = pl.when(ELIGIBLE).then("decoded").otherwise(-1.0).cum_max()
+    front = ELIGIBLE & (pl.col("decoded") > best_so_far.shift(1, fill_value=-1.0))
+    return by_time.select("decoder", "decoded", "recovery", "seconds", front=front)
 
 
 def mean_rank_frame(scores: Scores) -> pl.DataFrame | None:

@@ -28,7 +28,8 @@ def choose_layers(readings: pl.DataFrame, rule: Rule = "cell") -> pl.DataFrame:
     """Choose a layer for each (cell, kind, labels, decoder) without looking at the test set.
 
     The layer with the highest noisy validation accuracy, averaged over the seeds, among the
-    network's own layers: the input is a control and never eligible. Ties go to the earlier layer.
+    network's own layers: the input is a control and never eligible, nor is a layer which was not
+    read in as many networks as others of the group. Ties go to the earlier layer.
     Where no point was set aside for validation it is the last layer before the logits.
 
     Args:
@@ -98,7 +99,8 @@ def _layers(readings: pl.DataFrame) -> pl.DataFrame:
     accuracies = ("validation_accuracy", "test_accuracy")
     means = [pl.col(name).mean().round(_DIGITS) for name in accuracies]
     first = [pl.col(name).first() for name in ("layer_index", "layer_depth", "rankable")]
-    return fine.group_by([*_GROUP, "layer"]).agg(*means, *first)
+    layers = fine.group_by([*_GROUP, "layer"]).agg(*means, *first, ok=pl.len())
+    return layers.filter(pl.col("ok") == pl.col("ok").max().over(_GROUP))
 
 
 def _best(layers: pl.DataFrame) -> pl.DataFrame:

@@ -77,18 +77,20 @@ def _layers(scores: Scores) -> str:
 
 
 def _left_out(scores: Scores) -> list[str]:
-    board, readings = scores.board, scores.readings
+    board, readings = scores.board, scores.view.select(scores.readings)
     told = board.filter("told_noise")["decoder"].to_list()
+    saw_test = board.filter("saw_test")["decoder"].to_list()
     short = board.filter(pl.col("coverage") < LEAST_COVERAGE)["decoder"].to_list()
     failed = readings.filter(pl.col("status") == "failed").height
     lost = readings.filter(~pl.col("memorized"))["network_id"].n_unique()
     sentences = [
         (told, f"Not ranked, as they are told the noise: {', '.join(told)}."),
+        (saw_test, f"Not ranked, as they saw test labels: {', '.join(saw_test)}."),
         (short, f"Not ranked, too few networks: {', '.join(short)}."),
         (failed, f"{failed:,} readings failed."),
         (lost, f"{lost:,} networks did not memorize and are left out."),
-        (scores.outdated, f"{scores.outdated:,} readings of an older protocol are left out."),
-        (scores.missing, f"{scores.missing:,} planned readings were not run."),
+        (scores.outdated, f"{scores.outdated:,} of the suite's readings are of an older protocol."),
+        (scores.missing, f"{scores.missing:,} of the suite's planned readings were not run."),
     ]
     return [sentence for said, sentence in sentences if said]
 

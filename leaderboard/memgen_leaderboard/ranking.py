@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 LEAST_COVERAGE = 0.95  # decoders that cover fewer networks are listed without a rank
+# Decoders that may have a rank, and count where the best one is asked for.
+ELIGIBLE = (pl.col("coverage") >= LEAST_COVERAGE) & ~pl.col("told_noise") & ~pl.col("saw_test")
 
 _ACCURACIES = ("decoded", "oracle", "untrained", "pixels", "clean", "true_labels")
 _INTERVALS = {
@@ -99,8 +101,7 @@ def rank(frame: pl.DataFrame, *, planned: int | None = None, ranked: bool = True
     """
     eligible = frame.filter("rankable")
     covered = _covered(eligible, planned or eligible.select(UNIT).n_unique())
-    fair = ~pl.col("told_noise") & ~pl.col("saw_test")
-    good = covered.filter(pl.col("coverage") >= LEAST_COVERAGE, fair)["decoder"]
+    good = covered.filter(ELIGIBLE)["decoder"]
     with_headroom = eligible.drop_nulls(["readout", "ceiling"])
     common = _common(with_headroom if with_headroom.height else eligible, good.to_list())
     rest = eligible.join(common, on="decoder", how="anti")
@@ -125,13 +126,14 @@ def best_decoders(board: pl.DataFrame) -> pl.DataFrame:
     """Return which decoder gets the most out of memorized networks, and out of the controls.
 
     Args:
-        board: From `rank`; decoders that are told the noise, or cover too little, do not count.
+        board: From `rank`; decoders that are told the noise, saw the test set, or cover too little
+            do not count.
 
     Returns:
         A row for each of `decoded`, `untrained`, `pixels` and `clean` that is there: its name as
         `column`, `decoder`, `accuracy`, and `worth`, the recovery that this accuracy would be.
     """
-    eligible = board.filter(~pl.col("told_noise"), pl.col("coverage") >= LEAST_COVERAGE)
+    eligible = board.filter(ELIGIBLE)
     headroom = pl.when(pl.col("recovery").is_not_null()).then(pl.col("ceiling") - pl.col("readout"))
     found = [
         eligible.drop_nulls(column)

@@ -51,8 +51,8 @@ class Crossed:
         means: Over networks and images, one for each quantity.
         images: Their covariance by what differs between images, residual included.
         residual: The part of it that comes from the residual.
-        seeds: Their covariance by what differs between seeds, residual included; None with fewer
-            than `LEAST_SEEDS`: intervals are then over test images alone.
+        seeds: Their covariance by what differs between seeds, residual included; None where cells
+            have fewer than `LEAST_SEEDS` on average: intervals are then over test images alone.
         freedom: Degrees of freedom of `seeds`, or without them of `images`.
     """
 
@@ -107,7 +107,8 @@ def crossed(samples: Sequence[Answers]) -> Crossed:
     Cells (model, data set, noise, rate) are fixed, so what differs between them does not count;
     seeds and images are random. A seed is one repetition of all its networks. The split is that
     of the analysis of variance where every cell has every seed; where some are missing, residuals
-    from a cell's mean are scaled by √(S/(S - 1)), S being the cell's own number of seeds.
+    from a cell's mean are scaled by √(S/(S - 1)), S being the cell's own number of seeds. There
+    are as many degrees of freedom as cells have seeds on average, less one.
 
     Args:
         samples: One for each data set, with the same quantities.
@@ -117,7 +118,8 @@ def crossed(samples: Sequence[Answers]) -> Crossed:
     count = len(samples[0].correct)
     means, by_seed = np.zeros(count), np.zeros((count, len(names)))
     images, residual = np.zeros((count, count)), np.zeros((count, count))
-    over_seeds = len(names) >= LEAST_SEEDS
+    of_a_cell = _seeds_of_a_cell(samples)
+    over_seeds = of_a_cell >= LEAST_SEEDS
     for sample in samples:
         per_image = sample.correct.sum(axis=1, dtype=np.float64) / total
         means += per_image.mean(axis=1)
@@ -132,8 +134,18 @@ def crossed(samples: Sequence[Answers]) -> Crossed:
         images=images,
         residual=residual,
         seeds=by_seed @ by_seed.T if over_seeds else None,
-        freedom=(len(names) if over_seeds else smallest) - 1,
+        freedom=(of_a_cell if over_seeds else smallest) - 1,
     )
+
+
+def _seeds_of_a_cell(samples: Sequence[Answers]) -> int:
+    """Return how many different seeds a cell has on average, rounded down."""
+    counts = [
+        len(np.unique(sample.seeds[sample.cells == cell]))
+        for sample in samples
+        for cell in np.unique(sample.cells)
+    ]
+    return sum(counts) // len(counts)
 
 
 def _deviations(sample: Answers, names: npt.NDArray[np.int64]) -> Array:

@@ -79,8 +79,8 @@ class Scores:
         folder: The results folder.
         readings: Its readings that count: of all kinds and labels, failed ones included.
         checkpoints: Likewise those at checkpoints of trainings, which no score counts.
-        missing: How many planned readings were not run.
-        outdated: How many readings of an older protocol are left out.
+        missing: How many planned readings of the suite were not run.
+        outdated: How many readings of it are left out, being of an older protocol.
     """
 
     suite: str
