@@ -53,6 +53,16 @@ def test_leading_eigenvalues_and_subspaces_are_those_of_float64(kind: str) -> No
         np.testing.assert_allclose(ours, theirs, rtol=1e-3)
 
 
+def test_a_power_method_that_begins_at_a_smaller_axis_is_found_out() -> None:
+    """Its start is the sum of all columns, here an eigenvector beside the largest."""
+    ones = torch.ones(DIM, dtype=torch.float64)
+    larger = torch.tensor([1.0, -1.0] * (DIM // 2), dtype=torch.float64)
+    matrix = torch.outer(ones, ones) + 3 * torch.outer(larger, larger)
+    values, vectors = eigh(matrix)
+    np.testing.assert_allclose(values[:2], [3 * DIM, DIM])
+    np.testing.assert_allclose(abs(vectors[:, 0] @ larger.float()), DIM**0.5, rtol=1e-5)
+
+
 def test_float32_alone_would_be_too_coarse() -> None:
     matrix = ILL_CONDITIONED["a mean far away"]
     expected = eigh64(matrix)[0].flip(0)[1:20]

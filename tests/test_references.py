@@ -25,10 +25,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from memgen_bench import neighbors
+from memgen_bench import NotApplicable, neighbors
 from memgen_bench.neighbors import FOUND, Neighbors
 from memgen_plugins.centroid import CosineCentroid, EuclideanCentroid
-from memgen_plugins.gaussian import LDA, ShrunkLDA, ShrunkQDA
+from memgen_plugins.gaussian import LDA, ShrunkLDA, ShrunkQDA, oas_shrinkage
 from memgen_plugins.linear import LinearSVM, LogisticRegression, Ridge
 from memgen_plugins.neighbors import CosineNeighbors
 
@@ -115,6 +115,17 @@ def test_a_column_that_was_constant_decides_nothing(build: Any, value: float) ->
     without = build().fit(X64, Y).decision_function(TEST64)
     changed = build().fit(add(X64, value), Y).decision_function(add(TEST64, value + 2))
     np.testing.assert_allclose(changed, without, rtol=1e-5, atol=1e-5 * np.abs(without).max())
+
+
+def test_points_that_do_not_vary_within_classes_are_nothing_for_lda() -> None:
+    with pytest.raises(NotApplicable, match="no class varies"):
+        LDA().fit(np.eye(3, 5, dtype=np.float32).repeat(2, axis=0), [0, 0, 1, 1, 2, 2])
+
+
+def test_what_varies_alike_in_all_directions_is_shrunk_to_just_that() -> None:
+    points = 1.8 + 0.45 * np.concatenate([np.eye(3), -np.eye(3)])  # rounding makes it uneven
+    covariance = np.cov(points.T, bias=True)
+    assert oas_shrinkage(torch.from_numpy(covariance), 6) == 1
 
 
 def test_lda_takes_what_lies_far_from_the_origin() -> None:
@@ -232,6 +243,18 @@ def test_the_first_few_neighbours_are_a_query_for_a_few(kept: tuple[Any, ...]) -
     assert torch.equal(search.query(TEST, 5), many[:, :5])
     assert torch.equal(Neighbors(X).query(TEST, 5), many[:, :5])
     assert torch.equal(Neighbors(X).query(TEST, 70)[:, :50], many)
+
+
+def test_what_was_found_counts_for_a_copy_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Neighbors(X)
+    first = search.query(X, 5)
+    view, copy = search.for_decoder(), torch.from_numpy(X.copy())
+    view.know(copy, X)
+    monkeypatch.setattr(Neighbors, "_search", None)
+    assert torch.equal(view.query(copy, 5), first)
+    assert view.seconds > 0
+    with pytest.raises(TypeError):  # another decoder must search, who knows whose memory it is
+        search.for_decoder().query(copy, 5)
 
 
 def test_fewer_points_than_neighbours_are_all_found() -> None:

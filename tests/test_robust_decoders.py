@@ -99,9 +99,7 @@ def test_the_mahalanobis_distance_is_lda_with_equal_priors_absolute_or_relative(
     assert reference.classes_.tolist() == fitted.classes_.tolist()
 
 
-def test_the_fisher_subspace_is_scikit_learns() -> None:
-    # scikit-learn weighs the shrunk covariances of the classes by their shares, as here
-    reference = LinearDiscriminantAnalysis(solver="eigen", covariance_estimator=OAS()).fit(X, Y)
+def test_the_fisher_subspace_solves_the_generalised_eigenproblem() -> None:
     shared = sum(np.mean(k == Y) * OAS().fit(X[k == Y]).covariance_ for k in range(10))
     means = np.stack([X[k == Y].mean(axis=0) for k in range(10)]) - X.mean(axis=0)
     between = (means.T * np.bincount(Y)) @ means / len(Y)
@@ -111,7 +109,8 @@ def test_the_fisher_subspace_is_scikit_learns() -> None:
     found = (TEST - fitted.mean_) @ fitted.axes_
     np.testing.assert_allclose(np.abs(found), np.abs(expected), atol=1e-5)
     assert np.mean(fitted.predict(TEST) == Mahalanobis().fit(X, Y).predict(TEST)) >= 0.995
-    assert fitted.axes_.shape == reference.scalings_[:, :9].shape
+    reference = LinearDiscriminantAnalysis(solver="eigen", covariance_estimator=OAS()).fit(X, Y)
+    np.testing.assert_allclose(reference.covariance_, shared)  # of its own scatter between them
 
 
 def test_whitening_leaves_the_directions_in_which_a_class_stands_out() -> None:
@@ -124,6 +123,14 @@ def test_whitening_leaves_the_directions_in_which_a_class_stands_out() -> None:
         _, axes = np.linalg.eigh(root @ (X[k == Y].T @ X[k == Y] / np.sum(k == Y)) @ root)
         scores.append(((TEST @ root @ axes[:, -3:]) ** 2).sum(axis=1))
     assert np.mean(fitted.predict(TEST) == np.argmax(scores, axis=0)) >= 0.998
+
+
+def test_a_class_has_no_more_whitened_axes_than_its_points_span() -> None:
+    points = np.random.default_rng(0).standard_normal((10, 40)).astype(np.float32)
+    for count in (1, 2, 8):
+        fitted = WhitenedMASC(count).fit(points, np.arange(10))
+        assert fitted.components_.shape == (10 * count, 40)
+        assert (fitted.predict(points) == np.arange(10)).all()
 
 
 # moments without the noise
@@ -251,14 +258,23 @@ def test_fine_keeps_what_lies_along_its_classs_first_axis() -> None:
     assert np.mean(Y[fitted.kept_] == TRUE[fitted.kept_]) > np.mean(Y == TRUE)
 
 
-def test_confident_learning_finds_cleanlabs_issues() -> None:
+@pytest.mark.parametrize("certainty", [0.5, 0.1])
+def test_confident_learning_finds_cleanlabs_issues_where_the_likeliest_class_is_confident(
+    certainty: float,
+) -> None:
     cleanlab = pytest.importorskip("cleanlab.filter")
     rng = np.random.default_rng(0)
-    probabilities = rng.dirichlet(np.full(10, 0.3), size=len(Y))
-    probabilities = 0.5 * probabilities + 0.5 * np.eye(10)[TRUE]
-    found = cleanlab.find_label_issues(Y, probabilities, filter_by="confident_learning", n_jobs=1)
-    assert (issues(Y, probabilities) == found).all()
-    assert 0.2 < found.mean() < 0.6
+    levels = np.linspace(0.2, 2, 10)  # classes of which some are thought likelier than others
+    probabilities = (1 - certainty) * rng.dirichlet(levels, size=len(Y))
+    probabilities += certainty * np.eye(10)[TRUE]
+    theirs = cleanlab.find_label_issues(Y, probabilities, filter_by="confident_learning", n_jobs=1)
+    thresholds = np.array([probabilities[k == Y, k].mean() for k in range(10)])
+    likeliest = probabilities.argmax(axis=1)
+    confident = probabilities.max(axis=1) >= thresholds[likeliest]
+    ours = issues(Y, probabilities)
+    assert (ours == theirs)[confident].all()
+    assert not theirs[likeliest == Y].any()
+    assert 0.2 < theirs.mean() < 0.9
 
 
 def test_trimming_is_a_step_of_concentration() -> None:

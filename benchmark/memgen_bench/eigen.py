@@ -89,6 +89,8 @@ def _eigh_in_parts(matrix: torch.Tensor) -> Solution | None:
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
         return None  # with many equal eigenvalues LAPACK's float32 routine may not converge
     values = torch.cat([size[None], values.flip(0)[:-1].double()]).clamp_(min=0)
+    if values[1] > size:
+        return None  # the power method began beside the largest axis, and found another
     vectors = torch.cat([axis.float()[:, None], vectors.flip(1)[:, :-1]], dim=1)
     share = values.cumsum(0) / matrix.trace()
     count = min(int((share <= _REFINED).sum()) + _SPARE, len(values))

@@ -200,8 +200,9 @@ class ConfidentLearning(_Cleaned):
         `folds` fits of the judge beside the decoder's own.
 
     References:
-        Northcutt, Jiang & Chuang 2021, arXiv 1911.00068: the off-diagonals of the confident joint,
-        as cleanlab's `find_label_issues(filter_by="confident_learning")` finds them.
+        Northcutt, Jiang & Chuang 2021, arXiv 1911.00068: the off-diagonals of the confident joint.
+        cleanlab's `find_label_issues(filter_by="confident_learning")` differs where the likeliest
+        class of all does not reach its threshold: it never drops a point which has that label.
     """
 
     def __init__(self, estimator: Any, judge: Any, folds: int = 5) -> None:

@@ -25,6 +25,8 @@ class FisherSubspace(Wrapped):
     mean of the classes' covariances, each shrunk by OAS; the points within classes then have unit
     variance along each of them. Points are centred on the mean of all. (Decoding there by the
     nearest mean's *distance* is linear discriminant analysis with equal priors, `Mahalanobis`.)
+    Of two classes there is a single axis, where a cosine tells no more than the side of the mean:
+    neighbours by cosine are arbitrary there.
 
     Args:
         estimator: The decoder to fit there.
@@ -39,8 +41,10 @@ class FisherSubspace(Wrapped):
         Fit 2ND² + 9D³ FLOPs beside the decoder's own, predict 2MDK beside it.
 
     References:
-        Fisher 1936; Belhumeur, Hespanha & Kriegman 1997. scikit-learn's
-        `LinearDiscriminantAnalysis(solver="eigen", covariance_estimator=OAS())` projects the same.
+        Fisher 1936; Belhumeur, Hespanha & Kriegman 1997. The covariance within classes is that of
+        scikit-learn's `LinearDiscriminantAnalysis(solver="eigen", covariance_estimator=OAS())`,
+        which takes as scatter between classes what it lacks to the covariance of all points,
+        shrunk, too: other axes.
     """
 
     def __init__(self, estimator: Any) -> None:

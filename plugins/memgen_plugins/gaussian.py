@@ -33,7 +33,8 @@ def oas_shrinkage(covariance: torch.Tensor, count: int) -> float:
     squares = float(covariance.square().mean())
     level = float(covariance.trace() / dim) ** 2
     spread = (count + 1) * (squares - level / dim)
-    return 1.0 if spread == 0 else min((squares + level) / spread, 1.0)
+    # It is 0 where all directions vary alike, but for rounding.
+    return 1.0 if spread <= 0 else min((squares + level) / spread, 1.0)
 
 
 def shrunk_covariance(moments: Moments, k: int) -> torch.Tensor:
@@ -81,8 +82,10 @@ class LDA(LinearScores, MomentClassifier):
         whitening = vectors[:, used] / scale[:, None] / values[used].sqrt()
         shift = moments.means - mean
         between = (moments.counts / max(len(shift) - 1, 1)).sqrt()[:, None] * (shift @ whitening)
+        if not between.shape[1]:
+            raise NotApplicable("no class varies in any direction")
         _, sizes, directions = torch.linalg.svd(between, full_matrices=False)
-        directions = directions[sizes > self.tol * sizes.max()] if len(sizes) else directions
+        directions = directions[sizes > self.tol * sizes.max()]
         axes = whitening @ directions.T
         projected = shift @ axes
         coef = projected @ axes.T

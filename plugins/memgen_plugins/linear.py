@@ -190,7 +190,8 @@ class LogisticRegression(_Penalised):
 
     References:
         Alain & Bengio 2016, arXiv 1610.01644 (linear probes). The optimum is that of
-        scikit-learn's `LogisticRegression` behind a `StandardScaler`.
+        scikit-learn's `LogisticRegression` behind a `StandardScaler`; of two classes, which have
+        two vectors here and one there, the one at 2C.
     """
 
     _penalises_intercept = False

@@ -21,7 +21,8 @@ class WhitenedMASC(MomentClassifier):
     With R_k the uncentred second moment of class k and R their mean over all points, shrunk
     towards a multiple of the unit, W = R^(-1/2); class k is represented by the leading
     eigenvectors U_k of W R_k W, as many for each class. A point goes to argmax_k ‖U_kᵀ W x‖:
-    directions that all classes share count for none of them.
+    directions that all classes share count for none of them, and a class has no more axes than
+    its points span.
 
     Args:
         n_components: Axes of each class.
@@ -49,8 +50,9 @@ class WhitenedMASC(MomentClassifier):
         found = []
         for k in range(len(moments.classes)):
             second = moments.second(k) / moments.counts[k]
-            _, vectors = eigh64(whitening @ second @ whitening)
-            leading = vectors.flip(1)[:, : self.n_components]
+            values, vectors = eigh64(whitening @ second @ whitening)
+            spanned = values > values[-1] * torch.finfo(torch.float32).eps
+            leading = (vectors * spanned).flip(1)[:, : self.n_components]
             found.append((whitening @ leading).T.float().cpu().numpy())
         self.components_ = np.concatenate(found)
 
