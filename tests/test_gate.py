@@ -302,6 +302,43 @@ def test_the_command_line_from_nothing_to_a_report(
     assert line("--decoder", "nmc")[0] == 2
 
 
+def test_what_could_not_be_measured_is_no_regression(
+    line: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    assert line("accept", "--decoder", "ncm", "--reason", "r")[0] == 0
+    (tmp_path / "broken.py").write_text("import nothing_of_that_name")
+    code, said = line("--plugin", "broken.py")
+    assert (code, "nothing_of_that_name" in said) == (2, True)
+
+
+def test_a_report_that_cannot_be_written_hides_no_verdict(
+    line: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    assert line("accept", "--decoder", "ncm", "--reason", "r")[0] == 0
+    (tmp_path / "file").touch()
+    code, said = line("--decoder", "ncm", "--out", "file/r.md", "--out", "r.json")
+    assert code == 2
+    assert "gate passed" in said
+    assert "cannot write file/r.md" in said
+    assert (tmp_path / "r.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--train"], "--fixtures means nothing to --train"),
+        (["accept", "--all", "--reason", "r", "--train"], "--fixtures means nothing to --train"),
+        (["--speed", "--base", "HEAD"], "--baseline means nothing to --speed"),
+        (["--speed", "--base", "HEAD", "--train"], "--train means nothing to --speed"),
+    ],
+)
+def test_options_that_would_not_be_looked_at_are_refused(
+    arguments: list[str], message: str, line: Callable[..., tuple[int, str]]
+) -> None:
+    code, said = line(*arguments)
+    assert (code, message in said) == (2, True)
+
+
 def test_a_leak_is_never_accepted(line: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     source = """
 import numpy as np

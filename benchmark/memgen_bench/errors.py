@@ -95,5 +95,11 @@ class FixtureError(MemgenError):
     exit_code = 2
 
 
+class NotMeasuredError(MemgenError):
+    """A gate could not measure; its exit code must not be that of a regression."""
+
+    exit_code = 2
+
+
 class NotApplicable(ValueError):  # noqa: N818 - a decoder's answer, not a fault
     """Raised by a decoder that has no meaning on the data at hand; its reading is `skipped`."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +13,7 @@ import typer
 from memgen_bench.cli import options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from memgen_bench.fixtures import Fixture
     from memgen_bench.gate.readings import Reading
@@ -64,13 +66,15 @@ def gate(
     """
     if context.invoked_subcommand:
         return
-    reports = _checked(out, speed, base)
-    if speed:
-        verdicts = _speed(base, fixtures, decoders, slow=slow)
-    elif train:
-        verdicts = _training(baseline, decoders, slow=slow)
-    else:
-        verdicts = _accuracy(baseline, fixtures, decoders, plugins, slow=slow)
+    _check_tier(train, speed, base, baseline=baseline, fixtures=fixtures, plugins=plugins)
+    reports = _writers(out)
+    with _measuring():
+        if speed:
+            verdicts = _speed(base, fixtures, decoders, slow=slow)
+        elif train:
+            verdicts = _training(baseline, decoders, plugins, slow=slow)
+        else:
+            verdicts = _accuracy(baseline, fixtures, decoders, plugins, slow=slow)
     raise typer.Exit(_report(verdicts, reports))
 
 
@@ -95,22 +99,52 @@ def accept(
     A decoder of the baseline that is not registered any more is dropped from it.
     """
     from memgen_bench.errors import UsageError
-    from memgen_bench.gate.accuracy import compare
-    from memgen_bench.gate.baseline import SHIPPED, nothing_accepted, read_baseline
-    from memgen_bench.gate.baseline import accept as store
 
-    path = baseline or SHIPPED
     if bool(decoders) == everything:
         raise UsageError("name what to accept: --decoder NAME, or --all")
     if not reason.strip():
         raise UsageError("--reason: say why")
-    registry = options.registry(plugins)
-    if train:
-        _accept_runs(baseline, _specs(registry, decoders, slow=slow), reason.strip())
-        return
+    _check_tier(train, fixtures=fixtures)
+    with _measuring():
+        if train:
+            _accept_runs(baseline, decoders, plugins, reason.strip(), slow=slow)
+        else:
+            _accept(baseline, fixtures, decoders, plugins, reason.strip(), slow=slow)
+
+
+@contextmanager
+def _measuring() -> Iterator[None]:
+    """Let an error be no verdict: what could not be measured has an exit code of its own."""
+    from memgen_bench.errors import MemgenError, NotMeasuredError, one_line
+
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except MemgenError as error:
+        raise NotMeasuredError(f"{error}") from error
+    except Exception as error:
+        raise NotMeasuredError(f"{one_line(error)} (unexpected; --debug shows where)") from error
+
+
+def _accept(
+    baseline: Path | None,
+    fixtures: Path | None,
+    decoders: list[str] | None,
+    plugins: list[Path] | None,
+    reason: str,
+    *,
+    slow: bool,
+) -> None:
+    from memgen_bench.errors import UsageError
+    from memgen_bench.gate.accuracy import compare
+    from memgen_bench.gate.baseline import SHIPPED, accept, nothing_accepted, read_baseline
+
+    path, registry = baseline or SHIPPED, options.registry(plugins)
     known = set(read_baseline(path)["decoder"]) if path.exists() else set()
     dropped = [name for name in decoders or known if name in known - set(registry.decoders)]
-    specs = _specs(registry, None if everything else set(decoders or ()) - set(dropped), slow=slow)
+    named = set(decoders) - set(dropped) if decoders else None
+    specs = _specs(registry, named, slow=slow)
     frozen, readings = _read(specs, fixtures)
     wrong = [
         verdict
@@ -125,7 +159,7 @@ def accept(
     if failed := [reading for reading in kept if reading.status == "failed"]:
         raise UsageError(f"{failed[0].decoder} fails on {failed[0].fixture}: {failed[0].message}")
     releases = {spec.name: registry.decoders.plugin(spec.name).release for spec in specs}
-    store(path, kept, frozen, releases, dropped=dropped, reason=reason.strip())
+    accept(path, kept, frozen, releases, dropped=dropped, reason=reason)
     print(f"{path}: {len(specs)} decoders accepted, {len(dropped)} dropped; commit it")
 
 
@@ -147,20 +181,30 @@ def _accuracy(
     return compare(readings, frozen, accepted, missing)
 
 
-def _training(baseline: Path | None, decoders: list[str] | None, *, slow: bool) -> list[Verdict]:
-    from memgen_bench.gate.retraining import SHIPPED, compare_runs, read_runs, train_and_decode
+def _training(
+    baseline: Path | None, decoders: list[str] | None, plugins: list[Path] | None, *, slow: bool
+) -> list[Verdict]:
+    from memgen_bench.gate.training import SHIPPED, compare_runs, read_runs, train_and_decode
 
     accepted = read_runs(baseline or SHIPPED)
-    specs = _specs(options.registry(None), decoders, slow=slow)
-    return compare_runs(accepted, train_and_decode([spec.name for spec in specs], runs=1))
+    names = [spec.name for spec in _specs(options.registry(plugins), decoders, slow=slow)]
+    return compare_runs(accepted, train_and_decode(names, runs=1, plugins=plugins or ()))
 
 
-def _accept_runs(baseline: Path | None, specs: Sequence[DecoderSpec], reason: str) -> None:
-    from memgen_bench.gate.retraining import SHIPPED, accept_runs
+def _accept_runs(
+    baseline: Path | None,
+    decoders: list[str] | None,
+    plugins: list[Path] | None,
+    reason: str,
+    *,
+    slow: bool,
+) -> None:
+    from memgen_bench.gate.training import SHIPPED, accept_runs
 
     path = baseline or SHIPPED
-    count = accept_runs(path, [spec.name for spec in specs], reason)
-    print(f"{path}: {count} decoders accepted; commit it")
+    names = [spec.name for spec in _specs(options.registry(plugins), decoders, slow=slow)]
+    accept_runs(path, names, reason, plugins=plugins or ())
+    print(f"{path}: {len(names)} decoders accepted; commit it")
 
 
 def _speed(
@@ -201,15 +245,36 @@ def _read(
     return frozen, readings
 
 
-def _checked(
-    out: list[Path] | None, speed: bool, base: str
-) -> dict[Path, Callable[[Sequence[Verdict]], str]]:
-    """Return the report files and who writes them; before anything is measured."""
+def _check_tier(
+    train: bool,
+    speed: bool = False,
+    base: str = "",
+    *,
+    baseline: Path | None = None,
+    fixtures: Path | None = None,
+    plugins: list[Path] | None = None,
+) -> None:
+    """Refuse options which the tier that was asked for would not look at."""
     from memgen_bench.errors import UsageError
-    from memgen_bench.gate.report import WRITERS
 
     if speed != bool(base):
         raise UsageError("--speed and --base REV go together: say what to compare with")
+    idle = {
+        "--train": speed and train,
+        "--baseline": speed and baseline,
+        "--plugin": speed and plugins,
+        "--fixtures": train and fixtures,
+    }
+    for option, given in idle.items():
+        if given:
+            tier = "--speed" if speed else "--train"
+            raise UsageError(f"{option} means nothing to {tier}; leave one of them out")
+
+
+def _writers(out: list[Path] | None) -> dict[Path, Callable[[Sequence[Verdict]], str]]:
+    """Return the report files and who writes them; before anything is measured."""
+    from memgen_bench.errors import UsageError
+    from memgen_bench.gate.report import WRITERS
 
     for path in out or ():
         if path.suffix not in WRITERS:
@@ -220,17 +285,21 @@ def _checked(
 def _report(
     verdicts: Sequence[Verdict], reports: dict[Path, Callable[[Sequence[Verdict]], str]]
 ) -> int:
-    """Show verdicts, write the reports, and return the exit code."""
-    from rich.console import Console
+    """Show verdicts, write the reports, and return the exit code.
 
+    A report that cannot be written does not hide that something is worse.
+    """
+    from memgen_bench.errors import WriteError
     from memgen_bench.files import write_atomically
     from memgen_bench.gate.report import show
     from memgen_bench.gate.verdicts import exit_code
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 140  # a pipe or a file has no width to fit into
-    show(verdicts, console)
+    show(verdicts, options.console())
+    code = exit_code(verdicts)
     for path, write in reports.items():
-        write_atomically(path, write(verdicts).encode())
-    return exit_code(verdicts)
+        try:
+            write_atomically(path, write(verdicts).encode())
+        except WriteError as error:
+            print(f"memgen-bench: error: {error}", file=sys.stderr)
+            code = code or 2
+    return code

@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from memgen_bench.errors import FixtureError
-from memgen_bench.gate import retraining
+from memgen_bench.errors import FixtureError, NotMeasuredError
+from memgen_bench.gate import baseline, training
 from memgen_bench.gate.noninferiority import judge_runs
-from memgen_bench.gate.retraining import SHIPPED, accept_runs, compare_runs, read_runs
+from memgen_bench.gate.training import SHIPPED, accept_runs, compare_runs, read_runs
 from memgen_bench.gate.verdicts import exit_code
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def test_how_often_nothing_is_called_a_regression_and_a_loss_is_passed() -> None
 def rows(decoder: str, accuracies: np.ndarray) -> pl.DataFrame:
     seed, run = np.divmod(np.arange(accuracies.size), accuracies.shape[1])
     columns = {"decoder": [decoder] * accuracies.size, "seed": seed, "run": run}
-    return pl.DataFrame({**columns, "accuracy": accuracies.ravel()})
+    frame = pl.DataFrame({**columns, "accuracy": accuracies.ravel()})
+    return frame.with_columns(failure=pl.lit(None, pl.String))
 
 
 def test_runs_are_stored_with_their_reason_and_compared(
@@ -70,8 +71,8 @@ def test_runs_are_stored_with_their_reason_and_compared(
     with pytest.raises(FixtureError, match="gate accept --train"):
         read_runs(path)
     trained = {"a": rows("a", accepted(0.01)), "b": rows("b", accepted(0.01) - 0.1)}
-    monkeypatch.setattr(retraining, "train_and_decode", lambda names, runs: trained[names[0]])
-    assert accept_runs(path, ["a"], "a start") == 1
+    monkeypatch.setattr(training, "train_and_decode", lambda names, *_: trained[names[0]])
+    accept_runs(path, ["a"], "a start")
     accept_runs(path, ["b"], "more")
     stored = read_runs(path)
     assert dict(stored.select("decoder", "reason").unique().iter_rows()) == {
@@ -86,9 +87,27 @@ def test_runs_are_stored_with_their_reason_and_compared(
     assert exit_code(worse) == 1
 
 
+def test_a_decoder_that_fails_now_is_a_regression_and_is_not_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "runs.parquet"
+    failed = rows("a", accepted(0.01)).with_columns(failure=pl.lit("ValueError: no"))
+    verdicts = compare_runs(rows("a", accepted(0.01)), failed)
+    assert [(each.outcome, each.message) for each in verdicts] == [("regression", "ValueError: no")]
+    monkeypatch.setattr(training, "train_and_decode", lambda *_: failed)
+    with pytest.raises(NotMeasuredError, match="a fails on digits mlp, trained: ValueError: no"):
+        accept_runs(path, ["a"], "r")
+    assert not path.exists()
+
+
+def test_predictions_are_no_runs() -> None:
+    with pytest.raises(FixtureError, match="holds no accepted runs"):
+        read_runs(baseline.SHIPPED)
+
+
 @pytest.mark.slow
 def test_networks_trained_now_decode_as_the_accepted_ones() -> None:
     stored = read_runs(SHIPPED)
-    now = retraining.train_and_decode(["ncm"], runs=1)
+    now = training.train_and_decode(["ncm"], runs=1)
     assert now.height == stored["seed"].n_unique()
     assert [each.outcome for each in compare_runs(stored, now)] == ["fine"]
