@@ -124,5 +124,8 @@ def test_update_needs_both_marks(text: str, tmp_path: Path) -> None:
 
 
 def test_update_of_a_file_that_is_not_there_is_an_error_for_the_user(tmp_path: Path) -> None:
+    (tmp_path / "page.bin").write_bytes(b"\xff\xfe")
+    with pytest.raises(StoreError, match=r"page\.bin: is not text in UTF-8"):
+        update(tmp_path / "page.bin", PARTS, check=True)
     with pytest.raises(StoreError, match=r"page.md: cannot be read .*; make it first"):
         update(tmp_path / "page.md", PARTS, check=True)

@@ -124,6 +124,7 @@ def test_columns_come_alone_and_of_the_rows_that_count(
     found = store.read_frame(tmp_path, "readings", ["test_accuracy", "layer"])
     assert found.columns == ["test_accuracy", "layer"]
     assert sorted(found.rows()) == [(0.25, "fc1"), (0.75, "fc1")]
+    assert store.read_frame(tmp_path, "readings", []).columns == []
 
 
 def test_a_folder_may_have_any_name(tmp_path: Path, make_reading: ReadingMaker) -> None:

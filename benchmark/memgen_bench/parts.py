@@ -28,7 +28,7 @@ def write_part(folder: Path, name: str, prefix: str, part: pa.Table) -> Path:
 
     Args:
         folder: The results folder.
-        name: `readings`, `networks` or `plans`.
+        name: One of `schemas.TABLES`.
         prefix: What the part is about: a network's identity, or a suite.
         part: The rows.
 

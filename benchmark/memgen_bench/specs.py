@@ -231,8 +231,8 @@ class EngineSpec(Spec):
     """A way to run many networks at once.
 
     Attributes:
-        open: (jobs, report, scheduler) to an `Engine`: how many networks run at once (0: the
-            engine decides), what is called with each message, and what `--scheduler` says.
+        open: (jobs, report, scheduler) to an `Engine`: how many networks run at once,
+            what is called with each message, and what `--scheduler` says.
         in_process: Functions run in the runner's own process, without a child that may be lost.
     """
 

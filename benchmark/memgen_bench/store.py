@@ -77,13 +77,13 @@ def read_frame(path: str | Path, name: str, columns: Iterable[str] | None = None
 
     Args:
         path: The results folder.
-        name: `readings`, `networks` or `plans`.
+        name: One of `schemas.TABLES`.
         columns: What to read; all columns by default.
 
     Raises:
         StoreError: The folder is not there, a part is damaged or of a newer version.
     """
-    asked = list(columns or TABLES[name].names)
+    asked = list(TABLES[name].names if columns is None else columns)
     needed = [] if name == "plans" else [IDENTITIES[name], "status", "created"]
     _, rows = read_folder(Path(path), name, list(dict.fromkeys([*asked, *needed])))
     return counting(rows, name).select(asked)

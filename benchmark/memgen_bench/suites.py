@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Kind = Literal["memorized", "clean", "untrained"]
 Labels = Literal["corrupted", "true"]
 Rate = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # as results hold them
 ALL: Literal["all"] = "all"
 _AXES = (
     *("noises", "rates", "seeds", "noise_seeds", "init_seeds", "order_seeds"),
@@ -100,10 +101,10 @@ class Suite(_Strict):
     pairs: tuple[Pair, ...] = ()
     noises: tuple[str, ...] = ("uniform",)
     rates: tuple[Rate, ...]
-    seeds: tuple[NonNegativeInt, ...] = (0,)
-    noise_seeds: tuple[NonNegativeInt, ...] | None = None
-    init_seeds: tuple[NonNegativeInt, ...] | None = None
-    order_seeds: tuple[NonNegativeInt, ...] | None = None
+    seeds: tuple[Seed, ...] = (0,)
+    noise_seeds: tuple[Seed, ...] | None = None
+    init_seeds: tuple[Seed, ...] | None = None
+    order_seeds: tuple[Seed, ...] | None = None
     kinds: tuple[Kind, ...] = ("memorized", "clean", "untrained")
     labels: tuple[Labels, ...] = ("corrupted", "true")
     decoders: tuple[str, ...] | Literal["all"] = ALL

@@ -51,6 +51,8 @@ def update(path: Path, parts: Mapping[str, Callable[[], str]], *, check: bool) -
         text = path.read_text()
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror}); make it first") from error
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path}: is not text in UTF-8 ({error.reason})") from error
     fresh, found = text, 0
     for name, make in parts.items():
         begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"

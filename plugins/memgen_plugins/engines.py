@@ -12,11 +12,18 @@ if TYPE_CHECKING:
     from memgen_bench.messages import Report
 
 
+def _without(scheduler: str) -> None:
+    if scheduler:
+        raise UsageError(f"--scheduler {scheduler}: only --engine dask has a scheduler")
+
+
 def _serial(jobs: int, report: Report, scheduler: str) -> Engine:
+    _without(scheduler)
     return SerialEngine(report)
 
 
 def _processes(jobs: int, report: Report, scheduler: str) -> Engine:
+    _without(scheduler)
     return ProcessEngine(jobs, report)
 
 

@@ -26,17 +26,14 @@ def show(
     debug: options.Debug = False,
 ) -> None:
     """List trained networks, checkpoints, and what was set aside, the newest last."""
-    from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
     from rich.text import Text
 
     from memgen_bench.entries import entries
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 140  # a pipe or a file has no width to fit into
-    for folder in _folders(cache_dir, shared_caches):
+    console = options.console()
+    for folder in options.network_folders(cache_dir, shared_caches):
         table = Table("network", "state", "epochs", "train acc", "size", "age", "what it is")
         table.box, table.pad_edge = None, False
         table.columns[0].no_wrap = True
@@ -84,7 +81,7 @@ def size(
 
     from memgen_bench.entries import entries
 
-    for folder in _folders(cache_dir, shared_caches):
+    for folder in options.network_folders(cache_dir, shared_caches):
         there = entries(folder)
         count = Counter(entry.state for entry in there)
         print(f"{folder}: {decimal(sum(entry.size for entry in there))}")
@@ -103,7 +100,8 @@ def verify(
     from memgen_bench.entries import entries
 
     checked = damaged = 0
-    for entry in (e for folder in _folders(cache_dir, shared_caches) for e in entries(folder)):
+    folders = options.network_folders(cache_dir, shared_caches)
+    for entry in (entry for folder in folders for entry in entries(folder)):
         if entry.state in ("network", "checkpoint"):
             checked += 1
             if fault := _fault(entry):
@@ -139,7 +137,7 @@ def prune(
 
     from memgen_bench.entries import entries
 
-    (folder,) = _folders(cache_dir, None)
+    (folder,) = options.network_folders(cache_dir, None)
     kept = _planned(keep_suites, data_dir, cache_dir, plugins) if keep_suites else None
     count = room = 0
     for entry in entries(folder):
@@ -215,11 +213,3 @@ def _planned_as(entry: Entry) -> str:
     identity = entry.note()["identity"]
     own = {name: value for name, value in identity.items() if name not in ("epoch", "labels")}
     return network_id({**own, "device": "cpu"})
-
-
-def _folders(cache_dir: Path | None, shared_caches: list[Path] | None) -> list[Path]:
-    """Return the folders of trained networks, the one that is written to first."""
-    from memgen_bench.entries import network_dir, shared_folders
-    from memgen_bench.runner import default_cache_dir
-
-    return [network_dir(cache_dir or default_cache_dir()), *shared_folders(shared_caches or ())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -34,9 +34,7 @@ def compare(
     from memgen_leaderboard.tables import comparison_table
     from memgen_leaderboard.terminal import show
 
-    axes = {"rates": rates, "datasets": datasets, "models": models}
-    part: dict[str, Any] = {axis: tuple(values or ()) for axis, values in axes.items()}
-    view = View(**part)
+    view = View(**options.part(rates, datasets, models))
     tables = [comparison_table(scores) for scores in all_suites(results, [view])]
     if not any(table.rows for table in tables):
         raise StoreError(

@@ -48,28 +48,22 @@ def export(
     axes = {name: value for name, value in locals().items() if name in options.AXES}
 
     from memgen_bench.cli.progress import show_epoch
-    from memgen_bench.entries import network_dir, shared_folders
     from memgen_bench.errors import UsageError
     from memgen_bench.export import export as freeze
     from memgen_bench.export import fixture_name
     from memgen_bench.fixtures import save_fixture
-    from memgen_bench.messages import Setting
-    from memgen_bench.runner import default_cache_dir, default_data_dir
 
     places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": "cpu"}
     axes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
     plan = options.plan(suite, axes, plugins, places, slow=False)
     for reason in plan.skipped.values():
         print(f"left out: {reason}")
-    setting = Setting(
-        plugin_files=tuple(str(file.resolve()) for file in plugins or ()),
-        data_dir=data_dir or default_data_dir(),
-        network_dir=network_dir(cache_dir or default_cache_dir()),
-        shared_caches=shared_folders(shared_caches or ()),
-        device="cpu",
-    )
-    networks = {fixture_name(each): each for each in plan.networks if each.kind == "memorized"}
-    if len(networks) < sum(each.kind == "memorized" for each in plan.networks):
+    setting = options.setting(data_dir, cache_dir, shared_caches, plugins, "cpu")
+    memorized = [each for each in plan.networks if each.kind == "memorized"]
+    if not memorized:
+        raise UsageError("no memorized network is planned; name a --rate above 0")
+    networks = {fixture_name(each): each for each in memorized}
+    if len(networks) < len(memorized):
         raise UsageError(f"several seeds make fixtures of one name; name one --seed for {out}")
     for network in networks.values():
         fixture = freeze(network, setting, layers=layers or (), draws=draws, report=show_epoch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,9 +34,7 @@ def figures(
     from memgen_leaderboard.plots import save_board, save_figures
     from memgen_leaderboard.suite_scores import View, all_scores
 
-    axes = {"rates": rates, "datasets": datasets, "models": models}
-    part: dict[str, Any] = {axis: tuple(values or ()) for axis, values in axes.items()}
-    found = all_scores(results, [View(**part)])
+    found = all_scores(results, [View(**options.part(rates, datasets, models))])
     if not found:
         raise StoreError(f"{results}: nothing to draw; run something with memgen-bench run")
     for scores in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -34,7 +34,6 @@ def leaderboard(
         Path | None, typer.Option(help="Write one page, DIR/index.html.", metavar="DIR")
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="With --html: open it.")] = False,
-    plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
     """Show how much generalization each decoder recovers, and how sure that is.
@@ -46,10 +45,11 @@ def leaderboard(
 
     if check and not update:
         raise UsageError("--check needs --update FILE: the file to check")
+    if update and html:
+        raise UsageError("--update and --html are written one at a time; name one of them")
     if open_ and not html:
         raise UsageError("--open needs --html DIR: where the page is written")
-    axes = {"rates": rates, "datasets": datasets, "models": models}
-    part: dict[str, Any] = {axis: tuple(values or ()) for axis, values in axes.items()}
+    part = options.part(rates, datasets, models)
     views = [
         View(**part, kind=cast("Kind", kind), labels=cast("Labels", fitted))
         for kind in kinds or ["memorized"]

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from memgen_bench.messages import Setting
     from memgen_bench.plan import Plan
     from memgen_bench.registry import Registry
 
@@ -82,6 +85,46 @@ MaxLayerDim = Annotated[
 Slow = Annotated[bool, typer.Option("--slow", help="Take slow decoders too.")]
 
 
+def part(
+    rates: Sequence[float] | None, datasets: Sequence[str] | None, models: Sequence[str] | None
+) -> dict[str, Any]:
+    """Return which part of the results to show, as a view of the leaderboard takes it."""
+    return {
+        "rates": tuple(rates or ()),
+        "datasets": tuple(datasets or ()),
+        "models": tuple(models or ()),
+    }
+
+
+def network_folders(cache_dir: Path | None, shared: Sequence[Path] | None) -> list[Path]:
+    """Return the folders of trained networks, the one that is written to first."""
+    from memgen_bench.entries import network_dir, shared_folders
+    from memgen_bench.runner import default_cache_dir
+
+    return [network_dir(cache_dir or default_cache_dir()), *shared_folders(shared or ())]
+
+
+def setting(
+    data_dir: Path | None,
+    cache_dir: Path | None,
+    shared: Sequence[Path] | None,
+    plugins: Sequence[Path] | None,
+    device: str,
+) -> Setting:
+    """Return how networks are computed in this process."""
+    from memgen_bench.messages import Setting
+    from memgen_bench.runner import default_data_dir
+
+    network_dir, *shared_caches = network_folders(cache_dir, shared)
+    return Setting(
+        plugin_files=tuple(str(file.resolve()) for file in plugins or ()),
+        data_dir=data_dir or default_data_dir(),
+        network_dir=network_dir,
+        shared_caches=tuple(shared_caches),
+        device=device,
+    )
+
+
 def console() -> Console:
     """Return where tables are printed; a pipe or a file has no width to fit into."""
     from rich.console import Console
@@ -109,12 +152,14 @@ def plan(
     places: dict[str, Any],
     *,
     slow: bool,
+    engine: str = "processes",
 ) -> Plan:
-    """Plan a suite with the options given."""
+    """Plan a suite with the options given, to be run by an engine that is there."""
     from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run, probe_on
     from memgen_bench.suites import load_suite
 
     known, files = registry(plugins), tuple(str(file.resolve()) for file in plugins or ())
+    known.engines.find(engine)
     return plan_run(
         load_suite(suite).replace(axes),
         known,

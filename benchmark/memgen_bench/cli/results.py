@@ -25,6 +25,7 @@ class Table(StrEnum):
     readings = "readings"
     networks = "networks"
     plans = "plans"
+    successors = "successors"
 
 
 @app.command()

@@ -52,11 +52,8 @@ def retrain(
 
     from memgen_bench import store
     from memgen_bench.cli.progress import show_epoch
-    from memgen_bench.entries import network_dir, shared_folders
     from memgen_bench.errors import UsageError
     from memgen_bench.locks import Locks
-    from memgen_bench.messages import Setting
-    from memgen_bench.runner import default_cache_dir, default_data_dir
     from memgen_bench.successors import COLUMNS, choose, key_of, succeed
     from memgen_leaderboard.succession import succession_table
     from memgen_leaderboard.terminal import show
@@ -73,13 +70,7 @@ def retrain(
             f"{results} has no readings on noisy validation labels to choose a decoder of suite "
             f"{suite} by; memgen-bench run makes them"
         )
-    setting = Setting(
-        plugin_files=tuple(str(file.resolve()) for file in plugins or ()),
-        data_dir=data_dir or default_data_dir(),
-        network_dir=network_dir(cache_dir or default_cache_dir()),
-        shared_caches=shared_folders(shared_caches or ()),
-        device=device,
-    )
+    setting = options.setting(data_dir, cache_dir, shared_caches, plugins, device)
     there = store.read_frame(results, "successors", ["key", "status"])
     done = set(there.filter(~((there["status"] == "failed") & retry_failed))["key"])
     todo = [key for key in chosen if key_of(key) not in done]

@@ -123,7 +123,7 @@ def run(
     axes |= sizes
     if dry_run or not start:
         again = {"fresh": fresh, "retry_failed": retry_failed}
-        _print_plan(suite, axes, results, again, plugins, places, slow=slow)
+        _print_plan(suite, axes, results, again, plugins, places, slow=slow, engine=engine)
         if not dry_run:
             print(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
         return
@@ -216,13 +216,13 @@ def _print_plan(
     places: dict[str, Any],
     *,
     slow: bool,
+    engine: str,
 ) -> None:
     from collections import Counter
 
-    from memgen_bench.entries import network_dir, shared_folders
-    from memgen_bench.runner import default_cache_dir, find_todo
+    from memgen_bench.runner import find_todo
 
-    plan = options.plan(suite, axes, plugins, places, slow=slow)
+    plan = options.plan(suite, axes, plugins, places, slow=slow, engine=engine)
     for reason in plan.skipped.values():
         print(f"left out: {reason}")
     for (model, dataset, kind), count in Counter(
@@ -234,8 +234,7 @@ def _print_plan(
     decoders = {d.decoder for network in plan.networks for d in network.decoders if d.decoder}
     print(f"decoders: {', '.join(sorted(decoders))}")
     print(f"{len(plan.networks)} networks, {plan.reading_count} readings")
-    folders = [network_dir(places["cache_dir"] or default_cache_dir())]
-    folders += shared_folders(places["shared_caches"] or ())
+    folders = options.network_folders(places["cache_dir"], places["shared_caches"])
     _print_todo(find_todo(plan, results, folders, **again))
 
 

@@ -44,12 +44,10 @@ def why(
     """
     axes = {name: value for name, value in locals().items() if name in options.AXES}
 
-    from memgen_bench.entries import network_dir, shared_folders
-    from memgen_bench.runner import default_cache_dir
     from memgen_bench.why import Known, explain
 
     places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": device}
-    folders = [network_dir(cache_dir or default_cache_dir()), *shared_folders(shared_caches or ())]
+    folders = options.network_folders(cache_dir, shared_caches)
     known = Known(
         plan=options.plan(suite, axes, plugins, places, slow=slow),
         notes=_notes(folders),
