@@ -16,7 +16,7 @@ from memgen_bench.cli import main
 from memgen_bench.messages import Setting
 from memgen_bench.registry import load_registry
 from memgen_bench.runner import default_data_dir, plan_run
-from memgen_bench.successors import COLUMNS, choose, key_of, succeed
+from memgen_bench.successors import COLUMNS, choose, key_of, succeed, train_successors
 from memgen_bench.suites import load_suite
 from memgen_leaderboard.succession import succession_frame, succession_table
 from readings import frame
@@ -198,6 +198,16 @@ def test_the_verb_stores_and_shows_and_does_nothing_twice(
     rows = store.read_frame(done / "results", "successors")
     assert sorted(rows["source"]) == ["network", "pixels"]
     assert key_of(successor["reading"]) in set(rows["key"])
+
+
+def test_a_successor_that_another_run_is_at_is_left_to_it(
+    done: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, readings, setting = planned(done)
+    reading = readings[chosen(done)]
+    monkeypatch.setattr("memgen_bench.locks.Locks.take", lambda *_: False)
+    parents = {key_of(reading.key): (network, reading)}
+    assert list(train_successors(parents, done / "results", setting, nobody)) == [(network, None)]
 
 
 def test_without_readings_there_is_one_clear_line(

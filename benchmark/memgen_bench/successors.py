@@ -14,32 +14,38 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
 
 from memgen_bench.compute import compute_exactly, find_device, keep_freed_memory, tensor_of, threads
 from memgen_bench.environment import code_commit, environment
-from memgen_bench.errors import TrainingError, error_type_of, one_line
+from memgen_bench.errors import TrainingError, UsageError, error_type_of, one_line
 from memgen_bench.identity import array_digest, digest, network_id
+from memgen_bench.locks import Locks
 from memgen_bench.materials import Materials
 from memgen_bench.protocol import ALL_LAYERS, INPUT, READOUT
 from memgen_bench.reader import Reader
 from memgen_bench.rows import network_row
 from memgen_bench.schemas import SUCCESSORS
+from memgen_bench.store import read_frame, table, write_part
 from memgen_bench.trainer import Trainer
 from memgen_bench.training import predict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     import torch
 
     from memgen_bench.messages import Report, Setting
-    from memgen_bench.plan import PlannedNetwork, Reading
+    from memgen_bench.plan import Plan, PlannedNetwork, Reading
     from memgen_bench.specs import Labels
     from memgen_bench.trainer import Trained
 
 Source = Literal["network", "pixels"]
+Parents: TypeAlias = "dict[str, tuple[PlannedNetwork, Reading]]"  # by the successor's key
 
 # What the choice of a decoder needs to know of readings.
 COLUMNS = (
@@ -79,6 +85,60 @@ def choose(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
 def key_of(reading: str) -> str:
     """Return the key of the successor that a reading's labels make."""
     return digest({"successor": reading})
+
+
+def find_parents(plan: Plan, results: Path, source: Source) -> Parents:
+    """Return which memorized networks of a plan can have a successor, and what is to relabel them.
+
+    Raises:
+        UsageError: No reading is there to choose by.
+    """
+    planned = {
+        reading.key: (network, reading)
+        for network in plan.networks
+        if network.kind == "memorized"
+        for reading in network.readings
+    }
+    readings = read_frame(results, "readings", COLUMNS)
+    chosen = choose(readings.filter(readings["key"].is_in(list(planned))), source)["key"]
+    if chosen.is_empty():
+        raise UsageError(
+            f"{results} has no readings on noisy validation labels to choose a decoder of suite "
+            f"{plan.suite.name} by; memgen-bench run makes them"
+        )
+    return {key_of(key): planned[key] for key in chosen}
+
+
+def lacking(parents: Parents, results: Path, *, retry_failed: bool = False) -> Parents:
+    """Return those of them whose successor is not in the results, or failed and is tried again."""
+    there = read_frame(results, "successors", ["key", "status"])
+    done = set(there.filter(~((there["status"] == "failed") & retry_failed))["key"])
+    return {key: parent for key, parent in parents.items() if key not in done}
+
+
+def train_successors(
+    parents: Parents, results: Path, setting: Setting, report: Report
+) -> Iterator[tuple[PlannedNetwork, dict[str, Any] | None]]:
+    """Train successors in this process, one after the other, and store each.
+
+    Args:
+        parents: Those that are to have one; see `lacking`.
+        results: Where rows go.
+        setting: How networks are computed.
+        report: Told how trainings go on.
+
+    Yields:
+        Each parent with the row of its successor; None where another run is at it.
+    """
+    with Locks(results) as locks:
+        for key, (network, reading) in parents.items():
+            if not locks.take(key):
+                yield network, None
+                continue
+            row = succeed(network, reading, setting, report)
+            write_part(results, "successors", network.network_id, table("successors", [row]))
+            locks.give_back(key)
+            yield network, row
 
 
 def succeed(

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from memgen_bench.cli import options
-
-if TYPE_CHECKING:
-    from memgen_bench.plan import Plan, PlannedNetwork, Reading
 
 
 def retrain(
@@ -52,55 +49,28 @@ def retrain(
 
     from memgen_bench import store
     from memgen_bench.cli.progress import show_epoch
-    from memgen_bench.errors import UsageError
-    from memgen_bench.locks import Locks
-    from memgen_bench.successors import COLUMNS, choose, key_of, succeed
+    from memgen_bench.successors import find_parents, lacking, train_successors
     from memgen_leaderboard.succession import succession_table
     from memgen_leaderboard.terminal import show
 
     axes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
     places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": device}
     plan = options.plan(suite, axes, plugins, places, slow=slow)
-    planned = _readings(plan)
-    readings = store.read_frame(results, "readings", COLUMNS)
-    mine = readings.filter(readings["key"].is_in(list(planned)))
-    chosen = choose(mine, "pixels" if pixels else "network")["key"].to_list()
-    if not chosen:
-        raise UsageError(
-            f"{results} has no readings on noisy validation labels to choose a decoder of suite "
-            f"{suite} by; memgen-bench run makes them"
-        )
+    parents = find_parents(plan, results, "pixels" if pixels else "network")
+    todo = lacking(parents, results, retry_failed=retry_failed)
     setting = options.setting(data_dir, cache_dir, shared_caches, plugins, device)
-    there = store.read_frame(results, "successors", ["key", "status"])
-    done = set(there.filter(~((there["status"] == "failed") & retry_failed))["key"])
-    todo = [key for key in chosen if key_of(key) not in done]
-    with Locks(results) as locks:
-        for count, key in enumerate(todo, 1):
-            network, reading = planned[key]
-            if not locks.take(key_of(key)):
-                continue  # another run is at it
-            row = succeed(network, reading, setting, show_epoch)
-            store.write_part(
-                results, "successors", network.network_id, store.table("successors", [row])
-            )
-            locks.give_back(key_of(key))
-            print(f"{count}/{len(todo)} {network.label}: {_said(row)}")
+    for count, (network, row) in enumerate(
+        train_successors(todo, results, setting, show_epoch), start=1
+    ):
+        print(f"{count}/{len(todo)} {network.label}: {_said(row)}")
     found = store.read_frame(results, "successors")
-    of_these = found.filter(found["key"].is_in([key_of(key) for key in chosen]))
+    of_these = found.filter(found["key"].is_in(list(parents)))
     show(succession_table(of_these), options.console())
 
 
-def _readings(plan: Plan) -> dict[str, tuple[PlannedNetwork, Reading]]:
-    """Return the readings of memorized networks by key, each with its network."""
-    return {
-        reading.key: (network, reading)
-        for network in plan.networks
-        if network.kind == "memorized"
-        for reading in network.readings
-    }
-
-
-def _said(row: dict[str, Any]) -> str:
+def _said(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "another run is at it"
     if row["status"] != "ok":
         return f"failed ({row['message']})"
     shares = (row[name] for name in ("labels_right_before", "labels_right_after"))
