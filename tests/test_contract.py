@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 
 from memgen_bench import build_decoder, load_registry
-from memgen_bench.runner import default_data_dir
+from memgen_bench.folders import default_data_dir
 from memgen_bench.testing.examination import Subject, examine
 from memgen_bench.testing.subjects import find_subjects
 

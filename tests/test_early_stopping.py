@@ -11,7 +11,7 @@ import polars as pl
 import memgen_bench
 from memgen_bench import load_registry
 from memgen_bench.datasets import load_data
-from memgen_bench.runner import default_data_dir
+from memgen_bench.folders import default_data_dir
 from memgen_bench.splits import test_subset
 from memgen_bench.suites import Suite
 from readings import Bench

@@ -18,8 +18,8 @@ from memgen_bench.compute import threads
 from memgen_bench.corruption import corrupt
 from memgen_bench.datasets import load_data
 from memgen_bench.features import extract
+from memgen_bench.folders import default_data_dir
 from memgen_bench.layers import find_layers
-from memgen_bench.runner import default_data_dir
 from memgen_bench.specs import Data, Task
 from memgen_bench.training import TrainingData, initial_module, train
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import memgen_bench
-from memgen_bench.runner import default_data_dir
+from memgen_bench.folders import default_data_dir
 from memgen_bench.suites import Suite
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ import pytest
 import memgen_bench
 from memgen_bench import store
 from memgen_bench.cli import main
+from memgen_bench.folders import default_data_dir
 from memgen_bench.messages import Setting
 from memgen_bench.registry import load_registry
-from memgen_bench.runner import default_data_dir, plan_run
+from memgen_bench.runner import plan_run
 from memgen_bench.successors import COLUMNS, choose, key_of, succeed, train_successors
 from memgen_bench.suites import load_suite
 from memgen_leaderboard.succession import succession_frame, succession_table

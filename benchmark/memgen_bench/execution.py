@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from memgen_bench.messages import Setting
     from memgen_bench.plan import PlannedNetwork
 
-    Todo = Mapping[str, tuple[PlannedNetwork, frozenset[str]]]
+    Missing = Mapping[str, tuple[PlannedNetwork, frozenset[str]]]
     # called with a network, the readings of it that were stored, and whether it is done
     OnStored = Callable[[PlannedNetwork, pa.Table | None, bool], None]
 
@@ -92,7 +92,7 @@ class Execution:
 
     def __init__(
         self,
-        todo: Todo,
+        todo: Missing,
         function: Callable[..., None],
         setting: Setting,
         results: Path,

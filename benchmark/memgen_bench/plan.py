@@ -220,12 +220,12 @@ class Plan:
     Attributes:
         suite: The suite, options applied.
         networks: In the order in which they are run.
-        skipped: Data sets that are not on disk, with the reason.
+        missing_data: Data sets that are not on disk, with the reason.
     """
 
     suite: Suite
     networks: tuple[PlannedNetwork, ...]
-    skipped: Mapping[str, str]
+    missing_data: Mapping[str, str]
 
     @property
     def reading_count(self) -> int:

@@ -35,7 +35,7 @@ def make_plan(
     find_layers: FindLayers,
     device_type: str,
     slow: bool = False,
-    skipped: Mapping[str, str] | None = None,
+    missing_data: Mapping[str, str] | None = None,
 ) -> Plan:
     """Plan a suite.
 
@@ -46,7 +46,7 @@ def make_plan(
         find_layers: Names a model's layers; may raise `MemgenError`.
         device_type: `cpu` or `cuda`; part of a trained network's identity.
         slow: Take decoders marked `slow` too (named ones are always taken).
-        skipped: Data sets that are not there, with the reason.
+        missing_data: Data sets that are not there, with the reason.
 
     Raises:
         UsageError: An unknown name, or sizes that the data do not allow.
@@ -58,7 +58,9 @@ def make_plan(
             if pair.dataset in data:
                 for network in planner.networks(pair, data[pair.dataset]):
                     networks.setdefault(network.network_id, network)
-    return Plan(suite=suite, networks=tuple(networks.values()), skipped=dict(skipped or {}))
+    return Plan(
+        suite=suite, networks=tuple(networks.values()), missing_data=dict(missing_data or {})
+    )
 
 
 @contextmanager

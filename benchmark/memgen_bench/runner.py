@@ -10,16 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
 import psutil
 
 from memgen_bench import isolation, store
-from memgen_bench.entries import cached, network_dir, shared_folders
+from memgen_bench.entries import network_dir, shared_folders
 from memgen_bench.errors import DataNotFoundError, UsageError
 from memgen_bench.execution import Execution, NewParts
 from memgen_bench.files import remove_leftovers
+from memgen_bench.folders import default_cache_dir, default_data_dir
 from memgen_bench.footprint import least_bytes
-from memgen_bench.forecast import NETWORK_COLUMNS, READING_COLUMNS, Timings
 from memgen_bench.inbox import Inbox
 from memgen_bench.locks import Locks
 from memgen_bench.messages import Setting
@@ -27,17 +26,18 @@ from memgen_bench.planner import make_plan
 from memgen_bench.probe import Probe
 from memgen_bench.registry import load_registry
 from memgen_bench.suites import ALL, Suite, load_suite
+from memgen_bench.todo import find_todo, statuses_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
 
-    from memgen_bench.forecast import Estimate
     from memgen_bench.messages import Epoch
     from memgen_bench.plan import Plan, PlannedNetwork
     from memgen_bench.registry import Problem, Registry
     from memgen_bench.specs import EngineSpec
+    from memgen_bench.todo import Todo
 
 DEFAULT_RESULTS = Path("memgen-results")
 DEFAULT_TIMEOUT = 3600.0  # seconds for one step
@@ -85,18 +85,6 @@ class Observer:
         """Readings of a network are stored, and perhaps it is done."""
 
 
-def default_data_dir() -> Path:
-    """Return the data root: `MEMGEN_DATA`, else a folder in the platform's cache."""
-    named = os.environ.get("MEMGEN_DATA")
-    return Path(named) if named else platformdirs.user_cache_path("memgen-bench") / "data"
-
-
-def default_cache_dir() -> Path:
-    """Return the folder for trained networks: `MEMGEN_CACHE`, else the platform's cache."""
-    named = os.environ.get("MEMGEN_CACHE")
-    return Path(named) if named else platformdirs.user_cache_path("memgen-bench")
-
-
 def plan_run(
     suite: Suite,
     registry: Registry,
@@ -116,14 +104,14 @@ def plan_run(
         DataError: A data set is damaged.
     """
     _find_names(suite, registry)  # a typo is answered before anything is asked that takes seconds
-    probe, data, skipped = probe or Probe(), {}, {}
+    probe, data, missing_data = probe or Probe(), {}, {}
     for name in dict.fromkeys(pair.dataset for pair in suite.combinations()):
         try:
             data[name] = probe.describe(name, data_dir, cache_dir)
         except DataNotFoundError as error:
             if name in required_datasets:
                 raise
-            skipped[name] = str(error)
+            missing_data[name] = str(error)
     return make_plan(
         suite,
         registry,
@@ -131,7 +119,7 @@ def plan_run(
         find_layers=lambda spec, task, limit: probe.layers(spec.name, task, limit),
         device_type=probe.device_type(device),
         slow=slow,
-        skipped=skipped,
+        missing_data=missing_data,
     )
 
 
@@ -143,66 +131,6 @@ def _find_names(suite: Suite, registry: Registry) -> None:
         registry.noises.find(noise)
     for decoder in suite.decoders if suite.decoders != ALL else ():
         registry.decoders.find(decoder)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Todo:
-    """What of a plan is still to be computed.
-
-    Attributes:
-        networks: By identity, the networks that readings are missing of, and the readings' keys.
-        cached: How many of them need no training, though they are trained networks.
-        estimate: What they cost.
-    """
-
-    networks: Mapping[str, tuple[PlannedNetwork, frozenset[str]]]
-    cached: int
-    estimate: Estimate
-
-
-def find_todo(
-    plan: Plan,
-    results: Path,
-    folders: Iterable[Path],
-    *,
-    fresh: bool = False,
-    retry_failed: bool = False,
-) -> Todo:
-    """Compare a plan with what is there; nothing is loaded.
-
-    Args:
-        plan: What is planned.
-        results: The results folder.
-        folders: Where trained networks are.
-        fresh: Do everything again.
-        retry_failed: Do again what failed.
-
-    Raises:
-        StoreError: The results are damaged, or of a newer version.
-    """
-    settled = ("ok", "skipped") if retry_failed else ("ok", "skipped", "failed")
-    statuses = {} if fresh else _statuses(results)
-    present = {key for key, status in statuses.items() if status in settled}
-    rows = set() if fresh else _network_ids(results)
-    networks = {
-        network.network_id: (network, missing)
-        for network in plan.networks
-        if (missing := frozenset(r.key for r in network.readings) - present)
-        or network.network_id not in rows  # its row was damaged, and set aside
-    }
-    trained = set() if fresh else cached(folders) & networks.keys()
-    estimate = _timings(results).estimate(list(networks.values()), trained)
-    return Todo(networks=networks, cached=len(trained), estimate=estimate)
-
-
-def _timings(results: Path) -> Timings:
-    """Return what earlier runs in a results folder took."""
-    if not results.is_dir():
-        return Timings()
-    return Timings(
-        store.read_frame(results, "networks", NETWORK_COLUMNS),
-        store.read_frame(results, "readings", READING_COLUMNS),
-    )
 
 
 def run(
@@ -448,24 +376,8 @@ def _plan_table(plan: Plan) -> pa.Table:
     )
 
 
-def _statuses(results: Path) -> dict[str, str]:
-    """Return the status of each key; all tables are read, so that a newer schema shows now."""
-    if not results.is_dir():
-        return {}
-    for name in ("networks", "plans"):
-        store.read_frame(results, name, [])
-    rows = store.read_frame(results, "readings", ["key", "status"])
-    return dict(rows.iter_rows())
-
-
-def _network_ids(results: Path) -> set[str]:
-    if not results.is_dir():
-        return set()
-    return set(store.read_frame(results, "networks", ["network_id"])["network_id"])
-
-
 def _summary(plan: Plan, results: Path) -> Summary:
-    statuses = _statuses(results)
+    statuses = statuses_of(results)
     found = [statuses.get(reading.key) for network in plan.networks for reading in network.readings]
     ids = {network.network_id for network in plan.networks}
     networks = store.read_frame(results, "networks", ["network_id", "memorized"])
@@ -477,5 +389,5 @@ def _summary(plan: Plan, results: Path) -> Summary:
         failed=found.count("failed"),
         networks=len(plan.networks),
         not_memorized=sum(id_ in ids and known is False for id_, known in networks.iter_rows()),
-        missing_data=dict(plan.skipped),
+        missing_data=dict(plan.missing_data),
     )

@@ -38,11 +38,12 @@ from memgen_bench import DataNotFoundError, Task, load_registry, seeds
 from memgen_bench.compute import as_tensor, keep_freed_memory, tensor_of, threads
 from memgen_bench.eigen import eigh
 from memgen_bench.features import extract, stream
+from memgen_bench.folders import default_data_dir
 from memgen_bench.layers import find_layers
 from memgen_bench.materials import Materials
 from memgen_bench.moments import Adding, KeptMoments, Labelling, Moments, moments_of
 from memgen_bench.reader import Reader
-from memgen_bench.runner import default_data_dir, plan_run
+from memgen_bench.runner import plan_run
 from memgen_bench.suites import load_suite
 from memgen_bench.training import initial_module, make_optimizer, train_epoch
 from memgen_plugins.subspace import MASC

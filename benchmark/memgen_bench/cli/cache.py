@@ -185,7 +185,8 @@ def _planned(
     suites: list[str], data_dir: Path | None, cache_dir: Path | None, plugins: list[Path] | None
 ) -> set[str]:
     """Return the networks of some suites, whose data must be there: networks are known by them."""
-    from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run
+    from memgen_bench.folders import default_cache_dir, default_data_dir
+    from memgen_bench.runner import plan_run
     from memgen_bench.suites import load_suite
 
     registry = options.registry(plugins)

@@ -36,7 +36,7 @@ def check(
     from rich.console import Console
 
     from memgen_bench.errors import UsageError
-    from memgen_bench.runner import default_data_dir
+    from memgen_bench.folders import default_data_dir
     from memgen_bench.testing.report import markdown
     from memgen_bench.testing.subjects import find_subjects, plugin_files
 

@@ -56,7 +56,7 @@ def export(
     places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": "cpu"}
     axes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
     plan = options.plan(suite, axes, plugins, places, slow=False)
-    for reason in plan.skipped.values():
+    for reason in plan.missing_data.values():
         print(f"left out: {reason}")
     setting = options.setting(data_dir, cache_dir, shared_caches, plugins, "cpu")
     memorized = [each for each in plan.networks if each.kind == "memorized"]

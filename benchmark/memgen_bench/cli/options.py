@@ -99,7 +99,7 @@ def part(
 def network_folders(cache_dir: Path | None, shared: Sequence[Path] | None) -> list[Path]:
     """Return the folders of trained networks, the one that is written to first."""
     from memgen_bench.entries import network_dir, shared_folders
-    from memgen_bench.runner import default_cache_dir
+    from memgen_bench.folders import default_cache_dir
 
     return [network_dir(cache_dir or default_cache_dir()), *shared_folders(shared or ())]
 
@@ -112,8 +112,8 @@ def setting(
     device: str,
 ) -> Setting:
     """Return how networks are computed in this process."""
+    from memgen_bench.folders import default_data_dir
     from memgen_bench.messages import Setting
-    from memgen_bench.runner import default_data_dir
 
     network_dir, *shared_caches = network_folders(cache_dir, shared)
     return Setting(
@@ -155,7 +155,8 @@ def plan(
     engine: str = "processes",
 ) -> Plan:
     """Plan a suite with the options given, to be run by an engine that is there."""
-    from memgen_bench.runner import default_cache_dir, default_data_dir, plan_run, probe_on
+    from memgen_bench.folders import default_cache_dir, default_data_dir
+    from memgen_bench.runner import plan_run, probe_on
     from memgen_bench.suites import load_suite
 
     known, files = registry(plugins), tuple(str(file.resolve()) for file in plugins or ())

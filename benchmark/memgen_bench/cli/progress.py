@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from memgen_bench.messages import Message
     from memgen_bench.plan import Plan, PlannedNetwork
     from memgen_bench.registry import Problem
-    from memgen_bench.runner import Todo
+    from memgen_bench.todo import Todo
 
 
 class ProgressObserver(Observer):

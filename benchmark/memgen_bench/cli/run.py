@@ -12,7 +12,8 @@ import typer
 from memgen_bench.cli import options
 
 if TYPE_CHECKING:
-    from memgen_bench.runner import Summary, Todo
+    from memgen_bench.runner import Summary
+    from memgen_bench.todo import Todo
 
 
 def _bytes(text: str) -> int:
@@ -220,10 +221,10 @@ def _print_plan(
 ) -> None:
     from collections import Counter
 
-    from memgen_bench.runner import find_todo
+    from memgen_bench.todo import find_todo
 
     plan = options.plan(suite, axes, plugins, places, slow=slow, engine=engine)
-    for reason in plan.skipped.values():
+    for reason in plan.missing_data.values():
         print(f"left out: {reason}")
     for (model, dataset, kind), count in Counter(
         (network.model, network.data.name, network.kind) for network in plan.networks

@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(
 
 def _subjects(targets: list[str]) -> list[Subject]:
     from memgen_bench import MemgenError, load_registry
-    from memgen_bench.runner import default_data_dir
+    from memgen_bench.folders import default_data_dir
     from memgen_bench.testing.subjects import find_subjects, plugin_files
 
     files = plugin_files(targets)
