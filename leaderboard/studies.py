@@ -132,7 +132,7 @@ def dynamics() -> str:
     return markdown(table(title, ("ρ", "decoder", *map(str, epochs)), rows))
 
 
-def relabelled() -> str:
+def successors() -> str:
     """Return how networks do that are retrained on decoded labels, over models."""
     rows = read_frame(HERE / "results" / "core", "successors")
     return markdown(succession_table(rows, ["rate"]))
@@ -185,7 +185,7 @@ def main() -> None:
         "layer-rules": layer_rules,
         "variance": variance,
         "dynamics": dynamics,
-        "relabelled": relabelled,
+        "successors": successors,
         "fashion-controls": fashion_controls,
         "fashion-published": fashion_published,
     }
