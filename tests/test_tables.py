@@ -184,8 +184,8 @@ def test_a_board_says_what_it_leaves_out(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9, seed=2, memorized=False)
     notes = " ".join(board_notes(scores_of(bench, tmp_path)))
     for said in (
-        "1 readings failed.",
-        "1 networks did not memorize and are left out.",
+        "Readings that failed: 1.",
+        "Left out, as they did not memorize: 1 of the networks.",
         "Not ranked, too few networks: oracle, rare, told.",
         "Not ranked, as they are told the noise: told.",
         "Not ranked, as they saw test labels: oracle.",
@@ -194,6 +194,7 @@ def test_a_board_says_what_it_leaves_out(bench: Bench, tmp_path: Path) -> None:
     ):
         assert said in notes
     assert "not run" not in notes
+    assert "older protocol" not in notes
 
 
 def test_a_part_of_a_board_says_what_itself_leaves_out(bench: Bench, tmp_path: Path) -> None:

@@ -87,10 +87,10 @@ def _left_out(scores: Scores) -> list[str]:
         (told, f"Not ranked, as they are told the noise: {', '.join(told)}."),
         (saw_test, f"Not ranked, as they saw test labels: {', '.join(saw_test)}."),
         (short, f"Not ranked, too few networks: {', '.join(short)}."),
-        (failed, f"{failed:,} readings failed."),
-        (lost, f"{lost:,} networks did not memorize and are left out."),
-        (scores.outdated, f"{scores.outdated:,} of the suite's readings are of an older protocol."),
-        (scores.missing, f"{scores.missing:,} of the suite's planned readings were not run."),
+        (failed, f"Readings that failed: {failed:,}."),
+        (lost, f"Left out, as they did not memorize: {lost:,} of the networks."),
+        (scores.outdated, f"Left out, as of an older protocol: {scores.outdated:,} readings."),
+        (scores.missing, f"Planned in the suite and not run: {scores.missing:,} readings."),
     ]
     return [sentence for said, sentence in sentences if said]
 
