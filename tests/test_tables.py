@@ -197,6 +197,24 @@ def test_a_board_says_what_it_leaves_out(bench: Bench, tmp_path: Path) -> None:
     assert "older protocol" not in notes
 
 
+def test_a_board_says_how_many_networks_are_not_common_to_all(bench: Bench, tmp_path: Path) -> None:
+    for seed in range(20):
+        bench.cell(0.65, 0.4, 0.9, seed=seed)
+        if seed:
+            bench.decode({"fc1": (0.5, 0.5)}, decoder="other", seed=seed)
+    notes = " ".join(board_notes(scores_of(bench, tmp_path)))
+    assert "means over 19 networks" in notes
+    assert "Left out, as not all ranked decoders cover them: 1 networks." in notes
+
+
+def test_where_nothing_is_ranked_means_are_over_all_networks(bench: Bench, tmp_path: Path) -> None:
+    for seed in range(3):
+        bench.decode({"fc1": (0.5, 0.6)}, seed=seed).readout(0.4, seed=seed)
+    notes = " ".join(board_notes(scores_of(bench, tmp_path)))
+    assert "means over 3 networks" in notes
+    assert "not all ranked" not in notes
+
+
 def test_a_part_of_a_board_says_what_itself_leaves_out(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9).cell(0.65, 0.4, 0.9, rate=0.8, memorized=False)
     bench.decode({"fc1": (None, None)}, decoder="rare", rate=0.8, status="failed")

@@ -25,7 +25,6 @@ def board_notes(scores: Scores) -> list[str]:
 
 def _columns(scores: Scores) -> list[str]:
     view = scores.view
-    counted = scores.ranking.compared if view.is_ranked else scores.units.filter("rankable")
     ceiling: Any = scores.board["ceiling"].drop_nulls().first()
     what_recovery_is = (
         "Recovery is Σ(accuracy - readout) / Σ(ceiling - readout); the ceiling is the clean "
@@ -33,7 +32,7 @@ def _columns(scores: Scores) -> list[str]:
     )
     return [
         f"Test accuracy on true labels in %, decoders fitted on {view.labels} labels of "
-        f"{view.kind} networks: means over {counted.select(UNIT).n_unique()} networks at rates at "
+        f"{view.kind} networks: means over {_networks(_counted(scores))} networks at rates at "
         "which the noise leaves the true label the likeliest.",
         what_recovery_is
         if view.is_ranked
@@ -42,6 +41,16 @@ def _columns(scores: Scores) -> list[str]:
         "points; clean net is the same decoder on the clean network; s is seconds of fit and "
         "predictions; ok is how many of the planned networks it was read from.",
     ]
+
+
+def _counted(scores: Scores) -> pl.DataFrame:
+    """Return the units that the means are over."""
+    compared = scores.ranking.compared  # nothing, where nothing is ranked
+    return scores.units.filter("rankable") if compared.is_empty() else compared
+
+
+def _networks(units: pl.DataFrame) -> int:
+    return units.select(UNIT).n_unique()
 
 
 def _certainty(scores: Scores) -> list[str]:
@@ -83,10 +92,12 @@ def _left_out(scores: Scores) -> list[str]:
     short = board.filter(pl.col("coverage") < LEAST_COVERAGE)["decoder"].to_list()
     failed = readings.filter(pl.col("status") == "failed").height
     lost = readings.filter(~pl.col("memorized"))["network_id"].n_unique()
+    uncommon = _networks(scores.units.filter("rankable")) - _networks(_counted(scores))
     sentences = [
         (told, f"Not ranked, as they are told the noise: {', '.join(told)}."),
         (saw_test, f"Not ranked, as they saw test labels: {', '.join(saw_test)}."),
         (short, f"Not ranked, too few networks: {', '.join(short)}."),
+        (uncommon, f"Left out, as not all ranked decoders cover them: {uncommon:,} networks."),
         (failed, f"Readings that failed: {failed:,}."),
         (lost, f"Left out, as they did not memorize: {lost:,} of the networks."),
         (scores.outdated, f"Left out, as of an older protocol: {scores.outdated:,} readings."),
