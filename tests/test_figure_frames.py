@@ -90,6 +90,19 @@ def test_the_front_has_who_is_neither_slower_nor_worse(bench: Bench, tmp_path: P
     assert frame.filter("front")["decoder"].to_list() == ["fast", "slow"]
 
 
+def test_names_on_the_front_stand_clear_of_each_other() -> None:
+    points = {"a": (0.90, 1.0), "b": (0.895, 0.9), "c": (0.89, 0.4), "d": (0.86, 0.35)}
+    times = pl.DataFrame(
+        {
+            "decoder": [*points, "beaten"],
+            "decoded": [*(accuracy for accuracy, _ in points.values()), 0.5],
+            "seconds": [*(seconds for _, seconds in points.values()), 2.0],
+            "front": [*(True for _ in points), False],
+        }
+    )
+    assert figure_frames.named_on_front(times) == ["a", "c", "d"]
+
+
 def test_mean_ranks_are_absent_below_four_blocks(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9)
     scores = scores_of(bench, tmp_path)

@@ -105,11 +105,10 @@ def _colours(order: Sequence[str]) -> alt.Scale:
     return alt.Scale(domain=list(found), range=[style.colour for style in found.values()])
 
 
-def _by_decoder(order: Sequence[str], *, chosen: bool = False) -> dict[str, Any]:
-    """Return colours and marks; if some are chosen, the legend has those in `shown`."""
+def _by_decoder(order: Sequence[str]) -> dict[str, Any]:
+    """Return colours and marks; the legend has those decoders that are drawn, `shown`."""
     found = styles(order)
-    values = alt.ExprRef("shown") if chosen else alt.Undefined
-    legend = alt.Legend(symbolOpacity=1, values=values)
+    legend = alt.Legend(symbolOpacity=1, symbolLimit=0, values=alt.ExprRef("shown"))
     shapes = alt.Scale(domain=list(found), range=[style.shape for style in found.values()])
     return {
         "color": alt.Color("decoder:N", title=None, scale=_colours(order), legend=legend),
@@ -131,7 +130,11 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         "source:N",
         title=None,
         scale=alt.Scale(domain=sources, range=dashes),
-        legend=alt.Legend(orient="top", values=[name for name in sources if name != PIXELS]),
+        legend=alt.Legend(
+            orient="top",
+            symbolSize=900,  # so long that dashes can be told apart
+            values=[name for name in sources if name != PIXELS],
+        ),
     )
     layer = alt.X(
         "layer:N",
@@ -146,7 +149,7 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         alt.Tooltip("low:Q", format=PERCENT, title="lowest seed"),
         alt.Tooltip("high:Q", format=PERCENT, title="highest seed"),
     ]
-    named = _by_decoder(order, chosen=True)
+    named = _by_decoder(order)
     panel = alt.Chart().encode(x=layer, y=accuracy)  # the data are those of the facet
     decoded = panel.transform_filter("isValid(datum.decoder)")
     lines = decoded.transform_filter(f"datum.source != '{PIXELS}'").mark_line(strokeWidth=1.5)
@@ -176,7 +179,7 @@ def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:
         order: The decoders, in the board's order.
         draws: The panels.
     """
-    named = _by_decoder(order, chosen=True)
+    named = _by_decoder(order)
     tips = [
         *_tips("decoder:N", "draw:N", "epoch:Q"),
         alt.Tooltip("accuracy:Q", format=PERCENT),
@@ -205,7 +208,7 @@ def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:
         axis=alt.Axis(values=list(rates), format="g"),
         scale=alt.Scale(zero=False, nice=False, padding=12),
     )
-    named = _by_decoder(order, chosen=True)
+    named = _by_decoder(order)
     tips = [
         *_tips("decoder:N", "noise:N", "rate:Q"),
         *(alt.Tooltip(f"{name}:Q", format=PERCENT) for name in ("recovery", "low", "high")),
@@ -250,8 +253,13 @@ def pairs_chart(order: Sequence[str]) -> Spec:
     return _spec(chart, "Recovery of each decoder on each model and data set.")
 
 
-def time_chart(order: Sequence[str]) -> Spec:
-    """Return accuracy against seconds, with the front that no other decoder beats in both."""
+def time_chart(order: Sequence[str], named: Sequence[str]) -> Spec:
+    """Return accuracy against seconds, with the front that no other decoder beats in both.
+
+    Args:
+        order: The decoders, in the board's order.
+        named: Those whose names stand beside them; see `named_on_front`.
+    """
     seconds = alt.X("seconds:Q", title="fit and predictions (s)", scale=alt.Scale(type="log"))
     accuracy = _percent("decoded", "test accuracy", zero=False, padding=12)
     tips = [
@@ -266,39 +274,40 @@ def time_chart(order: Sequence[str]) -> Spec:
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
         **_by_decoder(order), tooltip=tips
     )
-    names = front.mark_text(dy=-12, fontSize=11).encode(text="decoder:N")
+    beside = front.transform_filter(alt.FieldOneOfPredicate(field="decoder", oneOf=list(named)))
+    names = beside.mark_text(dy=-12, fontSize=11).encode(text="decoder:N")
     chart = alt.layer(line, points, names).properties(width="container", height=340)
     return _spec(chart, "Test accuracy against seconds; the line is the Pareto front.")
 
 
-def ranks_chart(ties: Sequence[dict[str, Any]], difference: float, count: int) -> Spec:
+def ranks_chart(decoders: Sequence[str], ties: Sequence[dict[str, Any]], difference: float) -> Spec:
     """Return a critical-difference diagram (Demšar 2006), names on the lines of a list.
 
     Args:
+        decoders: Their names, the best first.
         ties: The rows of `tie_frame`.
         difference: Mean ranks that are no further apart cannot be told apart.
-        count: How many decoders there are.
     """
+    count = len(decoders)
+    # Bars have lines of their own below the decoders': nameless ones, each as long as no other.
+    bars = [{**tie, "decoder": " " * (1 + place)} for place, tie in enumerate(ties)]
+    end = min(1 + difference, count)
+    bars.append({"start": 1.0, "end": end, "decoder": f"CD = {difference:.2f}"})
+    lines = [*decoders, *(bar["decoder"] for bar in bars)]
     scale = alt.Scale(domain=[1, count], nice=False, padding=16)
     axis = alt.Axis(orient="top", tickMinStep=1, title="mean rank, 1 is the best", format="d")
     rank = alt.X("mean_rank:Q", scale=scale, axis=axis)
-    order = alt.EncodingSortField("mean_rank", op="min")
-    decoder = alt.Y("decoder:N", sort=order, title=None, axis=alt.Axis(grid=True))
+    decoder = alt.Y(
+        "decoder:N", scale=alt.Scale(domain=lines), title=None, axis=alt.Axis(grid=True)
+    )
     tips = [*_tips("decoder:N"), alt.Tooltip("mean_rank:Q", format=".2f")]
     base = _chart().encode(x=rank, y=decoder)
     points = base.mark_point(size=70, filled=True, opacity=1, color=COLOURS[0]).encode(tooltip=tips)
     texts = base.mark_text(dx=10, align="left").encode(text=alt.Text("mean_rank:Q", format=".1f"))
-    ranks = alt.layer(points, texts).properties(width="container", height=alt.Step(22))
-    length = {"start": 1.0, "end": min(1 + difference, count), "level": "CD"}
-    spans: list[dict[str, Any]] = [*ties, {**length, "label": f"CD = {difference:.2f}"}]
-    span = alt.Chart(alt.InlineData(spans)).encode(
-        y=alt.Y("level:N", title=None, axis=None), x=alt.X("start:Q", scale=scale, axis=None)
-    )
-    bars = span.mark_bar(height=4).encode(x2="end:Q")
-    names = span.mark_text(align="left", dx=6).encode(x="end:Q", text="label:N")
-    named = alt.layer(bars, names).properties(width="container", height=alt.Step(14))
+    spans = alt.Chart(alt.InlineData(bars)).mark_bar(height=4)
+    joined = spans.encode(x=alt.X("start:Q", scale=scale), x2="end:Q", y=decoder)
     return _spec(
-        alt.vconcat(ranks, named, spacing=6),
+        alt.layer(points, texts, joined).properties(width="container", height=22 * len(lines)),
         "Mean ranks; bars join decoders that cannot be told apart.",
     )
 

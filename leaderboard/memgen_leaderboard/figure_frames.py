@@ -24,6 +24,9 @@ CURVES = {
     "test images, true labels": "curve_test_accuracy",
 }
 
+# Names on the front stand clear of each other where points are so far apart.
+_LEAST_ACCURACY, _LEAST_FACTOR = 0.02, 2.0
+
 
 def decoder_order(scores: Scores) -> list[str]:
     """Return the decoders, the best first; a place in this order has a style."""
@@ -147,6 +150,24 @@ def time_frame(scores: Scores) -> pl.DataFrame:
     best_so_far = pl.when(ELIGIBLE).then("decoded").otherwise(-1.0).cum_max()
     front = ELIGIBLE & (pl.col("decoded") > best_so_far.shift(1, fill_value=-1.0))
     return by_time.select("decoder", "decoded", "recovery", "seconds", front=front)
+
+
+def named_on_front(times: pl.DataFrame) -> list[str]:
+    """Return the decoders on the front whose names have room beside them, the best first.
+
+    Args:
+        times: From `time_frame`.
+    """
+    front = times.filter("front").sort("decoded", descending=True)
+    named: list[tuple[str, float, float]] = []
+    for point in front.select("decoder", "decoded", "seconds").iter_rows():
+        _, accuracy, seconds = point
+        if all(
+            other - accuracy > _LEAST_ACCURACY or slower / seconds > _LEAST_FACTOR
+            for _, other, slower in named
+        ):
+            named.append(point)
+    return [decoder for decoder, *_ in named]
 
 
 def mean_rank_frame(scores: Scores) -> pl.DataFrame | None:

@@ -136,17 +136,18 @@ def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
     layers = figure_frames.layer_frame(scores)
     draws = layers["draw"].unique(maintain_order=True).to_list()
     own, rates = f"{scores.view.kind} network", figure_frames.rate_frame(scores)
+    times = figure_frames.time_frame(scores)
     found = [
         ("layers", charts.layers_chart(order, own, draws), layers),
         ("epochs", charts.epochs_chart(order, draws), figure_frames.epoch_frame(scores)),
         ("rates", charts.rates_chart(order, rates["rate"].unique().sort().to_list()), rates),
         ("pairs", charts.pairs_chart(order), figure_frames.pair_frame(scores)),
-        ("time", charts.time_chart(order), figure_frames.time_frame(scores)),
+        ("time", charts.time_chart(order, figure_frames.named_on_front(times)), times),
     ]
     ranks, differences = figure_frames.mean_rank_frame(scores), scores.critical_difference
     if ranks is not None and differences is not None:
         ties = figure_frames.tie_frame(scores).to_dicts()
-        spec = charts.ranks_chart(ties, differences.difference, ranks.height)
+        spec = charts.ranks_chart(ranks["decoder"].to_list(), ties, differences.difference)
         found.append(("ranks", spec, ranks))
     return [
         {"name": name, "spec": spec, "frame": _columns(frame), **charts.TEXTS[name]}

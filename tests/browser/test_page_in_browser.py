@@ -149,6 +149,31 @@ def test_every_figure_is_drawn_with_its_numbers_beside_it(visit: Visit, url: str
     assert len(captions) == len(figures)
 
 
+def test_no_text_of_a_figure_is_cut_off_or_undefined(
+    visit: Visit, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    page = write_page(all_scores(RESULTS), tmp_path_factory.mktemp("whole"))
+    visit.go(page.as_uri())
+    figures = visit.page.locator("[data-figure]").all_inner_texts()
+    assert figures[-1] == "Mean ranks"
+    for name in figures:
+        visit.page.get_by_role("button", name=name, exact=True).click()
+        visit.page.wait_for_timeout(500)
+        wrong = visit.page.locator(".figures .chart svg").evaluate(
+            """svg => {
+                const box = svg.getBoundingClientRect();
+                const cut = text => {
+                    const own = text.getBoundingClientRect();
+                    return own.left < box.left - 1 || own.right > box.right + 1;
+                };
+                return [...svg.querySelectorAll("text")]
+                    .filter(text => cut(text) || /undefined|NaN|null/.test(text.textContent))
+                    .map(text => text.textContent);
+            }"""
+        )
+        assert wrong == [], name
+
+
 def test_decoders_are_chosen_by_keyboard(visit: Visit, url: str) -> None:
     visit.go(url + "#figure=rates")
     legend = visit.page.locator(".figures .chart .role-legend-label text")

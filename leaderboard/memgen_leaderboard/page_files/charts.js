@@ -26,8 +26,6 @@ function sized(spec, width) {
   if (own.facet) {
     own.columns = Math.max(1, Math.min(3, Math.floor(width / 280)));
     own.spec.width = Math.floor(width / own.columns) - 58;
-  } else if (own.vconcat) {
-    for (const part of own.vconcat) part.width = width - 130;
   } else {
     own.width = width;
     own.autosize = { type: "fit-x", contains: "padding" };
