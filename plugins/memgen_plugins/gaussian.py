@@ -83,7 +83,7 @@ class LDA(LinearScores, MomentClassifier):
         shift = moments.means - mean
         between = (moments.counts / max(len(shift) - 1, 1)).sqrt()[:, None] * (shift @ whitening)
         if not between.shape[1]:
-            raise NotApplicable("no class varies in any direction")
+            raise NotApplicable(f"no class varies in any direction; n_samples = {int(count)}")
         _, sizes, directions = torch.linalg.svd(between, full_matrices=False)
         directions = directions[sizes > self.tol * sizes.max()]
         axes = whitening @ directions.T

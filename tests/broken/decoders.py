@@ -37,7 +37,7 @@ class Inventive:
     def recall(self, record: Any) -> tuple[int, Any]:
         if not record.best_validation_epoch:
             raise NotApplicable("no epoch was validated")
-        return record.best_validation_epoch, record.best_test_predictions
+        return record.best_validation_epoch, [1 - k for k in record.best_validation_predictions]
 
 
 class WritesToX(Mean):
