@@ -509,6 +509,20 @@ def test_filters_that_keep_nothing_together_say_of_what(
     outcome = here("leaderboard", "--results", wide_results, *filters)
     assert outcome.code == 1
     assert "nothing to score of clean networks on true labels" in outcome.err
+    assert "memgen-bench run makes some" in outcome.err
+
+
+def test_networks_that_did_not_memorize_are_shown_where_they_are_asked_for(
+    bench: Bench, tmp_path: Path, here: CommandLine
+) -> None:
+    results = str(bench.cell(0.6, 0.4, 0.8, memorized=False).stored(tmp_path))
+    for verb in (("leaderboard",), ("figures", "--out", str(tmp_path / "figures"))):
+        outcome = here(*verb, "--results", results)
+        assert outcome.code == 1
+        assert "of memorized networks" in outcome.err
+        assert "--kind unmemorized shows those that did not memorize" in outcome.err
+    outcome = here("leaderboard", "--results", results, "--kind", "unmemorized")
+    assert (outcome.code, "unmemorized networks" in outcome.out) == (0, True)
 
 
 def test_several_files_are_updated_and_checked_together(

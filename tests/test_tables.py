@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from memgen_bench import store
 from memgen_leaderboard import tables
 from memgen_leaderboard.notes import board_notes, in_short
 from memgen_leaderboard.suite_scores import View, all_scores
@@ -213,6 +214,31 @@ def test_where_nothing_is_ranked_means_are_over_all_networks(bench: Bench, tmp_p
     notes = " ".join(board_notes(scores_of(bench, tmp_path)))
     assert "means over 3 networks" in notes
     assert "not all ranked" not in notes
+
+
+def test_a_board_of_networks_that_did_not_memorize_says_how_far_they_came(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.65, 0.4, 0.9).cell(0.7, 0.4, 0.9, seed=1, memorized=False)
+    certificates = [
+        {"network_id": row["network_id"], "accuracy_given": 0.951 if row["seed"] else 0.999}
+        | {name: row[name] for name in ("kind", "memorized", "rate", "seed", "status")}
+        for row in bench.rows
+        if row["decoder"] == "masc"
+    ]
+    store.write_part(tmp_path, "networks", "net", store.table("networks", certificates))
+    scores = scores_of(bench, tmp_path, kind="unmemorized")
+    assert [row["recovery"] for row in scores.board.iter_rows(named=True)] == pytest.approx([0.6])
+    assert scores.board["rank"].to_list() == [None]
+    notes = " ".join(board_notes(scores))
+    for said in (
+        "unmemorized networks: means over 1 network at rates",
+        "They have 95.1 % of their given labels right; 99 % are asked for.",
+        "Recovery is",
+        "Only memorized networks are ranked",
+    ):
+        assert said in notes
+    assert "did not memorize" not in notes
 
 
 def test_a_part_of_a_board_says_what_itself_leaves_out(bench: Bench, tmp_path: Path) -> None:

@@ -141,6 +141,21 @@ def test_other_kinds_and_labels_are_views_of_their_own(bench: Bench) -> None:
     assert view("untrained", "corrupted") == ("fc3", 0.5, None, None, 0.1, None)
 
 
+def test_networks_that_did_not_memorize_are_a_view_of_their_own(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.8).cell(0.7, 0.5, 0.8, seed=1, memorized=False)
+    bench.decode({"fc2": (0.9, 0.3), "fc1": (0.5, 0.7)}, seed=1, memorized=False, decoder="other")
+    bench.decode({"fc3": (0.5, 0.55)}, **UNTRAINED, seed=1)
+    bench.decode({"fc1": (0.5, 0.9)}, kind="clean", memorized=False, seed=1)
+    names = ("seed", "decoder", "layer", "decoded", "untrained", "clean", "readout", "ceiling")
+    found = bench.units(kind="unmemorized").select(names).rows()
+    assert found == [
+        (1, "masc", "fc1", 0.7, 0.55, None, 0.5, 0.8),
+        (1, "other", "fc2", 0.3, None, None, 0.5, 0.8),
+    ]
+    assert bench.units().select(names).rows() == [(0, "masc", "fc1", 0.6, None, None, 0.4, 0.8)]
+    assert bench.units(kind="clean").is_empty()
+
+
 def test_bits_stand_beside_their_accuracies(bench: Bench) -> None:
     bench.cell(0.6, 0.4, 0.8).decode({"input": (0.5, 0.2)}).decode({"fc1": (0.5, 0.5)}, **UNTRAINED)
     (row,) = bench.units().iter_rows(named=True)

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from memgen_bench.suites import Kind, Labels
+    from memgen_bench.suites import Labels
     from memgen_leaderboard.suite_scores import Scores
+    from memgen_leaderboard.units import Outcome
 
 __all__ = ["scores"]
 
@@ -23,7 +24,7 @@ def scores(
     rates: Sequence[float] = (),
     datasets: Sequence[str] = (),
     models: Sequence[str] = (),
-    kind: Kind = "memorized",
+    kind: Outcome = "memorized",
     labels: Labels = "corrupted",
 ) -> Scores:
     """Return the scores of a suite as polars frames, such as `board` and `pairs`.
@@ -34,7 +35,8 @@ def scores(
         rates: Shuffle rates; all by default, as with what follows.
         datasets: Names of data sets.
         models: Names of models.
-        kind: Which networks are decoded.
+        kind: Which networks are decoded: those that memorized, `unmemorized` ones that met noisy
+            labels and did not, `clean` or `untrained` ones.
         labels: What decoders are fitted on.
 
     Raises:

@@ -9,6 +9,7 @@ import polars as pl
 from memgen_bench.protocol import ALL_LAYERS, INPUT, READOUT
 from memgen_leaderboard.layer_choice import CELL, choose_layers
 from memgen_leaderboard.ranking import ELIGIBLE
+from memgen_leaderboard.units import by_outcome
 
 if TYPE_CHECKING:
     from memgen_leaderboard.suite_scores import Scores
@@ -58,9 +59,10 @@ def layer_frame(scores: Scores) -> pl.DataFrame:
     of_one_layer = pl.col("layer") != ALL_LAYERS
     group = [*PAIR, "noise", "rate", "decoder", "layer", "layer_index"]
     decoded = (
-        scores.view.select(scores.readings.with_columns(pl.col(pl.Categorical).cast(pl.String)))
+        scores.view.select(by_outcome(scores.readings))
+        .with_columns(pl.col(pl.Categorical).cast(pl.String))
         .filter(kinds, of_input, of_one_layer, status="ok", labels=scores.view.labels)
-        .filter(pl.col("memorized").fill_null(True), pl.col("decoder") != READOUT)
+        .filter(pl.col("decoder") != READOUT)
         .group_by(*group, source=source)
         .agg(*_spread("test_accuracy"))
     )

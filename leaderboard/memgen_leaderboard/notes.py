@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from memgen_bench.protocol import MEMORIZED
 from memgen_leaderboard.estimates import IMAGES
 from memgen_leaderboard.ranking import LEAST_COVERAGE, best_decoders
 from memgen_leaderboard.statistics import LEAST_SEEDS, LEVEL
 from memgen_leaderboard.text import PLACES, SURE, percent, points
-from memgen_leaderboard.units import UNIT
+from memgen_leaderboard.units import UNIT, UNMEMORIZED
 
 if TYPE_CHECKING:
     from memgen_leaderboard.suite_scores import Scores
@@ -30,16 +31,32 @@ def _columns(scores: Scores) -> list[str]:
         "Recovery is Σ(accuracy - readout) / Σ(ceiling - readout); the ceiling is the clean "
         f"network's readout ({percent(ceiling)} %)."
     )
+    not_ranked = "Only memorized networks are ranked, and only on corrupted labels."
+    networks = _networks(_counted(scores))
     return [
         f"Test accuracy on true labels in %, decoders fitted on {view.labels} labels of "
-        f"{view.kind} networks: means over {_networks(_counted(scores))} networks at rates at "
+        f"{view.kind} networks: means over {networks} network{'s' * (networks != 1)} at rates at "
         "which the noise leaves the true label the likeliest.",
-        what_recovery_is
-        if view.is_ranked
-        else "Only memorized networks are ranked, and only on corrupted labels.",
+        *_how_far(scores),
+        *[what_recovery_is] * scores.board["recovery"].is_not_null().any(),
+        *[not_ranked] * (not view.is_ranked),
         "The gains are over the same decoder on the untrained network and on raw pixels, in "
         "points; clean net is the same decoder on the clean network; s is seconds of fit and "
         "predictions; ok is how many of the planned networks it was read from.",
+    ]
+
+
+def _how_far(scores: Scores) -> list[str]:
+    """Return how far unmemorized networks came."""
+    if scores.view.kind != UNMEMORIZED:
+        return []
+    right = scores.networks.filter(~pl.col("memorized"), kind="memorized")["accuracy_given"]
+    if right.is_empty():
+        return []
+    least, most = (percent(share) for share in (right.min(), right.max()))  # type: ignore[arg-type]
+    shares = least if least == most else f"{least} to {most}"
+    return [
+        f"They have {shares} % of their given labels right; {100 * MEMORIZED:.0f} % are asked for."
     ]
 
 
@@ -91,7 +108,8 @@ def _left_out(scores: Scores) -> list[str]:
     saw_test = board.filter("saw_test")["decoder"].to_list()
     short = board.filter(pl.col("coverage") < LEAST_COVERAGE)["decoder"].to_list()
     failed = readings.filter(pl.col("status") == "failed").height
-    lost = readings.filter(~pl.col("memorized"))["network_id"].n_unique()
+    others = ~pl.col("memorized") & (scores.view.kind != UNMEMORIZED)
+    lost = readings.filter(others)["network_id"].n_unique()
     uncommon = _networks(scores.units.filter("rankable")) - _networks(_counted(scores))
     sentences = [
         (told, f"Not ranked, as they are told the noise: {', '.join(told)}."),

@@ -20,7 +20,9 @@ from memgen_leaderboard.ranking import Ranking, by_rate, rank
 from memgen_leaderboard.units import (
     COLUMNS,
     NAMES,
+    UNMEMORIZED,
     at_checkpoints,
+    by_outcome,
     current,
     planned_networks,
     units,
@@ -29,7 +31,8 @@ from memgen_leaderboard.units import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from memgen_bench.suites import Kind, Labels
+    from memgen_bench.suites import Labels
+    from memgen_leaderboard.units import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +43,15 @@ class View:
         rates: Shuffle rates.
         datasets: Names of data sets.
         models: Names of models.
-        kind: Which networks are decoded.
+        kind: Which networks are decoded; `unmemorized` are those that met noisy labels and did
+            not memorize them.
         labels: What decoders are fitted on.
     """
 
     rates: tuple[float, ...] = ()
     datasets: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
-    kind: Kind = "memorized"
+    kind: Outcome = "memorized"
     labels: Labels = "corrupted"
 
     @property
@@ -157,6 +161,25 @@ def all_scores(results: str | Path, views: Sequence[View] = (View(),)) -> list[S
     return [scores for scores in all_suites(results, views) if scores.units.height]
 
 
+def require_scores(results: str | Path, views: Sequence[View]) -> list[Scores]:
+    """Return the same, and at least one.
+
+    Raises:
+        StoreError: As above, or nothing can be scored.
+        UsageError: A view names what no suite has.
+    """
+    suites = all_suites(results, views)
+    found = [scores for scores in suites if scores.units.height]
+    if not found:
+        wanted = " and ".join(f"{view.kind} networks on {view.labels} labels" for view in views)
+        kinds = {kind for suite in suites for kind in by_outcome(suite.readings)["kind"].unique()}
+        way_out = "memgen-bench run makes some"
+        if UNMEMORIZED in kinds - {view.kind for view in views}:
+            way_out = f"--kind {UNMEMORIZED} shows those that did not memorize"
+        raise StoreError(f"{results}: nothing to score of {wanted}; {way_out}")
+    return found
+
+
 def all_suites(results: str | Path, views: Sequence[View] = (View(),)) -> list[Scores]:
     """Return the scores of each suite and view, those too in which nothing can be scored.
 
@@ -206,7 +229,7 @@ def _check(view: View, readings: Sequence[pl.DataFrame]) -> None:
     if not view.is_ranked:
         asked |= {"kind": (view.kind,), "labels": (view.labels,)}
     for name, values in asked.items():
-        there = pl.concat([frame.select(name).unique() for frame in readings])[name]
+        there = pl.concat([by_outcome(frame).select(name).unique() for frame in readings])[name]
         known = sorted({value for value in there.cast(pl.String) if value is not None})
         for value in values:
             if str(value) not in known:

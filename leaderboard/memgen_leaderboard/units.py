@@ -11,7 +11,14 @@ from memgen_bench.store import latest
 from memgen_leaderboard.layer_choice import CELL, SIZES, choose_layers, oracle_layers
 
 if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
     from memgen_bench.suites import Kind, Labels
+
+    # What networks turned out to be.
+    Outcome: TypeAlias = Kind | Literal["unmemorized"]
+
+UNMEMORIZED = "unmemorized"
 
 # One repetition of a cell.
 UNIT = (*CELL, "seed", "noise_seed", "init_seed", "order_seed")
@@ -56,7 +63,22 @@ def _newest(readings: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(network == network.sort_by("created").last().over("kind", *UNIT))
 
 
-def planned_networks(readings: pl.DataFrame, kind: Kind, labels: Labels) -> pl.DataFrame:
+def by_outcome(readings: pl.DataFrame) -> pl.DataFrame:
+    """Call networks `unmemorized` that met noisy labels and did not memorize them.
+
+    Clean ones that did not memorize theirs are left out.
+
+    Args:
+        readings: Rows with a `kind` and `memorized`.
+    """
+    failed = ~pl.col("memorized").fill_null(True)
+    meant_to = pl.col("kind") == "memorized"
+    kept = readings.filter(~failed | meant_to)
+    found = pl.when(failed).then(pl.lit(UNMEMORIZED)).otherwise(pl.col("kind").cast(pl.String))
+    return kept.with_columns(kind=found.cast(kept.schema["kind"]))
+
+
+def planned_networks(readings: pl.DataFrame, kind: Outcome, labels: Labels) -> pl.DataFrame:
     """Return the networks that decoders could be ranked on, those that failed included.
 
     Args:
@@ -65,26 +87,23 @@ def planned_networks(readings: pl.DataFrame, kind: Kind, labels: Labels) -> pl.D
         labels: What the decoders are fitted on.
 
     Returns:
-        A row for each with its `model`, `dataset`, `noise`, `rate` and seeds. Networks that did
-        not memorize are not among them.
+        A row for each with its `model`, `dataset`, `noise`, `rate` and seeds.
     """
     draw = ["dataset", "noise", "rate"]
     rankable = pl.col("rankable").max().over(draw).fill_null(True)
     own = (pl.col("kind") == kind) & (pl.col("labels") == labels)
-    rows = readings.filter(rankable, own, pl.col("memorized").fill_null(True))
+    rows = by_outcome(readings).filter(rankable, own)
     return rows.select("network_id", "model", *draw, "noise_seed", "max_layer_dim").unique()
 
 
 def units(
-    readings: pl.DataFrame, kind: Kind = "memorized", labels: Labels = "corrupted"
+    readings: pl.DataFrame, kind: Outcome = "memorized", labels: Labels = "corrupted"
 ) -> pl.DataFrame:
     """Return one row per decoder and network: what it decodes, and the controls.
 
-    Networks that did not memorize their labels are left out, clean ones too.
-
     Args:
         readings: Rows of one suite that `current` returned.
-        kind: Which networks are decoded.
+        kind: Which networks are decoded, as `by_outcome` calls them.
         labels: What the decoders are fitted on.
 
     Returns:
@@ -97,7 +116,7 @@ def units(
         `decoded`, `pixels`, `untrained`, `readout` and `ceiling` have a column of bits beside
         them, such as `decoded_bits`: which test images are right, packed, in test order.
     """
-    rows = readings.filter(pl.col("status") == "ok", pl.col("memorized").fill_null(True))
+    rows = by_outcome(readings.filter(pl.col("status") == "ok"))
     own = (pl.col("kind") == kind) & (pl.col("labels") == labels)
     group = [*CELL, "kind", "labels", "decoder", "layer"]
     chosen = rows.join(choose_layers(rows), on=group, nulls_equal=True)

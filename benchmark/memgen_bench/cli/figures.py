@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from memgen_leaderboard.suite_scores import Scores
+    from memgen_leaderboard.units import Outcome
 
 SHOWN = 5  # decoders that curves are drawn of: the best
 
@@ -27,17 +28,17 @@ def figures(
     rates: options.Rates = None,
     datasets: options.Datasets = None,
     models: options.Models = None,
+    kind: Annotated[
+        str, typer.Option(help="memorized, unmemorized, clean or untrained networks.")
+    ] = "memorized",
     debug: options.Debug = False,
 ) -> None:
     """Draw figures as PNG, SVG and PDF, and write the board as a LaTeX table."""
-    from memgen_bench.errors import StoreError
     from memgen_leaderboard.plots import save_board, save_figures
-    from memgen_leaderboard.suite_scores import View, all_scores
+    from memgen_leaderboard.suite_scores import View, require_scores
 
-    found = all_scores(results, [View(**options.part(rates, datasets, models))])
-    if not found:
-        raise StoreError(f"{results}: nothing to draw; run something with memgen-bench run")
-    for scores in found:
+    view = View(**options.part(rates, datasets, models), kind=cast("Outcome", kind))
+    for scores in require_scores(results, [view]):
         shown = _chosen(scores, decoders)
         for path in [*save_figures(scores, shown, out), save_board(scores, out)]:
             print(path)

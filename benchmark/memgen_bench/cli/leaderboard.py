@@ -12,8 +12,9 @@ from memgen_bench.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memgen_bench.suites import Kind, Labels
+    from memgen_bench.suites import Labels
     from memgen_leaderboard.suite_scores import Scores
+    from memgen_leaderboard.units import Outcome
 
 
 def leaderboard(
@@ -22,7 +23,7 @@ def leaderboard(
     datasets: options.Datasets = None,
     models: options.Models = None,
     labels: options.Labels = None,
-    kinds: options.Kinds = None,
+    kinds: options.Outcomes = None,
     update: Annotated[
         list[Path] | None,
         typer.Option(help="Fill the marked parts of a Markdown file; may be repeated."),
@@ -40,8 +41,8 @@ def leaderboard(
 
     Memorized networks decoded from corrupted labels are ranked; other kinds and labels are shown.
     """
-    from memgen_bench.errors import StoreError, UsageError
-    from memgen_leaderboard.suite_scores import View, all_scores
+    from memgen_bench.errors import UsageError
+    from memgen_leaderboard.suite_scores import View, require_scores
 
     if check and not update:
         raise UsageError("--check needs --update FILE: the file to check")
@@ -51,14 +52,11 @@ def leaderboard(
         raise UsageError("--open needs --html DIR: where the page is written")
     part = options.part(rates, datasets, models)
     views = [
-        View(**part, kind=cast("Kind", kind), labels=cast("Labels", fitted))
+        View(**part, kind=cast("Outcome", kind), labels=cast("Labels", fitted))
         for kind in kinds or ["memorized"]
         for fitted in labels or ["corrupted"]
     ]
-    found = all_scores(results, views)
-    if not found:
-        wanted = " and ".join(f"{view.kind} networks on {view.labels} labels" for view in views)
-        raise StoreError(f"{results}: nothing to score of {wanted}; memgen-bench run makes some")
+    found = require_scores(results, views)
     if update:
         _update(update, found, check=check)
     elif html:

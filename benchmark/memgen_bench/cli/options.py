@@ -70,6 +70,9 @@ Noises = Annotated[list[str] | None, _axis("noise", "A noise")]
 Rates = Annotated[list[float] | None, _axis("rate", "A shuffle rate in [0, 1]")]
 Seeds = Annotated[list[int] | None, _axis("seed", "A seed")]
 Kinds = Annotated[list[str] | None, _axis("kind", "memorized, clean or untrained")]
+Outcomes = Annotated[
+    list[str] | None, _axis("kind", "memorized, unmemorized (met noise, and did not), clean …")
+]
 Labels = Annotated[list[str] | None, _axis("labels", "corrupted or true")]
 NoiseSeeds = Annotated[list[int] | None, _axis("noise-seed", "A noise seed")]
 InitSeeds = Annotated[list[int] | None, _axis("init-seed", "An initialisation seed")]
