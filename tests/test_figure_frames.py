@@ -58,6 +58,19 @@ def test_what_reads_all_layers_at_once_has_no_place_among_layers(
     assert set(figure_frames.layer_frame(scores)["decoder"].drop_nulls()) == {"masc"}
 
 
+def test_curves_are_drawn_first_of_decoders_that_all_figures_show(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.6, 0.4, 0.9).decode({"fc1": (0.5, 0.5)}, decoder="worse")
+    accuracies = {"validation_accuracy": 0.5, "test_accuracy": 0.8}
+    place = {"layer": "*", "layer_index": None, "layer_depth": None}
+    bench.rows.append(bench.make(decoder="ensemble", **place, **accuracies))
+    scores = scores_of(bench, tmp_path)
+    assert figure_frames.decoder_order(scores) == ["ensemble", "masc", "worse"]
+    assert figure_frames.drawn_first(scores, 2) == ["masc", "worse"]
+    assert figure_frames.drawn_first(scores, 3) == ["masc", "worse", "ensemble"]
+
+
 def test_draws_of_several_noises_name_them(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9).cell(0.6, 0.4, 0.9, noise="flip")
     frame = figure_frames.layer_frame(scores_of(bench, tmp_path))

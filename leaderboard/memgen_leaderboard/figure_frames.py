@@ -35,6 +35,17 @@ def decoder_order(scores: Scores) -> list[str]:
     return [*shown, *sorted(set(scores.units["decoder"]) - set(shown))]
 
 
+def drawn_first(scores: Scores, count: int) -> list[str]:
+    """Return the best decoders, those first that read single layers: all figures have their curves.
+
+    Args:
+        scores: What is drawn.
+        count: How many decoders at most.
+    """
+    of_layers = set(scores.units.filter(pl.col("layer") != ALL_LAYERS)["decoder"])
+    return sorted(decoder_order(scores), key=lambda name: name not in of_layers)[:count]
+
+
 def layer_frame(scores: Scores) -> pl.DataFrame:
     """Return test accuracies over layers, with the controls and the network's own readout.
 

@@ -32,7 +32,7 @@ AXES = {
     "rate": "Rate",
 }
 HEAD = "decoder"  # the column that says what a row of the board is about
-SHOWN = 6  # decoders that curves are drawn of at first: the best
+SHOWN = 6  # decoders that curves are drawn of at first
 
 KINDS = ("memorized", "clean", "untrained")
 # What is told of a reading; `memgen-bench results export` has the rest.
@@ -53,7 +53,7 @@ def suite_data(views: Sequence[Scores]) -> dict[str, Any]:
     return {
         **_boards(views),
         "decoders": order,
-        "shown": order[:SHOWN],
+        "shown": figure_frames.drawn_first(views[0], SHOWN),
         "figures": _figures(views[0], order),
         "networks": [_network(row) for row in _networks(views[0]).iter_rows(named=True)],
         "training": {

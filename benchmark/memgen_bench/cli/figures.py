@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from memgen_leaderboard.suite_scores import Scores
     from memgen_leaderboard.units import Outcome
 
-SHOWN = 5  # decoders that curves are drawn of: the best
+SHOWN = 5  # decoders that curves are drawn of
 
 
 def figures(
@@ -23,7 +23,7 @@ def figures(
     results: options.Results = Path("memgen-results"),
     decoders: Annotated[
         list[str] | None,
-        typer.Option("--decoder", help="Draw curves of it; else of the five best."),
+        typer.Option("--decoder", help="Draw curves of it; else of the five best of one layer."),
     ] = None,
     rates: options.Rates = None,
     datasets: options.Datasets = None,
@@ -46,11 +46,11 @@ def figures(
 
 def _chosen(scores: Scores, asked: Sequence[str] | None) -> list[str]:
     from memgen_bench.errors import UsageError
-    from memgen_leaderboard.figure_frames import decoder_order
+    from memgen_leaderboard.figure_frames import decoder_order, drawn_first
 
     known = decoder_order(scores)
     for name in asked or ():
         if name not in known:
             there = ", ".join(sorted(known))
             raise UsageError(f"no decoder {name} in {scores.title}; there are {there}")
-    return list(asked or known[:SHOWN])
+    return list(asked or drawn_first(scores, SHOWN))
