@@ -42,6 +42,25 @@ FIRST = (
     *("knn-5", "knn-50", "lda", "lda-shrunk", "linear-svm", "logreg", "masc", "masc-75", "ncm"),
     *("ncm-euclidean", "qda-shrunk", "ridge", "velpic"),
 )
+# Decoders that are slow, and the faster ones that they refine.
+SLOW = {
+    "rda": "rda-50",
+    "lda-debiased": "lda-shrunk",
+    "lda-told": "lda-shrunk",
+    "qda-debiased": "rda-50",
+    "qda-told": "rda-50",
+    "masc-white-tuned": "masc-white",
+    "fine-lda": "lda-shrunk",
+    "confident-lda": "lda-shrunk",
+    "knn-tuned": "knn-50",
+    "spreading-tuned": "spreading",
+    "linear-svm-tuned": "linear-svm",
+    "logreg-tuned": "logreg",
+    "logreg-forward": "logreg",
+    "logreg-forward-told": "logreg",
+    "logreg-backward": "logreg",
+    "logreg-backward-told": "logreg",
+}
 # Where decoders read on Fashion-MNIST.
 SOURCES = ("trained", "untrained", "pixels", "clean")
 AXES = {
@@ -115,6 +134,28 @@ def winner() -> str:
     rates = ", ".join(f"{rate:g}" for rate in RATES)
     title = f"{WINNER}: {percent(accuracy[WINNER])} % at rates {rates}, against earlier decoders"
     return markdown(table(title, ("decoder", "accuracy", "the winner is better by"), rows))
+
+
+def slow() -> str:
+    """Return slow decoders beside the faster ones that they refine."""
+    (scores,) = all_scores(HERE / "studies" / "slow")
+    board = {row["decoder"]: row for row in scores.board.iter_rows(named=True)}
+    found = {(d, r): a for d, r, a in scores.rates.select("decoder", "rate", "decoded").iter_rows()}
+    rates = sorted(set(scores.units.filter("rankable")["rate"]))
+    rows = [
+        (
+            *(name, other, percent(board[name]["decoded"])),
+            points(board[name]["decoded"] - board[other]["decoded"]),
+            *(percent(found[name, rate]) for rate in rates),
+            f"{board[name]['seconds'] / board[other]['seconds']:.0f} ×",
+        )
+        for name, other in sorted(SLOW.items(), key=lambda pair: -board[pair[0]]["decoded"])
+    ]
+    columns = ("decoder", "refines", "accuracy", "gain", *(f"ρ {rate:g}" for rate in rates), "time")
+    models, seeds = (scores.units[name].n_unique() for name in ("model", "seed"))
+    title = f"Slow decoders: {models} models, {seeds} seeds, test accuracy in %"
+    note = f"On the same networks {WINNER} has {percent(board[WINNER]['decoded'])} %."
+    return markdown(table(title, columns, rows, [note]))
 
 
 def dynamics() -> str:
@@ -199,6 +240,7 @@ def main() -> None:
         "winner": winner,
         "layer-rules": layer_rules,
         "variance": variance,
+        "slow": slow,
         "dynamics": dynamics,
         "successors": successors,
         "fashion": fashion,

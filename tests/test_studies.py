@@ -109,6 +109,26 @@ def test_what_is_said_of_the_winner_is_true() -> None:
     assert max(everywhere[f"edit-{rows}"]["decoded"] for rows in ("velpic", "ncm", "lda")) < 0.7
 
 
+def test_slow_decoders_gain_what_the_text_says() -> None:
+    folder = SCRIPT.parent / "studies" / "slow"
+    (scores,) = all_scores(folder)
+    board = {row["decoder"]: row for row in scores.board.iter_rows(named=True)}
+    accuracy = {name: row["decoded"] for name, row in board.items()}
+    gains = {name: accuracy[name] - accuracy[other] for name, other in STUDIES["SLOW"].items()}
+    assert max(gains, key=lambda name: gains[name]) == "confident-lda"
+    assert abs(accuracy["confident-lda"] - accuracy[STUDIES["WINNER"]]) < 0.01
+    for name in ("logreg-forward", "rda", "masc-white-tuned"):
+        assert 0.015 < gains[name] < 0.035
+    for name in ("lda", "qda"):
+        assert abs(gains[f"{name}-debiased"]) < 0.01
+    for told, other in (("lda-told", "lda-shrunk"), ("qda-told", "rda-50")):
+        for place in ("decoded", "untrained", "clean", "pixels"):
+            assert -0.09 < board[told][place] - board[other][place] < -0.05
+    rows = read_frame(folder, "readings").filter(kind="memorized")
+    debiased = rows.filter(pl.col("decoder").is_in(["lda-debiased", "qda-debiased"]))
+    assert debiased["chosen"].cast(pl.String).str.contains('"rate": 0.0').mean() > 0.5
+
+
 def fashion(kind: Any, column: str, rate: float) -> dict[str, float]:
     (scores,) = all_scores(STUDIES["FASHION"], [View(kind=kind, rates=(rate,))])
     rows = scores.units.select("decoder", column).drop_nulls().iter_rows()

@@ -22,7 +22,7 @@ PLACES = {
 # Columns of words; all others are numbers.
 WORDS = (
     *("decoder", "other", "model", "data set", "kind", "network", "layer", "axis", "read from"),
-    *("best decoder", "stopped by"),
+    *("best decoder", "stopped by", "refines"),
 )
 
 
@@ -75,7 +75,7 @@ def points(value: float | None, half_width: float | None = None) -> str:
     """Return a difference of shares in points, with its sign and half the width of its interval."""
     if value is None:
         return NOTHING
-    return f"{_steady(value):+.1f}{_plus_minus(half_width)}"
+    return f"{_steady(value):+z.1f}{_plus_minus(half_width)}"
 
 
 def spread(mean: float, low: float | None, high: float | None) -> str:
