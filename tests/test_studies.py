@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 import pytest
@@ -20,7 +20,7 @@ from memgen_leaderboard.variance import CROSSED, variance_table
 
 SCRIPT = Path(__file__).parent.parent / "leaderboard" / "studies.py"
 STUDIES = runpy.run_path(str(SCRIPT))
-LOST = "unmemorized"  # what networks on Fashion-MNIST turned out to be
+LOST: Final = "unmemorized"  # what networks on Fashion-MNIST turned out to be
 TEXT = " ".join((SCRIPT.parent / "README.md").read_text().split())
 
 
