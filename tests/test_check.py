@@ -148,6 +148,7 @@ def test_checks_are_chosen_like_tests(tmp_path: Path) -> None:
     assert "1 passed, 9 deselected" in done.stdout
 
 
+@pytest.mark.slow
 def test_an_unknown_plugin_is_a_wrong_use_of_pytest(tmp_path: Path) -> None:
     done = ask_pytest(tmp_path, "--memgen-plugin", "unifrom")
     assert done.returncode == 4

@@ -55,6 +55,7 @@ def test_every_hook_has_a_test() -> None:
     assert [name for name in HOOKS if f"def {name}(" not in sources + ENGINE] == []
 
 
+@pytest.mark.slow
 def test_the_engine_example_runs_a_suite(tmp_path: Path) -> None:
     file = tmp_path / "my_pool.py"
     names = "from concurrent.futures import Future, ThreadPoolExecutor as Executor\n"
@@ -181,6 +182,7 @@ def test_the_decoder_example_is_a_plugin(tmp_path: Path) -> None:
     assert decoder.predict(np.array(X)).tolist() == [0, 0, 1, 1]
 
 
+@pytest.mark.slow
 def test_the_example_of_moments_is_a_plugin_that_is_fitted_from_them(tmp_path: Path) -> None:
     example = PLUGINS.partition("<!-- moments:begin -->")[2].partition("```python\n")[2]
     file = tmp_path / "nearest_mean.py"

@@ -88,7 +88,9 @@ def test_the_gradient_of_recovery_is_its_slope(bench: Bench) -> None:
     assert found.recovery("ncm") == pytest.approx(np.array(slopes), abs=1e-6)
 
 
-@pytest.mark.parametrize("spread", [0.0, 0.05, 0.2])
+@pytest.mark.parametrize(
+    "spread", [0.05, *(pytest.param(s, marks=pytest.mark.slow) for s in (0.0, 0.2))]
+)
 def test_intervals_of_recovery_hold_with_five_seeds(spread: float) -> None:
     """Accuracies 0.9, 0.75 and 0.5, images of different ease, seeds that shift all of them."""
     rng, held = np.random.default_rng(1), []

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 REGISTRY = load_registry()
 
 
-@pytest.mark.parametrize(
-    "noun",
-    [pytest.param(n, marks=() if n == "decoder" else pytest.mark.slow) for n in NOUNS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("noun", NOUNS)
 def test_the_tests_of_a_new_package_pass_as_written(noun: str, tmp_path: Path) -> None:
     name = f"brand-new-{noun}"
     folder = write_package(noun, name, tmp_path, REGISTRY)

@@ -159,6 +159,21 @@ def test_slow_decoders_gain_what_the_text_says() -> None:
     assert left_in.sum() > left_in.len() / 2
 
 
+def test_slow_decoders_on_fashion_mnist_gain_what_the_text_says() -> None:
+    def gains(rate: float) -> dict[str, float]:
+        (scores,) = all_scores(STUDIES["FASHION"], [View(kind=LOST, rates=(rate,))])
+        found = dict(scores.board.select("decoder", "decoded").iter_rows())
+        return {name: found[name] - found[other] for name, other in STUDIES["SLOW"].items()}
+
+    low, high = gains(0.4), gains(0.8)
+    for name in ("lda-told", "qda-told"):
+        assert -0.01 < min(low[name], high[name]) <= max(low[name], high[name]) < 0
+    assert points(high["lda-debiased"]) == "+2.1"
+    most = {name: points(max(low[name], high[name])) for name in low}
+    assert max(most["confident-lda"], most["logreg-forward"]) == "+2.5"
+    assert most["masc-white-tuned"] == "+3.6"
+
+
 def fashion(kind: Any, column: str, rate: float) -> dict[str, float]:
     (scores,) = all_scores(STUDIES["FASHION"], [View(kind=kind, rates=(rate,))])
     rows = scores.units.select("decoder", column).drop_nulls().iter_rows()
