@@ -204,10 +204,11 @@ def fashion() -> str:
     for scores in all_scores(FASHION, views):
         kind = scores.view.kind
         source = "trained" if kind in ("memorized", "unmemorized") else kind
-        columns = {"decoded": source} | ({"pixels": "pixels"} if kind == "untrained" else {})
         for row in scores.units.iter_rows(named=True):
-            found |= {(row["decoder"], row["rate"], columns[name]): row[name] for name in columns}
+            found[row["decoder"], row["rate"], source] = row["decoded"]
             found[READOUT, row["rate"], source] = row[READOUT]
+            if row["pixels"] is not None:  # the same, whatever the network
+                found[row["decoder"], row["rate"], "pixels"] = row["pixels"]
     rates = sorted({rate for _, rate, _ in found})
     places = [(rate, source) for rate in rates for source in SOURCES]
     decoders = {decoder for decoder, *_ in found} - {READOUT}
