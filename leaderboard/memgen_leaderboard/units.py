@@ -73,9 +73,9 @@ def by_outcome(readings: pl.DataFrame) -> pl.DataFrame:
     """
     failed = ~pl.col("memorized").fill_null(True)
     meant_to = pl.col("kind") == "memorized"
+    unmemorized = pl.lit(UNMEMORIZED).cast(readings.schema["kind"])
     kept = readings.filter(~failed | meant_to)
-    found = pl.when(failed).then(pl.lit(UNMEMORIZED)).otherwise(pl.col("kind").cast(pl.String))
-    return kept.with_columns(kind=found.cast(kept.schema["kind"]))
+    return kept.with_columns(kind=pl.when(failed).then(unmemorized).otherwise("kind"))
 
 
 def planned_networks(readings: pl.DataFrame, kind: Outcome, labels: Labels) -> pl.DataFrame:
