@@ -23,7 +23,7 @@ from memgen_leaderboard.markdown import markdown, update
 from memgen_leaderboard.succession import succession_table
 from memgen_leaderboard.suite_scores import Scores, View, all_scores, all_suites
 from memgen_leaderboard.tables import comparison_table
-from memgen_leaderboard.text import percent, points, table
+from memgen_leaderboard.text import SURE, percent, points, table
 from memgen_leaderboard.units import COLUMNS, current, units
 from memgen_leaderboard.variance import variance_table
 
@@ -146,7 +146,11 @@ def winner() -> str:
         f"{WINNER}: {percent(own['decoded'])} % out of memorized networks at rates {rates}, "
         "against controls and earlier decoders"
     )
-    note = "± is half the width of a 95 % interval of one comparison, over 5 seeds and the images."
+    seeds = scores.units["seed"].n_unique()
+    note = (
+        f"± is half the width of a {SURE} interval of one comparison, over {seeds} seeds and the "
+        "images."
+    )
     columns = ("decoder", "accuracy", "the winner is better by")
     return markdown(table(title, columns, rows, [note]))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from memgen_leaderboard.figure_frames import decoder_order
 from memgen_leaderboard.published import best_layers, compare, read_published, references
 from memgen_leaderboard.ranking import best_decoders
 from memgen_leaderboard.text import NOTHING, PLACES, SURE, covered, percent, points, spread, table
@@ -103,12 +104,6 @@ def _pairs(scores: Scores) -> list[tuple[str, str]]:
     return sorted(pairs.iter_rows())
 
 
-def _order(scores: Scores) -> list[str]:
-    """Return the decoders in the board's order, then those that have nothing on the board."""
-    shown = scores.board["decoder"].to_list()
-    return [*shown, *sorted(set(scores.units["decoder"]) - set(shown))]
-
-
 # parts of the board
 
 
@@ -125,14 +120,15 @@ def rates_table(scores: Scores) -> Table:
     headings = [f"{f'{noise} ' if several else ''}ρ {rate:g}" for noise, rate in draws]
     rows = [("readout", *(percent(readouts[draw]) for draw in draws))]
     rows += [
-        (name, *(found.get((name, *draw), NOTHING) for draw in draws)) for name in _order(scores)
+        (name, *(found.get((name, *draw), NOTHING) for draw in draws))
+        for name in decoder_order(scores)
     ]
     return table("Accuracy by rate", ("decoder", *headings), rows)
 
 
 def blocks_table(scores: Scores) -> Table:
     """Return recovery by model and data set, in the board's order, with published references."""
-    pairs, names = _pairs(scores), _order(scores)
+    pairs, names = _pairs(scores), decoder_order(scores)
     found: dict[tuple[str, str, str], str] = {}
     for row in scores.by("model", "dataset").iter_rows(named=True):
         recovery = percent(row["recovery"], row["recovery_half_width"])
