@@ -20,17 +20,17 @@ import polars as pl
 
 from memgen_bench import DecoderSpec, load_registry
 from memgen_bench.compute import threads
-from memgen_bench.fixtures import Fixture, load_fixtures
+from memgen_bench.decode.moments import Adding, KeptMoments, Labelling
+from memgen_bench.fixtures.fixture import Fixture, load_fixtures
 from memgen_bench.gate.accuracy import compare
 from memgen_bench.gate.baseline import SHIPPED, read_baseline
 from memgen_bench.gate.readings import read_fixtures
-from memgen_bench.moments import Adding, KeptMoments, Labelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from memgen_bench.decode.moments import Moments
     from memgen_bench.gate.verdicts import Verdict
-    from memgen_bench.moments import Moments
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- calibration of the gate: begin -->", "<!-- calibration of the gate: end -->"
@@ -80,7 +80,7 @@ def remade(kind: type[Fixture], **more: Any) -> Callable[[Fixture], Fixture]:
 def blocks_of(rows: int) -> Iterator[None]:
     """Compute in blocks of so many rows."""
     with contextlib.ExitStack() as stack:
-        for module in ("compute", "neighbors"):
+        for module in ("compute", "decode.moments", "decode.neighbors"):
             stack.enter_context(mock.patch(f"memgen_bench.{module}.block_rows", return_value=rows))
         yield
 

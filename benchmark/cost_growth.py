@@ -21,8 +21,8 @@ import torch
 
 from memgen_bench import load_registry
 from memgen_bench.compute import as_tensor, keep_freed_memory, threads
-from memgen_bench.moments import moments_of
-from memgen_bench.neighbors import Neighbors
+from memgen_bench.decode.moments import moments_of
+from memgen_bench.decode.neighbors import Neighbors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class CommitHook(BuildHookInterface):  # type: ignore[misc] # untyped base
+class CommitHook(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignore] # untyped
     """Puts `memgen_bench/_commit.txt` into the wheel; outside a checkout there is none."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:

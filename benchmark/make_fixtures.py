@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FROZEN = HERE / "memgen_bench" / "frozen"
+FROZEN = HERE / "memgen_bench" / "fixtures" / "frozen"
 DIGITS = "--suite core --model mlp --dataset digits --seed 0"
 FIXTURES = (
     f"{DIGITS} --rate 0.4 --rate 0.8 --layer input --layer fc1 --layer fc3",

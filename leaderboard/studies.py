@@ -16,16 +16,22 @@ from typing import Any
 import polars as pl
 
 from memgen_bench.protocol import MEMORIZED, READOUT
-from memgen_bench.store import read_frame
-from memgen_leaderboard.figure_frames import decoder_order, epoch_frame
-from memgen_leaderboard.layer_choice import regret
-from memgen_leaderboard.markdown import markdown, update
-from memgen_leaderboard.succession import succession_table
-from memgen_leaderboard.suite_scores import Scores, View, all_scores, all_suites
-from memgen_leaderboard.tables import comparison_table
+from memgen_bench.results.store import read_frame
+from memgen_leaderboard.figures.frames import epoch_frame
+from memgen_leaderboard.scoring.layer_choice import regret
+from memgen_leaderboard.scoring.suite_scores import (
+    Scores,
+    View,
+    all_scores,
+    all_suites,
+    decoder_order,
+)
+from memgen_leaderboard.scoring.units import COLUMNS, current, units
+from memgen_leaderboard.scoring.variance import variance_table
+from memgen_leaderboard.tables.boards import comparison_table
+from memgen_leaderboard.tables.markdown import markdown, update
+from memgen_leaderboard.tables.retraining import retraining_table
 from memgen_leaderboard.text import SURE, percent, points, table
-from memgen_leaderboard.units import COLUMNS, current, units
-from memgen_leaderboard.variance import variance_table
 
 HERE = Path(__file__).parent
 FASHION = HERE / "results" / "fashion"
@@ -198,7 +204,7 @@ def dynamics() -> str:
 def successors() -> str:
     """Return how networks do that are retrained on decoded labels, over models."""
     rows = read_frame(HERE / "results" / "core", "successors")
-    return markdown(succession_table(rows, ["rate"]))
+    return markdown(retraining_table(rows, ["rate"]))
 
 
 def fashion() -> str:

@@ -12,10 +12,10 @@ import hypothesis
 import numpy as np
 import pytest
 
-from readings import Bench
+from helpers.readings import Bench
 
 if TYPE_CHECKING:
-    from memgen_bench.plan import Plan
+    from memgen_bench.plan.plan import Plan
 
 # How long an example takes says nothing about it; a busy machine takes longer.
 hypothesis.settings.register_profile("memgen", deadline=None, print_blob=True)
@@ -87,10 +87,9 @@ def make_reading() -> ReadingMaker:
 def plan_digits() -> Planner:
     """Return a planner of one small network of each kind on digits; axes replace the suite's."""
     from memgen_bench import Task, load_registry
-    from memgen_bench.datasets import DataInfo
-    from memgen_bench.plan import Layer
-    from memgen_bench.planner import make_plan
-    from memgen_bench.suites import Suite
+    from memgen_bench.plan.plan import DataInfo, Layer
+    from memgen_bench.plan.planner import make_plan
+    from memgen_bench.plan.suite import Suite
 
     task = Task(channels=1, height=8, width=8, num_classes=10)
     data = DataInfo(name="digits", fingerprint="f", task=task, train_count=1297, test_count=500)

@@ -12,8 +12,8 @@ from memgen_bench.errors import (
     PluginError,
     UsageError,
 )
-from memgen_bench.hookspecs import hookimpl
-from memgen_bench.specs import (
+from memgen_bench.plugin.hookspecs import hookimpl
+from memgen_bench.plugin.specs import (
     Data,
     DatasetSpec,
     Decoder,
@@ -28,9 +28,9 @@ from memgen_bench.specs import (
 
 if TYPE_CHECKING:
     from memgen_bench.gate.trial import try_decoder
-    from memgen_bench.registry import Registry, load_registry
-    from memgen_bench.runner import Summary, run
-    from memgen_bench.store import read_networks, read_results
+    from memgen_bench.plugin.registry import Registry, load_registry
+    from memgen_bench.results.store import read_networks, read_results
+    from memgen_bench.running.runner import Summary, run
 
 __version__ = "0.1.0"
 
@@ -64,12 +64,12 @@ __all__ = [
 
 # What needs torch, pyarrow or installed plugins is imported when it is first asked for.
 _LAZY = {
-    "Registry": "memgen_bench.registry",
-    "load_registry": "memgen_bench.registry",
-    "Summary": "memgen_bench.runner",
-    "run": "memgen_bench.runner",
-    "read_networks": "memgen_bench.store",
-    "read_results": "memgen_bench.store",
+    "Registry": "memgen_bench.plugin.registry",
+    "load_registry": "memgen_bench.plugin.registry",
+    "Summary": "memgen_bench.running.runner",
+    "run": "memgen_bench.running.runner",
+    "read_networks": "memgen_bench.results.store",
+    "read_results": "memgen_bench.results.store",
     "try_decoder": "memgen_bench.gate.trial",
 }
 
@@ -83,7 +83,7 @@ def build_decoder(name: str) -> Decoder:
     Raises:
         UsageError: No such decoder.
     """
-    from memgen_bench.registry import load_registry
+    from memgen_bench.plugin.registry import load_registry
 
     return load_registry().decoders.find(name).build()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from memgen_bench.specs import Images
+    from memgen_bench.arrays import Images
 
 
 def find_device(name: str) -> torch.device:

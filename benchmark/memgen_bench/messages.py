@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class RunSettings:
     """What a worker needs to know of the run.
 
     Attributes:
@@ -21,7 +21,7 @@ class Setting:
         shared_caches: Further folders of trained networks, only read.
         device: A device's name.
         memory: Bytes that the activations and moments of one network may take up.
-        checkpoint_minutes: How often a training saves its state.
+        resume_minutes: How often a training saves its state.
         timeout: Seconds that one step may take: an epoch, a pass over a network's layers, a
             reading. None: as long as it takes.
         fresh: Train networks anew, also those that are cached.
@@ -33,7 +33,7 @@ class Setting:
     shared_caches: tuple[Path, ...] = ()
     device: str
     memory: int = 1 << 30
-    checkpoint_minutes: float = 10
+    resume_minutes: float = 10
     timeout: float | None = None
     fresh: bool = False
 

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from memgen_bench.suites import Labels
-    from memgen_leaderboard.suite_scores import Scores
-    from memgen_leaderboard.units import Outcome
+    from memgen_bench.plan.suite import Labels
+    from memgen_leaderboard.scoring.suite_scores import Scores
+    from memgen_leaderboard.scoring.units import ShownKind
 
 __all__ = ["scores"]
 
@@ -24,7 +24,7 @@ def scores(
     rates: Sequence[float] = (),
     datasets: Sequence[str] = (),
     models: Sequence[str] = (),
-    kind: Outcome = "memorized",
+    kind: ShownKind = "memorized",
     labels: Labels = "corrupted",
 ) -> Scores:
     """Return the scores of a suite as polars frames, such as `board` and `pairs`.
@@ -43,7 +43,7 @@ def scores(
         StoreError: There is no such folder, or it is damaged.
         UsageError: There is no such suite, or more than one.
     """
-    from memgen_leaderboard.suite_scores import View, all_scores
+    from memgen_leaderboard.scoring.suite_scores import View, all_scores
 
     view = View(
         rates=tuple(map(float, rates)),

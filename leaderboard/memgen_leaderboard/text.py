@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memgen_leaderboard.statistics import LEVEL
+from memgen_leaderboard.scoring.statistics import LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

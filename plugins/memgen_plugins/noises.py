@@ -11,31 +11,35 @@ from memgen_bench import NoiseSpec, hookimpl
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from memgen_bench.specs import Labels
-
-    Matrix = npt.NDArray[np.float64]
+    from memgen_bench.arrays import LabelVector, Transition
 
 
-def _chosen(labels: Labels, rate: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def _chosen(labels: LabelVector, rate: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
     """Choose each point with probability `rate`; the first draw of a stream, so rates nest."""
     return np.asarray(rng.random(len(labels)) < rate)
 
 
-def uniform(labels: Labels, rate: float, num_classes: int, rng: np.random.Generator) -> Labels:
+def uniform(
+    labels: LabelVector, rate: float, num_classes: int, rng: np.random.Generator
+) -> LabelVector:
     """Redraw chosen labels over all K classes, the true one included."""
     chosen = _chosen(labels, rate, rng)
     redrawn = (rng.random(len(labels)) * num_classes).astype(np.int64)
     return np.where(chosen, redrawn, labels)
 
 
-def flip(labels: Labels, rate: float, num_classes: int, rng: np.random.Generator) -> Labels:
+def flip(
+    labels: LabelVector, rate: float, num_classes: int, rng: np.random.Generator
+) -> LabelVector:
     """Redraw chosen labels over the K - 1 other classes."""
     chosen = _chosen(labels, rate, rng)
     offset = 1 + (rng.random(len(labels)) * (num_classes - 1)).astype(np.int64)
     return np.where(chosen, (labels + offset) % num_classes, labels)
 
 
-def permute(labels: Labels, rate: float, num_classes: int, rng: np.random.Generator) -> Labels:
+def permute(
+    labels: LabelVector, rate: float, num_classes: int, rng: np.random.Generator
+) -> LabelVector:
     """Permute the labels among the chosen points; class counts are kept."""
     places = np.flatnonzero(_chosen(labels, rate, rng))
     order = np.argsort(rng.random(len(labels))[places], kind="stable")
@@ -44,23 +48,25 @@ def permute(labels: Labels, rate: float, num_classes: int, rng: np.random.Genera
     return permuted
 
 
-def pair(labels: Labels, rate: float, num_classes: int, rng: np.random.Generator) -> Labels:
+def pair(
+    labels: LabelVector, rate: float, num_classes: int, rng: np.random.Generator
+) -> LabelVector:
     """Turn chosen labels k into k + 1 (the last class into the first)."""
     return np.where(_chosen(labels, rate, rng), (labels + 1) % num_classes, labels)
 
 
-def uniform_transition(rate: float, num_classes: int) -> Matrix:
+def uniform_transition(rate: float, num_classes: int) -> Transition:
     """P[true, given] of `uniform`, and of `permute` for equal class counts."""
     return (1 - rate) * np.eye(num_classes) + rate / num_classes
 
 
-def flip_transition(rate: float, num_classes: int) -> Matrix:
+def flip_transition(rate: float, num_classes: int) -> Transition:
     """P[true, given] of `flip`."""
     off = rate / (num_classes - 1)
     return (1 - rate - off) * np.eye(num_classes) + off
 
 
-def pair_transition(rate: float, num_classes: int) -> Matrix:
+def pair_transition(rate: float, num_classes: int) -> Transition:
     """P[true, given] of `pair`."""
     eye = np.eye(num_classes)
     return (1 - rate) * eye + rate * np.roll(eye, 1, axis=1)

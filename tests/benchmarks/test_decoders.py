@@ -13,7 +13,7 @@ import pytest
 
 from memgen_bench import load_registry
 from memgen_bench.compute import as_tensor
-from memgen_bench.fixtures import load_fixtures
+from memgen_bench.fixtures.fixture import load_fixtures
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

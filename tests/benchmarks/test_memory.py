@@ -17,9 +17,9 @@ PROGRAM = """
 import sys, threading, time
 import numpy as np, torch
 from memgen_bench.compute import as_tensor, threads
-from memgen_bench.moments import KeptMoments, keeps_points
-from memgen_bench.scratch import Scratch
-from memgen_plugins.subspace import MASC
+from memgen_bench.decode.moments import KeptMoments, keeps_points
+from memgen_bench.decode.scratch import Scratch
+from memgen_plugins.decoders.layer.subspace import MASC
 
 N, M, D, K = (int(each) for each in sys.argv[1:5])
 rng = np.random.default_rng(0)

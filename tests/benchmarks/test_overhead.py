@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 import memgen_bench
-from memgen_bench.runner import Observer
-from memgen_bench.suites import Suite
+from memgen_bench.plan.suite import Suite
+from memgen_bench.running.runner import Observer
 
 if TYPE_CHECKING:
     from pathlib import Path

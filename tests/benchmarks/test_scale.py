@@ -20,17 +20,17 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from memgen_bench import Task, load_registry, schemas, store
-from memgen_bench.compaction import compact
-from memgen_bench.datasets import DataInfo
-from memgen_bench.plan import Layer
-from memgen_bench.planner import make_plan
-from memgen_bench.suites import Suite
-from memgen_bench.verification import verify
-from memgen_leaderboard.notes import board_notes
-from memgen_leaderboard.suite_scores import all_scores
-from memgen_leaderboard.tables import main_table, rates_table
-from memgen_leaderboard.terminal import show
+from memgen_bench import Task, load_registry
+from memgen_bench.plan.plan import DataInfo, Layer
+from memgen_bench.plan.planner import make_plan
+from memgen_bench.plan.suite import Suite
+from memgen_bench.results import schemas, store
+from memgen_bench.results.compaction import compact
+from memgen_bench.results.verification import verify
+from memgen_leaderboard.scoring.suite_scores import all_scores
+from memgen_leaderboard.tables.boards import main_table, rates_table
+from memgen_leaderboard.tables.notes import board_notes
+from memgen_leaderboard.tables.terminal import show
 
 DIGITS = DataInfo(
     name="digits",

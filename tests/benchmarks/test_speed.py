@@ -21,7 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from plain import (
+from scipy.linalg.blas import dsyrk
+from threadpoolctl import threadpool_limits
+from torch.utils.data import DataLoader
+
+import memgen_bench
+from benchmarks.plain import (
     PerImage,
     one_image_at_a_time,
     pickled,
@@ -29,29 +34,24 @@ from plain import (
     textbook_masc,
     usual_epoch,
 )
-from scipy.linalg.blas import dsyrk
-from threadpoolctl import threadpool_limits
-from torch.utils.data import DataLoader
-
-import memgen_bench
 from memgen_bench import DataNotFoundError, Task, load_registry, seeds
 from memgen_bench.compute import as_tensor, keep_freed_memory, tensor_of, threads
-from memgen_bench.eigen import eigh
-from memgen_bench.features import extract, stream
-from memgen_bench.folders import default_data_dir
-from memgen_bench.layers import find_layers
-from memgen_bench.materials import Materials
-from memgen_bench.moments import Adding, KeptMoments, Labelling, Moments, moments_of
-from memgen_bench.reader import Reader
-from memgen_bench.runner import plan_run
-from memgen_bench.suites import load_suite
-from memgen_bench.training import initial_module, make_optimizer, train_epoch
-from memgen_plugins.subspace import MASC
+from memgen_bench.data.planned_data import PlannedData
+from memgen_bench.decode.activations import extract, stream
+from memgen_bench.decode.eigen import eigh
+from memgen_bench.decode.moments import Adding, KeptMoments, Labelling, Moments, moments_of
+from memgen_bench.decode.reader import Reader
+from memgen_bench.files.places import default_data_dir
+from memgen_bench.network.layers import find_layers
+from memgen_bench.network.training import initial_module, make_optimizer, train_epoch
+from memgen_bench.plan.suite import load_suite
+from memgen_bench.running.runner import plan_run
+from memgen_plugins.decoders.layer.subspace import MASC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from memgen_bench.plan import Layer
+    from memgen_bench.plan.plan import Layer
 
 CPU = torch.device("cpu")
 TASK = Task(channels=1, height=28, width=28, num_classes=10)
@@ -413,8 +413,8 @@ def read(decoders: list[str], cache_dir: Path) -> None:
     suite = load_suite("fashion").replace(chosen)
     plan = plan_run(suite, registry, data_dir=default_data_dir(), cache_dir=cache_dir, device="cpu")
     planned = next(network for network in plan.networks if network.kind == "memorized")
-    materials = Materials(planned, (), default_data_dir())
-    reader = Reader(planned, materials, network()[0], CPU, 8 << 30)
+    data = PlannedData(planned, (), default_data_dir())
+    reader = Reader(planned, data, network()[0], CPU, 8 << 30)
     readings = [each for each in planned.readings if each.decoding.decoder]
     for _, outcome in reader.outcomes(readings):
         assert outcome.status == "ok", outcome.message

@@ -14,15 +14,15 @@ import polars as pl
 import pytest
 from axe_core_python.sync_playwright import Axe
 
-from memgen_leaderboard.page import write_page
-from memgen_leaderboard.suite_scores import View, all_scores
+from memgen_leaderboard.page.document import write_page
+from memgen_leaderboard.scoring.suite_scores import View, all_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import BrowserContext, Locator, Page
 
-    from readings import Bench
+    from helpers.readings import Bench
 
 pytestmark = pytest.mark.slow
 

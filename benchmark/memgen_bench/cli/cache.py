@@ -11,7 +11,7 @@ import typer
 from memgen_bench.cli import options
 
 if TYPE_CHECKING:
-    from memgen_bench.entries import Entry
+    from memgen_bench.network.cache_files import CacheEntry
 
 app = typer.Typer(help="List, check and clear out trained networks.", no_args_is_help=True)
 
@@ -30,14 +30,14 @@ def show(
     from rich.table import Table
     from rich.text import Text
 
-    from memgen_bench.entries import entries
+    from memgen_bench.network.cache_files import cache_entries
 
     console = options.console()
     for folder in options.network_folders(cache_dir, shared_caches):
         table = Table("network", "state", "epochs", "train acc", "size", "age", "what it is")
         table.box, table.pad_edge = None, False
         table.columns[0].no_wrap = True
-        for entry in sorted(entries(folder), key=lambda entry: entry.modified):
+        for entry in sorted(cache_entries(folder), key=lambda entry: entry.modified):
             state, epochs, accuracy, what = _about(entry)
             cells = (state, epochs, accuracy, decimal(entry.size), _age(entry), what)
             table.add_row(*map(Text, (entry.network_id, *cells)))
@@ -45,7 +45,7 @@ def show(
         console.print(table if table.row_count else "nothing")
 
 
-def _about(entry: Entry) -> tuple[str, str, str, str]:
+def _about(entry: CacheEntry) -> tuple[str, str, str, str]:
     """Return state, epochs, train accuracy, and what a person calls it."""
     from memgen_bench.errors import DamagedError
 
@@ -61,7 +61,7 @@ def _about(entry: Entry) -> tuple[str, str, str, str]:
         return "damaged", "", "", str(error)
 
 
-def _age(entry: Entry) -> str:
+def _age(entry: CacheEntry) -> str:
     minutes = (time.time() - entry.modified) / 60
     if minutes < 60:
         return f"{minutes:.0f} min"
@@ -79,10 +79,10 @@ def size(
 
     from rich.filesize import decimal
 
-    from memgen_bench.entries import entries
+    from memgen_bench.network.cache_files import cache_entries
 
     for folder in options.network_folders(cache_dir, shared_caches):
-        there = entries(folder)
+        there = cache_entries(folder)
         count = Counter(entry.state for entry in there)
         print(f"{folder}: {decimal(sum(entry.size for entry in there))}")
         for state in sorted(count):
@@ -97,11 +97,11 @@ def verify(
     debug: options.Debug = False,
 ) -> None:
     """Check every checksum; name what is damaged, and change nothing."""
-    from memgen_bench.entries import entries
+    from memgen_bench.network.cache_files import cache_entries
 
     checked = damaged = 0
     folders = options.network_folders(cache_dir, shared_caches)
-    for entry in (entry for folder in folders for entry in entries(folder)):
+    for entry in (entry for folder in folders for entry in cache_entries(folder)):
         if entry.state in ("network", "checkpoint"):
             checked += 1
             if fault := _fault(entry):
@@ -135,12 +135,12 @@ def prune(
     """Remove what is damaged or left behind, and checkpoints of networks that are trained."""
     from rich.filesize import decimal
 
-    from memgen_bench.entries import entries
+    from memgen_bench.network.cache_files import cache_entries
 
     (folder,) = options.network_folders(cache_dir, None)
     kept = _planned(keep_suites, data_dir, cache_dir, plugins) if keep_suites else None
     count = room = 0
-    for entry in entries(folder):
+    for entry in cache_entries(folder):
         if reason := _reason(entry, older_than, kept):
             names = ", ".join(file.name for file in entry.there)
             print(f"{'would remove' if dry_run else 'removing'} {names}: {reason}")
@@ -150,9 +150,9 @@ def prune(
     print(f"{count} {'would be' if dry_run else 'were'} removed from {folder}: {decimal(room)}")
 
 
-def _reason(entry: Entry, older_than: float | None, kept: set[str] | None) -> str | None:
+def _reason(entry: CacheEntry, older_than: float | None, kept: set[str] | None) -> str | None:
     """Return why an entry should go; None where it should stay."""
-    from memgen_bench.entries import network_entry
+    from memgen_bench.network.cache_files import network_entry
 
     days = (time.time() - entry.modified) / _DAY
     if entry.state == "set aside":
@@ -170,7 +170,7 @@ def _reason(entry: Entry, older_than: float | None, kept: set[str] | None) -> st
     return f"{days:.0f} days old" if older_than is not None else None
 
 
-def _fault(entry: Entry) -> str | None:
+def _fault(entry: CacheEntry) -> str | None:
     """Return what is wrong with a network or checkpoint, if anything is."""
     from memgen_bench.errors import DamagedError
 
@@ -185,9 +185,9 @@ def _planned(
     suites: list[str], data_dir: Path | None, cache_dir: Path | None, plugins: list[Path] | None
 ) -> set[str]:
     """Return the networks of some suites, whose data must be there: networks are known by them."""
-    from memgen_bench.folders import default_cache_dir, default_data_dir
-    from memgen_bench.runner import plan_run
-    from memgen_bench.suites import load_suite
+    from memgen_bench.files.places import default_cache_dir, default_data_dir
+    from memgen_bench.plan.suite import load_suite
+    from memgen_bench.running.runner import plan_run
 
     registry = options.registry(plugins)
     plans = [
@@ -204,12 +204,12 @@ def _planned(
     return {network.network_id for plan in plans for network in plan.networks}
 
 
-def _planned_as(entry: Entry) -> str:
+def _planned_as(entry: CacheEntry) -> str:
     """Return what a plan, on the CPU, calls the network that a cached one is or comes from.
 
     That is the one that it is a checkpoint of, or the one whose decoded labels it was trained on.
     """
-    from memgen_bench.identity import network_id
+    from memgen_bench.hashing import network_id
 
     identity = entry.note()["identity"]
     own = {name: value for name, value in identity.items() if name not in ("epoch", "labels")}

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from memgen_bench.testing.check_report import Finding
     from memgen_bench.testing.examination import Subject
-    from memgen_bench.testing.report import Finding
 
 
 def check(
@@ -36,8 +36,8 @@ def check(
     from rich.console import Console
 
     from memgen_bench.errors import UsageError
-    from memgen_bench.folders import default_data_dir
-    from memgen_bench.testing.report import markdown
+    from memgen_bench.files.places import default_data_dir
+    from memgen_bench.testing.check_report import markdown
     from memgen_bench.testing.subjects import find_subjects, plugin_files
 
     if bool(targets) == everything:
@@ -59,22 +59,22 @@ def check(
 
 
 def _examine(subjects: Sequence[Subject], console: Console) -> list[Finding]:
-    """Check one subject after the other, each verdict shown, or only those that ask for it."""
+    """Check one subject after the other, each result shown, or only those that ask for it."""
     from rich.text import Text
 
-    from memgen_bench.isolation import children
+    from memgen_bench.testing.check_report import Finding, mark
     from memgen_bench.testing.examination import examine_in_child
-    from memgen_bench.testing.report import Finding, mark
+    from memgen_bench.workers.in_child import children
 
     findings = []
     for subject in subjects:
         with console.status(f"{subject} …"):
             finding = Finding(subject, list(examine_in_child(subject, children)))
-        seconds = sum(verdict.seconds for verdict in finding.verdicts)
+        seconds = sum(result.seconds for result in finding.results)
         console.print(Text(f"{subject}: {finding.counts}; {seconds:.1f} s"), soft_wrap=True)
-        for verdict in finding.verdicts if len(subjects) == 1 else finding.notable:
-            about = f": {verdict.message}" if verdict.message else ""
-            line = f"  {mark(verdict)} {verdict.check}{about}"
+        for result in finding.results if len(subjects) == 1 else finding.notable:
+            about = f": {result.message}" if result.message else ""
+            line = f"  {mark(result)} {result.check}{about}"
             console.print(Text(line), soft_wrap=True)
         findings.append(finding)
     return findings
@@ -92,7 +92,7 @@ def _conclude(findings: Sequence[Finding], problems: Sequence[str], console: Con
 
 
 def _write(report: Path, text: str) -> None:
-    from memgen_bench.files import write_atomically
+    from memgen_bench.files.atomic import write_atomically
 
     write_atomically(report, text.encode())
 

@@ -30,11 +30,11 @@ def compare(
     Both are at layers chosen on test, as the papers choose them.
     """
     from memgen_bench.errors import StoreError
-    from memgen_leaderboard.suite_scores import View, all_suites
-    from memgen_leaderboard.tables import comparison_table
-    from memgen_leaderboard.terminal import show
+    from memgen_leaderboard.scoring.suite_scores import View, all_suites
+    from memgen_leaderboard.tables.boards import comparison_table
+    from memgen_leaderboard.tables.terminal import show
 
-    view = View(**options.part(rates, datasets, models))
+    view = View(**options.view(rates, datasets, models))
     tables = [comparison_table(scores) for scores in all_suites(results, [view])]
     if not any(table.rows for table in tables):
         raise StoreError(

@@ -26,7 +26,7 @@ def show(
     from rich.text import Text
 
     from memgen_bench.errors import DataNotFoundError
-    from memgen_bench.folders import default_data_dir
+    from memgen_bench.files.places import default_data_dir
 
     root = data_dir or default_data_dir()
     table = Table("name", "here", "summary", box=None, pad_edge=False)
@@ -51,7 +51,7 @@ def download(
 ) -> None:
     """Fetch a data set from where its authors offer it."""
     from memgen_bench.errors import DataError, MemgenError, UsageError
-    from memgen_bench.folders import default_data_dir
+    from memgen_bench.files.places import default_data_dir
 
     spec = options.registry(plugins).datasets.find(name)
     if spec.download is None:
@@ -79,7 +79,7 @@ def take(
 ) -> None:
     """Take files that you already have into the data root."""
     from memgen_bench.errors import UsageError
-    from memgen_bench.folders import default_data_dir
+    from memgen_bench.files.places import default_data_dir
 
     spec = options.registry(plugins).datasets.find(name)
     if spec.import_from is None:

@@ -49,16 +49,16 @@ def export(
 
     from memgen_bench.cli.progress import show_epoch
     from memgen_bench.errors import UsageError
-    from memgen_bench.export import export as freeze
-    from memgen_bench.export import fixture_name
-    from memgen_bench.fixtures import save_fixture
+    from memgen_bench.fixtures.fixture import save_fixture
+    from memgen_bench.fixtures.freezing import export as freeze
+    from memgen_bench.fixtures.freezing import fixture_name
 
     places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": "cpu"}
     axes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
     plan = options.plan(suite, axes, plugins, places, slow=False)
     for reason in plan.missing_data.values():
         print(f"left out: {reason}")
-    setting = options.setting(data_dir, cache_dir, shared_caches, plugins, "cpu")
+    settings = options.run_settings(data_dir, cache_dir, shared_caches, plugins, "cpu")
     memorized = [each for each in plan.networks if each.kind == "memorized"]
     if not memorized:
         raise UsageError("no memorized network is planned; name a --rate above 0")
@@ -66,7 +66,7 @@ def export(
     if len(networks) < len(memorized):
         raise UsageError(f"several seeds make fixtures of one name; name one --seed for {out}")
     for network in networks.values():
-        fixture = freeze(network, setting, layers=layers or (), draws=draws, report=show_epoch)
+        fixture = freeze(network, settings, layers=layers or (), draws=draws, report=show_epoch)
         path = save_fixture(fixture, out)
         size = path.stat().st_size + path.with_name(f"{path.stem}.npz").stat().st_size
         print(f"{path}: {network.label}, {size / 2**20:.1f} MiB")

@@ -12,8 +12,8 @@ from memgen_bench.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memgen_leaderboard.suite_scores import Scores
-    from memgen_leaderboard.units import Outcome
+    from memgen_leaderboard.scoring.suite_scores import Scores
+    from memgen_leaderboard.scoring.units import ShownKind
 
 SHOWN = 5  # decoders that curves are drawn of
 
@@ -34,10 +34,10 @@ def figures(
     debug: options.Debug = False,
 ) -> None:
     """Draw figures as PNG, SVG and PDF, and write the board as a LaTeX table."""
-    from memgen_leaderboard.plots import save_board, save_figures
-    from memgen_leaderboard.suite_scores import View, require_scores
+    from memgen_leaderboard.figures.plots import save_board, save_figures
+    from memgen_leaderboard.scoring.suite_scores import View, require_scores
 
-    view = View(**options.part(rates, datasets, models), kind=cast("Outcome", kind))
+    view = View(**options.view(rates, datasets, models), kind=cast("ShownKind", kind))
     for scores in require_scores(results, [view]):
         shown = _chosen(scores, decoders)
         for path in [*save_figures(scores, shown, out), save_board(scores, out)]:
@@ -46,7 +46,8 @@ def figures(
 
 def _chosen(scores: Scores, asked: Sequence[str] | None) -> list[str]:
     from memgen_bench.errors import UsageError
-    from memgen_leaderboard.figure_frames import decoder_order, drawn_first
+    from memgen_leaderboard.figures.frames import drawn_first
+    from memgen_leaderboard.scoring.suite_scores import decoder_order
 
     known = decoder_order(scores)
     for name in asked or ():

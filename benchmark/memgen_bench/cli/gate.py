@@ -15,11 +15,11 @@ from memgen_bench.cli import options
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from memgen_bench.fixtures import Fixture
-    from memgen_bench.gate.readings import Reading
+    from memgen_bench.fixtures.fixture import Fixture
+    from memgen_bench.gate.readings import FixtureReading
     from memgen_bench.gate.verdicts import Verdict
-    from memgen_bench.registry import Registry
-    from memgen_bench.specs import DecoderSpec
+    from memgen_bench.plugin.registry import Registry
+    from memgen_bench.plugin.specs import DecoderSpec
 
 app = typer.Typer(help="Has decoding become worse, or slower, than what was accepted?")
 
@@ -184,7 +184,7 @@ def _accuracy(
 def _training(
     baseline: Path | None, decoders: list[str] | None, plugins: list[Path] | None, *, slow: bool
 ) -> list[Verdict]:
-    from memgen_bench.gate.training import SHIPPED, compare_runs, read_runs, train_and_decode
+    from memgen_bench.gate.fresh_networks import SHIPPED, compare_runs, read_runs, train_and_decode
 
     accepted = read_runs(baseline or SHIPPED)
     names = [spec.name for spec in _specs(options.registry(plugins), decoders, slow=slow)]
@@ -199,7 +199,7 @@ def _accept_runs(
     *,
     slow: bool,
 ) -> None:
-    from memgen_bench.gate.training import SHIPPED, accept_runs
+    from memgen_bench.gate.fresh_networks import SHIPPED, accept_runs
 
     path = baseline or SHIPPED
     names = [spec.name for spec in _specs(options.registry(plugins), decoders, slow=slow)]
@@ -210,7 +210,7 @@ def _accept_runs(
 def _speed(
     base: str, fixtures: Path | None, decoders: list[str] | None, *, slow: bool
 ) -> list[Verdict]:
-    from memgen_bench.fixtures import FROZEN, load_fixtures
+    from memgen_bench.fixtures.fixture import FROZEN, load_fixtures
     from memgen_bench.gate.speed import compare_revisions
 
     specs = _specs(options.registry(None), decoders, slow=slow)
@@ -229,10 +229,10 @@ def _specs(registry: Registry, names: Iterable[str] | None, *, slow: bool) -> li
 
 def _read(
     specs: Sequence[DecoderSpec], folder: Path | None
-) -> tuple[dict[str, Fixture], list[Reading]]:
+) -> tuple[dict[str, Fixture], list[FixtureReading]]:
     """Return the fixtures by name, and the readings of decoders on them."""
     from memgen_bench.compute import threads
-    from memgen_bench.fixtures import FROZEN, load_fixtures
+    from memgen_bench.fixtures.fixture import FROZEN, load_fixtures
     from memgen_bench.gate.readings import read_fixtures
 
     frozen = {fixture.name: fixture for fixture in load_fixtures(folder or FROZEN)}
@@ -274,7 +274,7 @@ def _check_tier(
 def _writers(out: list[Path] | None) -> dict[Path, Callable[[Sequence[Verdict]], str]]:
     """Return the report files and who writes them; before anything is measured."""
     from memgen_bench.errors import UsageError
-    from memgen_bench.gate.report import WRITERS
+    from memgen_bench.gate.verdict_report import WRITERS
 
     for path in out or ():
         if path.suffix not in WRITERS:
@@ -290,8 +290,8 @@ def _report(
     A report that cannot be written does not hide that something is worse.
     """
     from memgen_bench.errors import WriteError
-    from memgen_bench.files import write_atomically
-    from memgen_bench.gate.report import show
+    from memgen_bench.files.atomic import write_atomically
+    from memgen_bench.gate.verdict_report import show
     from memgen_bench.gate.verdicts import exit_code
 
     show(verdicts, options.console())

@@ -12,9 +12,9 @@ from memgen_bench.cli import options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memgen_bench.suites import Labels
-    from memgen_leaderboard.suite_scores import Scores
-    from memgen_leaderboard.units import Outcome
+    from memgen_bench.plan.suite import Labels
+    from memgen_leaderboard.scoring.suite_scores import Scores
+    from memgen_leaderboard.scoring.units import ShownKind
 
 
 def leaderboard(
@@ -23,7 +23,7 @@ def leaderboard(
     datasets: options.Datasets = None,
     models: options.Models = None,
     labels: options.Labels = None,
-    kinds: options.Outcomes = None,
+    kinds: options.ShownKinds = None,
     update: Annotated[
         list[Path] | None,
         typer.Option(help="Fill the marked parts of a Markdown file; may be repeated."),
@@ -42,7 +42,7 @@ def leaderboard(
     Memorized networks decoded from corrupted labels are ranked; other kinds and labels are shown.
     """
     from memgen_bench.errors import UsageError
-    from memgen_leaderboard.suite_scores import View, require_scores
+    from memgen_leaderboard.scoring.suite_scores import View, require_scores
 
     if check and not update:
         raise UsageError("--check needs --update FILE: the file to check")
@@ -50,9 +50,9 @@ def leaderboard(
         raise UsageError("--update and --html are written one at a time; name one of them")
     if open_ and not html:
         raise UsageError("--open needs --html DIR: where the page is written")
-    part = options.part(rates, datasets, models)
+    part = options.view(rates, datasets, models)
     views = [
-        View(**part, kind=cast("Outcome", kind), labels=cast("Labels", fitted))
+        View(**part, kind=cast("ShownKind", kind), labels=cast("Labels", fitted))
         for kind in kinds or ["memorized"]
         for fitted in labels or ["corrupted"]
     ]
@@ -68,10 +68,10 @@ def leaderboard(
 def _update(files: Sequence[Path], found: Sequence[Scores], *, check: bool) -> None:
     from functools import partial
 
-    from memgen_leaderboard.markdown import update
-    from memgen_leaderboard.report import PARTS
+    from memgen_leaderboard.tables.markdown import update
+    from memgen_leaderboard.tables.report import SECTIONS
 
-    parts = {name: partial(make, found) for name, make in PARTS.items()}
+    parts = {name: partial(make, found) for name, make in SECTIONS.items()}
     fresh = {file: update(file, parts, check=check) for file in files}
     for file, is_fresh in fresh.items():
         stale = "is stale; run the same command without --check" if check else "updated"
@@ -83,7 +83,7 @@ def _update(files: Sequence[Path], found: Sequence[Scores], *, check: bool) -> N
 def _write_page(found: Sequence[Scores], folder: Path, *, show: bool) -> None:
     import webbrowser
 
-    from memgen_leaderboard.page import write_page
+    from memgen_leaderboard.page.document import write_page
 
     path = write_page(found, folder)
     print(path)
@@ -93,11 +93,11 @@ def _write_page(found: Sequence[Scores], folder: Path, *, show: bool) -> None:
 
 def print_boards(found: Sequence[Scores]) -> None:
     """Print boards to the terminal."""
-    from memgen_leaderboard import notes, tables, terminal
+    from memgen_leaderboard.tables import boards, notes, terminal
 
     console = options.console()
     for scores in found:
-        terminal.show(tables.main_table(scores, notes.board_notes(scores)), console)
+        terminal.show(boards.main_table(scores, notes.board_notes(scores)), console)
         console.print()
-        terminal.show(tables.rates_table(scores), console)
+        terminal.show(boards.rates_table(scores), console)
         console.print()

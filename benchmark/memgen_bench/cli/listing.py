@@ -12,7 +12,7 @@ from memgen_bench.cli import options
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from memgen_bench.registry import Registry
+    from memgen_bench.plugin.registry import Registry
 
 
 class What(StrEnum):
@@ -104,7 +104,7 @@ def _decoders(registry: Registry) -> Table:
 
 
 def _suites() -> Table:
-    from memgen_bench.suites import load_suite, shipped_suites
+    from memgen_bench.plan.suite import load_suite, shipped_suites
 
     table = _new_table("suites", "name", "version", "summary")
     for name in shipped_suites():

@@ -27,7 +27,7 @@ def new(
     debug: options.Debug = False,
 ) -> None:
     """Write a plugin as a package that can be installed: module, tests, workflow, README."""
-    from memgen_bench.scaffold import write_package
+    from memgen_bench.plugin.scaffold import write_package
 
     folder = write_package(noun.value, name, into, options.registry(None))
     print(f"{folder} is written; its tests pass as they are:")

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from memgen_bench.messages import Setting
-    from memgen_bench.plan import Plan
-    from memgen_bench.registry import Registry
+    from memgen_bench.messages import RunSettings
+    from memgen_bench.plan.plan import Plan
+    from memgen_bench.plugin.registry import Registry
 
 # The options that replace an axis or a size of a suite.
 AXES = (
@@ -70,7 +70,7 @@ Noises = Annotated[list[str] | None, _axis("noise", "A noise")]
 Rates = Annotated[list[float] | None, _axis("rate", "A shuffle rate in [0, 1]")]
 Seeds = Annotated[list[int] | None, _axis("seed", "A seed")]
 Kinds = Annotated[list[str] | None, _axis("kind", "memorized, clean or untrained")]
-Outcomes = Annotated[
+ShownKinds = Annotated[
     list[str] | None, _axis("kind", "memorized, unmemorized (met noise, and did not), clean …")
 ]
 Labels = Annotated[list[str] | None, _axis("labels", "corrupted or true")]
@@ -88,7 +88,7 @@ MaxLayerDim = Annotated[
 Slow = Annotated[bool, typer.Option("--slow", help="Take slow decoders too.")]
 
 
-def part(
+def view(
     rates: Sequence[float] | None, datasets: Sequence[str] | None, models: Sequence[str] | None
 ) -> dict[str, Any]:
     """Return which part of the results to show, as a view of the leaderboard takes it."""
@@ -101,25 +101,25 @@ def part(
 
 def network_folders(cache_dir: Path | None, shared: Sequence[Path] | None) -> list[Path]:
     """Return the folders of trained networks, the one that is written to first."""
-    from memgen_bench.entries import network_dir, shared_folders
-    from memgen_bench.folders import default_cache_dir
+    from memgen_bench.files.places import default_cache_dir
+    from memgen_bench.network.cache_files import network_dir, shared_folders
 
     return [network_dir(cache_dir or default_cache_dir()), *shared_folders(shared or ())]
 
 
-def setting(
+def run_settings(
     data_dir: Path | None,
     cache_dir: Path | None,
     shared: Sequence[Path] | None,
     plugins: Sequence[Path] | None,
     device: str,
-) -> Setting:
+) -> RunSettings:
     """Return how networks are computed in this process."""
-    from memgen_bench.folders import default_data_dir
-    from memgen_bench.messages import Setting
+    from memgen_bench.files.places import default_data_dir
+    from memgen_bench.messages import RunSettings
 
     network_dir, *shared_caches = network_folders(cache_dir, shared)
-    return Setting(
+    return RunSettings(
         plugin_files=tuple(str(file.resolve()) for file in plugins or ()),
         data_dir=data_dir or default_data_dir(),
         network_dir=network_dir,
@@ -140,7 +140,7 @@ def console() -> Console:
 
 def registry(plugins: list[Path] | None) -> Registry:
     """Load the registry and say which installed plugins are broken."""
-    from memgen_bench.registry import load_registry
+    from memgen_bench.plugin.registry import load_registry
 
     loaded = load_registry(plugins or ())
     for problem in loaded.problems:
@@ -158,9 +158,9 @@ def plan(
     engine: str = "processes",
 ) -> Plan:
     """Plan a suite with the options given, to be run by an engine that is there."""
-    from memgen_bench.folders import default_cache_dir, default_data_dir
-    from memgen_bench.runner import plan_run, probe_on
-    from memgen_bench.suites import load_suite
+    from memgen_bench.files.places import default_cache_dir, default_data_dir
+    from memgen_bench.plan.suite import load_suite
+    from memgen_bench.running.runner import plan_run, questions_for
 
     known, files = registry(plugins), tuple(str(file.resolve()) for file in plugins or ())
     known.engines.find(engine)
@@ -169,7 +169,7 @@ def plan(
         known,
         data_dir=places["data_dir"] or default_data_dir(),
         cache_dir=places["cache_dir"] or default_cache_dir(),
-        probe=probe_on(known.engines["processes"], files, None),
+        questions=questions_for(known.engines["processes"], files, None),
         device=places["device"],
         slow=slow,
         required_datasets=axes["datasets"] or (),

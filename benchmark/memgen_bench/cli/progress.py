@@ -14,16 +14,16 @@ from rich.progress import (
 )
 
 from memgen_bench.messages import Epoch
-from memgen_bench.runner import Observer
+from memgen_bench.running.runner import Observer
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console
 
     from memgen_bench.messages import Message
-    from memgen_bench.plan import Plan, PlannedNetwork
-    from memgen_bench.registry import Problem
-    from memgen_bench.todo import Todo
+    from memgen_bench.plan.plan import Plan, PlannedNetwork
+    from memgen_bench.plugin.registry import Problem
+    from memgen_bench.running.missing import MissingWork
 
 
 class ProgressObserver(Observer):
@@ -59,10 +59,10 @@ class ProgressObserver(Observer):
         """Say that a plugin is broken."""
         self._console.print(f"memgen-bench: warning: {problem}", markup=False)
 
-    def planned(self, plan: Plan, todo: Todo) -> None:
+    def planned(self, plan: Plan, missing_work: MissingWork) -> None:
         """Show how many networks there are to do; the time left goes by what each will cost."""
-        self._total = len(todo.networks)
-        self._cost = dict(zip(todo.networks, todo.estimate.weights, strict=True))
+        self._total = len(missing_work.networks)
+        self._cost = dict(zip(missing_work.networks, missing_work.estimate.weights, strict=True))
         self._progress.update(self._task, total=sum(self._cost.values()), news="")
         if self._total < len(plan.networks):
             done = len(plan.networks) - self._total

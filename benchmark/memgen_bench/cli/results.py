@@ -41,10 +41,10 @@ def verify(
     debug: options.Debug = False,
 ) -> None:
     """Read every part fully, and say what is damaged or makes no sense; exit 1 if anything is."""
-    from memgen_bench.parts import list_parts
-    from memgen_bench.schemas import TABLES
-    from memgen_bench.verification import set_aside
-    from memgen_bench.verification import verify as find_faults
+    from memgen_bench.results.parts import list_parts
+    from memgen_bench.results.schemas import TABLES
+    from memgen_bench.results.verification import set_aside
+    from memgen_bench.results.verification import verify as find_faults
 
     faults = find_faults(folder)
     for fault in faults:
@@ -64,7 +64,7 @@ def merge(
     debug: options.Debug = False,
 ) -> None:
     """Copy the parts of results folders into another; nothing where their rows conflict."""
-    from memgen_bench import merging
+    from memgen_bench.results import merging
 
     try:
         copied = merging.merge(into, sources)
@@ -78,7 +78,7 @@ def merge(
 @app.command()
 def compact(folder: Folder, debug: options.Debug = False) -> None:
     """Write many small parts into few, and drop rows that no longer count."""
-    from memgen_bench.compaction import compact as compact_tables
+    from memgen_bench.results.compaction import compact as compact_tables
 
     for table in compact_tables(folder):
         print(
@@ -102,8 +102,8 @@ def export(
     Text formats hold `test_correct` in hexadecimal, and CSV holds lists as JSON.
     """
     from memgen_bench.errors import UsageError
-    from memgen_bench.files import write_atomically
-    from memgen_bench.store import read_frame
+    from memgen_bench.files.atomic import write_atomically
+    from memgen_bench.results.store import read_frame
 
     if out.suffix not in _WRITERS:
         raise UsageError(f"{out}: unknown kind of file; call it {', '.join(_WRITERS)}")

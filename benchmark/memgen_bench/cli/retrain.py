@@ -47,25 +47,25 @@ def retrain(
     """
     axes = {name: value for name, value in locals().items() if name in options.AXES}
 
-    from memgen_bench import store
     from memgen_bench.cli.progress import show_epoch
-    from memgen_bench.successors import find_parents, lacking, train_successors
-    from memgen_leaderboard.succession import succession_table
-    from memgen_leaderboard.terminal import show
+    from memgen_bench.results import store
+    from memgen_bench.running.retraining import find_parents, lacking, train_successors
+    from memgen_leaderboard.tables.retraining import retraining_table
+    from memgen_leaderboard.tables.terminal import show
 
     axes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
     places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": device}
     plan = options.plan(suite, axes, plugins, places, slow=slow)
     parents = find_parents(plan, results, "pixels" if pixels else "network")
-    todo = lacking(parents, results, retry_failed=retry_failed)
-    setting = options.setting(data_dir, cache_dir, shared_caches, plugins, device)
+    missing_work = lacking(parents, results, retry_failed=retry_failed)
+    settings = options.run_settings(data_dir, cache_dir, shared_caches, plugins, device)
     for count, (network, row) in enumerate(
-        train_successors(todo, results, setting, show_epoch), start=1
+        train_successors(missing_work, results, settings, show_epoch), start=1
     ):
-        print(f"{count}/{len(todo)} {network.label}: {_said(row)}")
+        print(f"{count}/{len(missing_work)} {network.label}: {_said(row)}")
     found = store.read_frame(results, "successors")
     of_these = found.filter(found["key"].is_in(list(parents)))
-    show(succession_table(of_these), options.console())
+    show(retraining_table(of_these), options.console())
 
 
 def _said(row: dict[str, Any] | None) -> str:

@@ -12,8 +12,8 @@ import typer
 from memgen_bench.cli import options
 
 if TYPE_CHECKING:
-    from memgen_bench.runner import Summary
-    from memgen_bench.todo import Todo
+    from memgen_bench.running.missing import MissingWork
+    from memgen_bench.running.runner import Summary
 
 
 def _bytes(text: str) -> int:
@@ -83,8 +83,14 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if any reading failed.")
     ] = False,
-    checkpoint_minutes: Annotated[
-        float, typer.Option(help="How often a long training saves its state.", min=0)
+    resume_minutes: Annotated[
+        float,
+        typer.Option(
+            "--resume-minutes",
+            "--checkpoint-minutes",
+            help="How often a long training saves its state, to be resumed from.",
+            min=0,
+        ),
     ] = 10,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the plan.")] = False,
     plugins: options.Plugins = None,
@@ -133,7 +139,7 @@ def run(
         "scheduler": scheduler,
         "jobs": jobs,
         "memory": memory,
-        "checkpoint_minutes": checkpoint_minutes,
+        "resume_minutes": resume_minutes,
         "timeout": timeout or None,
         "fresh": fresh,
         "retry_failed": retry_failed,
@@ -160,7 +166,7 @@ def _run(
     import memgen_bench
     from memgen_bench.cli.leaderboard import print_boards
     from memgen_bench.cli.progress import ProgressObserver
-    from memgen_leaderboard.suite_scores import all_scores
+    from memgen_leaderboard.scoring.suite_scores import all_scores
 
     console = Console(stderr=True, highlight=False)
     started = time.monotonic()
@@ -221,7 +227,7 @@ def _print_plan(
 ) -> None:
     from collections import Counter
 
-    from memgen_bench.todo import find_todo
+    from memgen_bench.running.missing import find_missing
 
     plan = options.plan(suite, axes, plugins, places, slow=slow, engine=engine)
     for reason in plan.missing_data.values():
@@ -236,18 +242,19 @@ def _print_plan(
     print(f"decoders: {', '.join(sorted(decoders))}")
     print(f"{len(plan.networks)} networks, {plan.reading_count} readings")
     folders = options.network_folders(places["cache_dir"], places["shared_caches"])
-    _print_todo(find_todo(plan, results, folders, **again))
+    _print_todo(find_missing(plan, results, folders, **again))
 
 
-def _print_todo(todo: Todo) -> None:
+def _print_todo(missing_work: MissingWork) -> None:
     from datetime import timedelta
 
-    if not todo.networks:
+    if not missing_work.networks:
         print("all of it is in the results")
         return
-    readings = sum(len(keys) for _, keys in todo.networks.values())
-    print(f"to do: {len(todo.networks)} networks ({todo.cached} cached), {readings} readings")
-    estimate = todo.estimate
+    readings = sum(len(keys) for _, keys in missing_work.networks.values())
+    cached = f"({missing_work.cached} cached)"
+    print(f"to do: {len(missing_work.networks)} networks {cached}, {readings} readings")
+    estimate = missing_work.estimate
     if estimate.unknown == len(estimate.seconds):
         print("no timing of an earlier run is in the results: how long it takes is not known")
         return

@@ -44,7 +44,7 @@ def why(
     """
     axes = {name: value for name, value in locals().items() if name in options.AXES}
 
-    from memgen_bench.why import Known, explain
+    from memgen_bench.results.mismatches import Known, explain
 
     places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": device}
     folders = options.network_folders(cache_dir, shared_caches)
@@ -59,11 +59,11 @@ def why(
 
 def _notes(folders: list[Path]) -> dict[str, dict[str, Any]]:
     """Return what the networks in some folders say of themselves; name those that are damaged."""
-    from memgen_bench.entries import entries
     from memgen_bench.errors import DamagedError
+    from memgen_bench.network.cache_files import cache_entries
 
     notes: dict[str, dict[str, Any]] = {}
-    for entry in (entry for folder in folders for entry in entries(folder)):
+    for entry in (entry for folder in folders for entry in cache_entries(folder)):
         try:
             if entry.state == "network":
                 notes.setdefault(entry.network_id, entry.note())
@@ -74,8 +74,8 @@ def _notes(folders: list[Path]) -> dict[str, dict[str, Any]]:
 
 def _stored(results: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of networks and readings in a results folder, which need not be there."""
-    from memgen_bench.store import read_frame
-    from memgen_bench.why import NETWORK_COLUMNS, READING_COLUMNS
+    from memgen_bench.results.mismatches import NETWORK_COLUMNS, READING_COLUMNS
+    from memgen_bench.results.store import read_frame
 
     columns = {
         "networks": ("network_id", "dataset", "status", "message", *NETWORK_COLUMNS),

@@ -14,12 +14,12 @@ from memgen_bench.gate.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from memgen_bench.fixtures import Fixture
-    from memgen_bench.gate.readings import Reading
+    from memgen_bench.fixtures.fixture import Fixture
+    from memgen_bench.gate.readings import FixtureReading
 
 
 def compare(
-    readings: Iterable[Reading],
+    readings: Iterable[FixtureReading],
     fixtures: Mapping[str, Fixture],
     baseline: pl.DataFrame,
     missing: Iterable[str] = (),
@@ -48,7 +48,7 @@ def compare(
 
 
 def _of_decoder(
-    decoder: str, own: list[Reading], fixtures: Mapping[str, Fixture], accepted: pl.DataFrame
+    decoder: str, own: list[FixtureReading], fixtures: Mapping[str, Fixture], accepted: pl.DataFrame
 ) -> Iterator[Verdict]:
     comparisons = []
     for name, found in _grouped(own, "fixture"):
@@ -67,7 +67,9 @@ def _of_decoder(
         yield Verdict(decoder=decoder, fixture=name, outcome="missing", message=message)
 
 
-def _grouped(readings: Iterable[Reading], key: str) -> Iterator[tuple[str, list[Reading]]]:
+def _grouped(
+    readings: Iterable[FixtureReading], key: str
+) -> Iterator[tuple[str, list[FixtureReading]]]:
     ordered = sorted(readings, key=lambda reading: str(getattr(reading, key)))
     for name, group in groupby(ordered, key=lambda reading: str(getattr(reading, key))):
         yield name, list(group)
@@ -78,7 +80,7 @@ def _accept(decoder: str) -> str:
 
 
 def _compare(
-    decoder: str, fixture: Fixture, found: Sequence[Reading], rows: pl.DataFrame
+    decoder: str, fixture: Fixture, found: Sequence[FixtureReading], rows: pl.DataFrame
 ) -> Comparison | Verdict:
     """Return what is to be judged, or what is to be said instead."""
 
@@ -113,7 +115,7 @@ def _compare(
     )
 
 
-def _null(decoder: str, fixture: Fixture, found: Sequence[Reading]) -> Verdict:
+def _null(decoder: str, fixture: Fixture, found: Sequence[FixtureReading]) -> Verdict:
     for reading in found:
         if reading.test_accuracy is None:
             outcome = "skipped" if reading.status == "skipped" else "regression"

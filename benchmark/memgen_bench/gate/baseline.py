@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from memgen_bench.errors import FixtureError, one_line
-from memgen_bench.files import write_atomically
+from memgen_bench.files.atomic import write_atomically
 from memgen_bench.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from memgen_bench.fixtures import Fixture
-    from memgen_bench.gate.readings import Reading
+    from memgen_bench.fixtures.fixture import Fixture
+    from memgen_bench.gate.readings import FixtureReading
 
 SHIPPED = Path(__file__).parent / "baseline.parquet"
 SCHEMA = pa.schema(
@@ -79,7 +79,7 @@ def read_baseline(path: Path) -> pl.DataFrame:
 
 def accept(
     path: Path,
-    readings: Iterable[Reading],
+    readings: Iterable[FixtureReading],
     fixtures: Mapping[str, Fixture],
     releases: Mapping[str, str],
     *,
@@ -117,7 +117,7 @@ def accept(
     write_atomically(path, buffer.getvalue())
 
 
-def _row(reading: Reading, fixture: Fixture) -> dict[str, Any]:
+def _row(reading: FixtureReading, fixture: Fixture) -> dict[str, Any]:
     return {
         "decoder": reading.decoder,
         "decoder_version": reading.version,

@@ -11,27 +11,29 @@ import numpy as np
 import torch
 from torch import nn
 
-from memgen_bench import decoding, seeds
+from memgen_bench import seeds
 from memgen_bench.compute import as_tensor
-from memgen_bench.decoding import Extras, Outcome, Parts
-from memgen_bench.moments import moments_of
-from memgen_bench.neighbors import Neighbors
-from memgen_bench.parameters import parameters
+from memgen_bench.decode import decoding
+from memgen_bench.decode.decoding import Activations, Extras, Outcome
+from memgen_bench.decode.moments import moments_of
+from memgen_bench.decode.neighbors import Neighbors
+from memgen_bench.plugin.parameters import parameters
 from memgen_bench.protocol import ALL_LAYERS, INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from memgen_bench.fixtures import Fixture
-    from memgen_bench.moments import Moments
-    from memgen_bench.specs import DecoderSpec, Labels
+    from memgen_bench.arrays import LabelVector
+    from memgen_bench.decode.moments import Moments
+    from memgen_bench.fixtures.fixture import Fixture
+    from memgen_bench.plugin.specs import DecoderSpec
 
 CPU = torch.device("cpu")
 _NO_NETWORK = "needs the network itself, which a fixture does not hold"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class FixtureReading:
     """What a decoder made of one layer of a fixture.
 
     Attributes:
@@ -43,7 +45,7 @@ class Reading:
         layer: The layer; `*` for scope `network`.
         status: `ok`, `skipped` or `failed`.
         message: Why it is not ok, or its first warning.
-        predicted: Labels of the test points; None where it is not ok.
+        predicted: LabelVector of the test points; None where it is not ok.
         test_accuracy: Share of them that are the true ones.
         validation_accuracy: Share of the validation points' noisy labels that were predicted.
     """
@@ -56,12 +58,14 @@ class Reading:
     layer: str
     status: str
     message: str | None = None
-    predicted: Labels | None = None
+    predicted: LabelVector | None = None
     test_accuracy: float | None = None
     validation_accuracy: float | None = None
 
 
-def read_fixtures(specs: Sequence[DecoderSpec], fixtures: Iterable[Fixture]) -> Iterator[Reading]:
+def read_fixtures(
+    specs: Sequence[DecoderSpec], fixtures: Iterable[Fixture]
+) -> Iterator[FixtureReading]:
     """Yield the readings of decoders on fixtures, in this process and on its threads.
 
     Args:
@@ -77,7 +81,7 @@ def read_fixtures(specs: Sequence[DecoderSpec], fixtures: Iterable[Fixture]) -> 
 
 def _read_layer(
     specs: Sequence[DecoderSpec], fixture: Fixture, draw: int, layer: str
-) -> Iterator[Reading]:
+) -> Iterator[FixtureReading]:
     shared = _Shared(fixture, draw, layer)
     for spec in specs:
         if spec.scope == "layer":
@@ -85,7 +89,9 @@ def _read_layer(
             yield _reading(spec, fixture, draw, layer, outcome)
 
 
-def _read_network(specs: Sequence[DecoderSpec], fixture: Fixture, draw: int) -> Iterator[Reading]:
+def _read_network(
+    specs: Sequence[DecoderSpec], fixture: Fixture, draw: int
+) -> Iterator[FixtureReading]:
     asked = [spec for spec in specs if spec.scope != "layer"]
     if not asked:
         return
@@ -94,7 +100,7 @@ def _read_network(specs: Sequence[DecoderSpec], fixture: Fixture, draw: int) -> 
         {name: parts[place] for name, parts in layers.items()} for place in range(3)
     )
     nothing = {name: matrix[:0] for name, matrix in train.items()}
-    parts = Parts(train=train, sample=nothing, validation=validation, test=test)
+    parts = Activations(train=train, sample=nothing, validation=validation, test=test)
     for spec in asked:
         yield _reading(spec, fixture, draw, ALL_LAYERS, _outcome(spec, fixture, draw, parts, {}))
 
@@ -105,7 +111,7 @@ class _Shared:
     def __init__(self, fixture: Fixture, draw: int, layer: str) -> None:
         train, validation, test = fixture.points(layer)
         self._train, self._labels = train, fixture.labels(draw)[0]
-        self.parts = Parts(train=train, sample=train[:0], validation=validation, test=test)
+        self.parts = Activations(train=train, sample=train[:0], validation=validation, test=test)
 
     @cached_property
     def _moments(self) -> Moments:
@@ -127,7 +133,7 @@ class _Shared:
 
 
 def _outcome(
-    spec: DecoderSpec, fixture: Fixture, draw: int, parts: Parts, shared: dict[str, Any]
+    spec: DecoderSpec, fixture: Fixture, draw: int, parts: Activations, shared: dict[str, Any]
 ) -> Outcome:
     if "network" in spec.needs or spec.scope == "training":
         return Outcome(status="skipped", message=_NO_NETWORK)
@@ -148,7 +154,7 @@ def _outcome(
 
 def _reading(
     spec: DecoderSpec, fixture: Fixture, draw: int, layer: str, outcome: Outcome
-) -> Reading:
+) -> FixtureReading:
     what: dict[str, Any] = {
         "decoder": spec.name,
         "version": spec.version,
@@ -160,9 +166,9 @@ def _reading(
         "message": outcome.message,
     }
     if (found := outcome.predictions) is None:
-        return Reading(**what)
+        return FixtureReading(**what)
     noisy = fixture.labels(draw)[1]
-    return Reading(
+    return FixtureReading(
         **what,
         predicted=found.test,
         test_accuracy=float(np.mean(found.test == fixture.test_labels)),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from memgen_bench.specs import Labels
+    from memgen_bench.arrays import LabelVector
 
     Predictions = npt.NDArray[np.integer]
 
@@ -48,7 +48,7 @@ class Comparison:
     layers: tuple[str, ...]
     before: Predictions
     after: Predictions
-    truth: Labels
+    truth: LabelVector
 
 
 def judge(comparisons: Sequence[Comparison]) -> list[Verdict]:
@@ -105,7 +105,7 @@ def _reason(drops: npt.NDArray[np.float64], p: float, layers: Sequence[str], ver
     return ""
 
 
-def sign_test(before: Predictions, after: Predictions, truth: Labels) -> float:
+def sign_test(before: Predictions, after: Predictions, truth: LabelVector) -> float:
     """Return p of an exact one-sided sign test that accuracy did not drop.
 
     Each test image counts once, whatever the number of layers, since what layers make of one

@@ -21,7 +21,7 @@ from memgen_bench.gate.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from memgen_bench.fixtures import Fixture
+    from memgen_bench.fixtures.fixture import Fixture
 
 ROUNDS = 12
 # Where a checkout may have its sources.

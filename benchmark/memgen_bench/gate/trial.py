@@ -10,17 +10,17 @@ from sklearn.base import clone
 
 from memgen_bench.compute import threads
 from memgen_bench.errors import FixtureError
-from memgen_bench.fixtures import load_fixtures
+from memgen_bench.fixtures.fixture import load_fixtures
 from memgen_bench.gate.baseline import SHIPPED, read_baseline
 from memgen_bench.gate.readings import read_fixtures
+from memgen_bench.plugin.specs import DecoderSpec
 from memgen_bench.protocol import INPUT, READOUT
-from memgen_bench.specs import DecoderSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memgen_bench.fixtures import Fixture
-    from memgen_bench.gate.readings import Reading
+    from memgen_bench.fixtures.fixture import Fixture
+    from memgen_bench.gate.readings import FixtureReading
 
 _COLUMNS = ("decoder", "fixture", "layer", "validation_accuracy", "test_accuracy")
 
@@ -56,7 +56,7 @@ def try_decoder(estimator: Any, name: str = "mine") -> pl.DataFrame:
 
 
 def rank(
-    readings: Sequence[Reading], fixtures: Sequence[Fixture], baseline: pl.DataFrame
+    readings: Sequence[FixtureReading], fixtures: Sequence[Fixture], baseline: pl.DataFrame
 ) -> pl.DataFrame:
     """Rank one decoder's readings among those of a baseline, the networks' readouts beside them."""
     own = pl.DataFrame([{c: getattr(reading, c) for c in _COLUMNS} for reading in readings])

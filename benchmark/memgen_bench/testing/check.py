@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Status = Literal["passed", "failed", "not applicable"]
 
 
-class Broken(Exception):  # noqa: N818 - a verdict, not a fault of this code
+class Broken(Exception):  # noqa: N818 - a result, not a fault of this code
     """A plugin does not keep the contract; the message says what is wrong and what to mend."""
 
 
@@ -38,7 +38,7 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class CheckResult:
     """What became of one check.
 
     Attributes:

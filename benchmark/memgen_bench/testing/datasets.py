@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from memgen_bench.datasets import load_data
+from memgen_bench.data.datasets import load_data
 from memgen_bench.errors import DataError, DataNotFoundError
-from memgen_bench.identity import array_digest
+from memgen_bench.hashing import array_digest
 from memgen_bench.testing.check import Broken, Inapplicable, check, demand, described
 
 if TYPE_CHECKING:
-    from memgen_bench.specs import Data, DatasetSpec, Images
+    from memgen_bench.arrays import Images
+    from memgen_bench.plugin.specs import Data, DatasetSpec
 
 OVERLAP = 0.001  # share of the test images; Fashion-MNIST itself repeats a few
 

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from memgen_bench.decoding import CHANGED, recall
-from memgen_bench.parameters import parameters
+from memgen_bench.decode.decoding import CHANGED, recall
+from memgen_bench.plugin.parameters import parameters
+from memgen_bench.plugin.training_record import TrainingRecord
 from memgen_bench.testing.check import Broken, Inapplicable, check, demand, described
 from memgen_bench.testing.memory import Peak
 from memgen_bench.testing.planted import Case, DecoderBench, Through, null, planted
-from memgen_bench.training import TrainingRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy.typing as npt
 
-    from memgen_bench.moments import Moments
-    from memgen_bench.specs import Labels
+    from memgen_bench.arrays import LabelVector
+    from memgen_bench.decode.moments import Moments
 
 EQUAL = 0.99  # share of predictions that must be equal
 TIES = 0.1  # share of predictions that a tie may decide: those go to the lowest number
@@ -234,7 +234,7 @@ def _variations(value: Any) -> Iterator[Any]:
         yield 1.0
 
 
-def _differs(decoder: DecoderBench, case: Case, before: Labels, name: str, value: Any) -> bool:
+def _differs(decoder: DecoderBench, case: Case, before: LabelVector, name: str, value: Any) -> bool:
     """Tell whether a value changes predictions; one that is refused is looked at, too."""
 
     def build() -> Any:
@@ -336,7 +336,7 @@ def bears_few_points(decoder: DecoderBench) -> None:
     _or_not_applicable(decoder, planted(count=40, dim=64), "with 40 points of 64 dimensions")
 
 
-def _or_not_applicable(decoder: DecoderBench, case: Case, where: str) -> Labels | None:
+def _or_not_applicable(decoder: DecoderBench, case: Case, where: str) -> LabelVector | None:
     """Return predictions; None where the decoder says why it has none."""
     outcome = decoder.outcome(case)
     if outcome.status == "skipped":
@@ -433,7 +433,7 @@ def _hidden(decoder: DecoderBench, draw: int) -> Case:
     )
 
 
-def _everything(decoder: DecoderBench, case: Case) -> Labels:
+def _everything(decoder: DecoderBench, case: Case) -> LabelVector:
     """Return predictions on all three parts."""
     outcome = decoder.outcome(case)
     if outcome.predictions is None:
@@ -441,7 +441,7 @@ def _everything(decoder: DecoderBench, case: Case) -> Labels:
     return np.concatenate(list(vars(outcome.predictions).values()))
 
 
-def _names(num_classes: int) -> Labels:
+def _names(num_classes: int) -> LabelVector:
     return np.roll(np.arange(num_classes, dtype=np.int64), 2)
 
 

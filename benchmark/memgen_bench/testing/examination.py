@@ -7,13 +7,13 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from memgen_bench.child import ChildLost, Children
 from memgen_bench.compute import threads
+from memgen_bench.data.planned_data import registry
 from memgen_bench.errors import one_line
-from memgen_bench.materials import registry
 from memgen_bench.testing import datasets, decoders, models, noises
-from memgen_bench.testing.check import Broken, Check, Inapplicable, Verdict
+from memgen_bench.testing.check import Broken, Check, CheckResult, Inapplicable
 from memgen_bench.testing.planted import DecoderBench
+from memgen_bench.workers.child import ChildLost, Children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,24 +63,24 @@ class Examination:
         checks: In their order.
     """
 
-    def __init__(self, subject: Subject, made: Mapping[str, Verdict] | None = None) -> None:
+    def __init__(self, subject: Subject, made: Mapping[str, CheckResult] | None = None) -> None:
         self.checks = checks_of(subject.noun)
         spec = registry(subject.files).catalogue(subject.noun).find(subject.name)
         self._bench = _bench(subject, spec)
-        self._verdicts = dict(made or {})
+        self._results = dict(made or {})
 
-    def verdict(self, check: Check) -> Verdict:
+    def result(self, check: Check) -> CheckResult:
         """Return what becomes of a check; not applicable where an essential one failed before."""
-        if check.name not in self._verdicts:
-            self._verdicts[check.name] = self._blocked(check) or _verdict(check, self._bench)
-        return self._verdicts[check.name]
+        if check.name not in self._results:
+            self._results[check.name] = self._blocked(check) or _result(check, self._bench)
+        return self._results[check.name]
 
-    def _blocked(self, check: Check) -> Verdict | None:
+    def _blocked(self, check: Check) -> CheckResult | None:
         for earlier in self.checks[: self.checks.index(check)]:
-            if earlier.essential and (found := self.verdict(earlier)).status != "passed":
+            if earlier.essential and (found := self.result(earlier)).status != "passed":
                 mend, see = f"mend {earlier.name} first", f"see {earlier.name}"
                 why = mend if found.status == "failed" else see
-                return Verdict(check=check.name, status="not applicable", message=why)
+                return CheckResult(check=check.name, status="not applicable", message=why)
         return None
 
 
@@ -94,7 +94,7 @@ def _bench(subject: Subject, spec: Any) -> Any:
     return make(spec, subject.data_dir) if subject.noun == "dataset" else make(spec)
 
 
-def _verdict(check: Check, bench: Any) -> Verdict:
+def _result(check: Check, bench: Any) -> CheckResult:
     """Make a check on one thread, as a worker computes."""
     started = time.perf_counter()
     status: Status = "passed"
@@ -109,7 +109,7 @@ def _verdict(check: Check, bench: Any) -> Verdict:
         status, message = "not applicable", str(reason)
     except (Exception, SystemExit) as error:
         status, message = "failed", f"{one_line(error)}; mend it"
-    return Verdict(
+    return CheckResult(
         check=check.name,
         status=status,
         message=one_line(message),
@@ -118,37 +118,37 @@ def _verdict(check: Check, bench: Any) -> Verdict:
 
 
 def examine(
-    subject: Subject, made: Mapping[str, Verdict], report: Callable[[Verdict], None]
+    subject: Subject, made: Mapping[str, CheckResult], report: Callable[[CheckResult], None]
 ) -> None:
-    """Report the verdict of each check that is not made yet."""
+    """Report the result of each check that is not made yet."""
     examination = Examination(subject, made)
     for check in examination.checks:
         if check.name not in made:
-            report(examination.verdict(check))
+            report(examination.result(check))
 
 
-def examine_in_child(subject: Subject, children: Children) -> Iterator[Verdict]:
-    """Return the verdict of each check, made in a child; see `examine`.
+def examine_in_child(subject: Subject, children: Children) -> Iterator[CheckResult]:
+    """Return the result of each check, made in a child; see `examine`.
 
     A check that hangs or takes its process down has failed, and the others go on in a new one.
     """
-    verdicts: dict[str, Verdict] = {}
+    results: dict[str, CheckResult] = {}
     checks = [check.name for check in checks_of(subject.noun)]
 
-    def take(verdict: Verdict) -> None:
-        verdicts[verdict.check] = verdict
+    def take(result: CheckResult) -> None:
+        results[result.check] = result
 
-    while left := [name for name in checks if name not in verdicts]:
+    while left := [name for name in checks if name not in results]:
         try:
             children.call(
                 "memgen_bench.testing.examination:examine",
                 subject,
-                verdicts,
+                results,
                 report=take,
                 timeout=SECONDS,
             )
         except ChildLost as lost:
-            left = [name for name in checks if name not in verdicts]
+            left = [name for name in checks if name not in results]
             message = f"{lost}; mend what hangs or takes the process down"
-            verdicts[left[0]] = Verdict(check=left[0], status="failed", message=message)
-    yield from (verdicts[name] for name in checks)
+            results[left[0]] = CheckResult(check=left[0], status="failed", message=message)
+    yield from (results[name] for name in checks)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from memgen_bench.decode.activations import extract
 from memgen_bench.errors import MemgenError, PluginError
-from memgen_bench.features import extract
-from memgen_bench.layers import find_layers
+from memgen_bench.network.layers import find_layers
+from memgen_bench.network.training import TrainingData, initial_module, train
+from memgen_bench.plugin.specs import Task
 from memgen_bench.protocol import INPUT, LOGITS, MAX_LAYER_DIM
-from memgen_bench.specs import Task
 from memgen_bench.testing.check import Broken, check, demand, described
-from memgen_bench.training import TrainingData, initial_module, train
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
-    from memgen_bench.plan import Layer
-    from memgen_bench.specs import Images, ModelSpec
-    from memgen_bench.training import TrainingRecord
+    from memgen_bench.arrays import Images
+    from memgen_bench.plan.plan import Layer
+    from memgen_bench.plugin.specs import ModelSpec
+    from memgen_bench.plugin.training_record import TrainingRecord
 
 CLASSES = 7  # of no known data set, so that a fixed width is noticed
 # The first of these that a model can be built for is used.

@@ -12,7 +12,8 @@ from memgen_bench.testing.check import Broken, check, demand, described
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from memgen_bench.specs import Labels, NoiseSpec
+    from memgen_bench.arrays import LabelVector
+    from memgen_bench.plugin.specs import NoiseSpec
 
 COUNT = 20_000  # labels
 CLASSES = 10
@@ -34,7 +35,12 @@ class NoiseBench:
     spec: NoiseSpec
 
     def corrupt(
-        self, rate: float, *, true: Labels | None = None, num_classes: int = CLASSES, seed: int = 0
+        self,
+        rate: float,
+        *,
+        true: LabelVector | None = None,
+        num_classes: int = CLASSES,
+        seed: int = 0,
     ) -> npt.NDArray[Any]:
         """Return the labels given at a rate."""
         labels = balanced(COUNT, num_classes) if true is None else true
@@ -52,7 +58,7 @@ class NoiseBench:
         return np.asarray(self.spec.transition(rate, num_classes))
 
 
-def balanced(count: int, num_classes: int) -> Labels:
+def balanced(count: int, num_classes: int) -> LabelVector:
     """Return labels of classes that are equally large."""
     return np.arange(count, dtype=np.int64) % num_classes
 

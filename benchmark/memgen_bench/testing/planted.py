@@ -11,29 +11,28 @@ import numpy as np
 import torch
 from torch import nn
 
-from memgen_bench.corruption import CorruptedLabels
-from memgen_bench.datasets import DataInfo
-from memgen_bench.layers import find_layers
-from memgen_bench.materials import DrawnLabels, Materials, Part
-from memgen_bench.planner import make_plan
+from memgen_bench.data.corruption import CorruptedLabels
+from memgen_bench.data.planned_data import DrawnLabels, PlannedData, Subset
+from memgen_bench.decode.reader import Reader
+from memgen_bench.network.layers import find_layers
+from memgen_bench.network.training import initial_module
+from memgen_bench.plan.plan import DataInfo
+from memgen_bench.plan.planner import make_plan
+from memgen_bench.plan.suite import Suite
+from memgen_bench.plugin.registry import Plugin, Registry
+from memgen_bench.plugin.specs import DecoderSpec, ModelSpec, NoiseSpec, Task
 from memgen_bench.protocol import ALL_LAYERS, INPUT
-from memgen_bench.reader import Reader
-from memgen_bench.registry import Plugin, Registry
-from memgen_bench.specs import DecoderSpec, ModelSpec, NoiseSpec, Task
-from memgen_bench.suites import Suite
 from memgen_bench.testing.check import Broken, Inapplicable
-from memgen_bench.training import initial_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
 
-    from memgen_bench.decoding import Outcome
-    from memgen_bench.plan import PlannedNetwork
-    from memgen_bench.specs import Labels
+    from memgen_bench.arrays import LabelVector, Matrix
+    from memgen_bench.decode.decoding import Outcome
+    from memgen_bench.plan.plan import PlannedNetwork
 
-    Matrix = npt.NDArray[np.float32]
 
 RATE = 0.3  # of the labels that decoders are given
 _CPU = torch.device("cpu")
@@ -52,8 +51,8 @@ class Points:
     """
 
     x: Matrix
-    given: Labels
-    true: Labels
+    given: LabelVector
+    true: LabelVector
 
     def __getitem__(self, index: Any) -> Points:
         return Points(x=self.x[index], given=self.given[index], true=self.true[index])
@@ -170,19 +169,19 @@ _NOISE = NoiseSpec(
 )
 
 
-class _Materials(Materials):
+class _PlantedData(PlannedData):
     """A case in place of what a data set, a split and a noise make."""
 
     def __init__(self, case: Case, network: PlannedNetwork, registry: Registry) -> None:
-        def part(points: Points) -> Part:
-            return Part(x=points.x[:, None, None], true=points.true)
+        def subset(points: Points) -> Subset:
+            return Subset(x=points.x[:, None, None], true=points.true)
 
         def labels(points: Points) -> CorruptedLabels:
             return CorruptedLabels(points.given, float(np.mean(points.given != points.true)), "")
 
         self.registry, self.num_classes = registry, case.num_classes
-        self.train, self.validation = part(case.train), part(case.validation)
-        self.test = self.whole_test = part(case.test)
+        self.train, self.validation = subset(case.train), subset(case.validation)
+        self.test = self.whole_test = subset(case.test)
         self.test_places = np.arange(len(case.test.true))
         self.sample = np.arange(len(case.train.true))
         self._draws = {
@@ -223,15 +222,15 @@ class DecoderBench:
         dim = case.train.x.shape[1]
         network = replace(_plan(spec.name, spec.scope, case.num_classes, dim), seed=seed)
         module = initial_module(_MODEL, network.data.task, 0)
-        materials = _Materials(case, network, registry)
+        data = _PlantedData(case, network, registry)
         layer = INPUT if spec.scope == "layer" else ALL_LAYERS
         readings = [r for r in network.readings if r.layer == layer and r.decoding.decoder]
-        ((_, outcome),) = Reader(network, materials, module, _CPU, _MEMORY).outcomes(readings)
+        ((_, outcome),) = Reader(network, data, module, _CPU, _MEMORY).outcomes(readings)
         return outcome
 
     def predict(
         self, case: Case, *, seed: int = 0, build: Callable[[], Any] | None = None
-    ) -> Labels:
+    ) -> LabelVector:
         """Return predictions on the test points.
 
         Raises:

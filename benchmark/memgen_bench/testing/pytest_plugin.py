@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(
 
 def _subjects(targets: list[str]) -> list[Subject]:
     from memgen_bench import MemgenError, load_registry
-    from memgen_bench.folders import default_data_dir
+    from memgen_bench.files.places import default_data_dir
     from memgen_bench.testing.subjects import find_subjects, plugin_files
 
     files = plugin_files(targets)
@@ -83,11 +83,11 @@ class _CheckItem(pytest.Item):
 
     def runtest(self) -> None:
         """Fail or skip with the check's message."""
-        verdict = self.parent.examination.verdict(self.check)
-        if verdict.status == "failed":
-            pytest.fail(f"{verdict.message}\n\nThe contract: {self.check.demand}", pytrace=False)
-        if verdict.status == "not applicable":
-            pytest.skip(verdict.message)
+        result = self.parent.examination.result(self.check)
+        if result.status == "failed":
+            pytest.fail(f"{result.message}\n\nThe contract: {self.check.demand}", pytrace=False)
+        if result.status == "not applicable":
+            pytest.skip(result.message)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Return where it stands in reports."""

@@ -11,7 +11,7 @@ from memgen_bench.testing.examination import Subject
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from memgen_bench.registry import Plugin, Registry
+    from memgen_bench.plugin.registry import Plugin, Registry
 
 NOUNS = ("decoder", "model", "dataset", "noise")
 

@@ -1,0 +1,133 @@
+"""Data sets, checked; and what a plan needs to know of them without reading them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from memgen_bench.errors import DataError, DataNotFoundError, MemgenError, one_line
+from memgen_bench.files.atomic import write_atomically
+from memgen_bench.hashing import array_digest, digest
+from memgen_bench.plan.plan import DataInfo
+from memgen_bench.plugin.specs import Data, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from memgen_bench.plugin.specs import DatasetSpec
+
+
+def load_data(spec: DatasetSpec, data_dir: Path) -> Data:
+    """Load a data set and check that it is what networks and decoders rely on.
+
+    Raises:
+        DataNotFoundError: It is not on disk.
+        DataError: It is damaged or breaks the contract; the message says how.
+    """
+    try:
+        data = spec.load(data_dir)
+    except (MemgenError, MemoryError):
+        raise
+    except Exception as error:
+        raise DataError(
+            f"data set {spec.name!r} in {data_dir} cannot be read "
+            f"({one_line(error)}); fetch or import it again"
+        ) from error
+    _check_types(data, spec.name)
+    _check(data, spec.name)
+    return data
+
+
+def describe(spec: DatasetSpec, data_dir: Path, cache_dir: Path) -> DataInfo:
+    """Describe a data set, reading it only if its files have changed since the last time.
+
+    Raises:
+        DataNotFoundError: It is not on disk.
+        DataError: It is damaged.
+    """
+    memo = cache_dir / "fingerprints" / f"{_stamp(spec, data_dir)}.json"
+    known = _recall(memo)
+    if known is not None:
+        return known
+    data = load_data(spec, data_dir)
+    channels, height, width = data.train_x.shape[1:]
+    task = Task(
+        channels=channels, height=height, width=width, num_classes=int(data.train_y.max()) + 1
+    )
+    info = DataInfo(
+        name=spec.name,
+        fingerprint=array_digest(data.train_x, data.train_y, data.test_x, data.test_y),
+        task=task,
+        train_count=len(data.train_y),
+        test_count=len(data.test_y),
+    )
+    write_atomically(memo, json.dumps(asdict(info), indent=1).encode())
+    return info
+
+
+def _stamp(spec: DatasetSpec, data_dir: Path) -> str:
+    """Hash what stands for the contents of a data set: its files' sizes and times."""
+    files: list[Any] = []
+    for path in spec.files(data_dir):
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise DataNotFoundError(
+                f"data set {spec.name!r}: {path} is not there; memgen-bench data download or "
+                f"import {spec.name} puts it there"
+            ) from error
+        files.append([str(path.resolve()), status.st_size, status.st_mtime_ns])
+    return digest({"name": spec.name, "version": spec.version, "files": files})
+
+
+def _recall(memo: Path) -> DataInfo | None:
+    try:
+        fields = json.loads(memo.read_bytes())
+        return DataInfo(**{**fields, "task": Task(**fields["task"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # not there, or not ours: describe anew
+
+
+def _check_types(data: Any, name: str) -> None:
+    if not isinstance(data, Data):
+        raise DataError(f"data set {name!r}: load() returned {type(data).__name__}, not a Data")
+    for part, array in vars(data).items():
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"data set {name!r}: {part} is {type(array).__name__}, not an array")
+
+
+def _check(data: Data, name: str) -> None:
+    """Check shapes, types and label range of both parts."""
+
+    def fail(what: str) -> None:
+        raise DataError(f"data set {name!r}: {what}; mend its load()")
+
+    for part, x, y in (
+        ("train", data.train_x, data.train_y),
+        ("test", data.test_x, data.test_y),
+    ):
+        if x.ndim != 4 or x.dtype != np.float32:
+            fail(f"{part}_x is {x.dtype}{list(x.shape)}, not float32 N×C×H×W")
+        if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
+            fail(f"{part}_y is {y.dtype}{list(y.shape)}, not {len(x)} integers")
+        if len(x) == 0:
+            fail(f"{part}_x holds no image")
+        if not all(np.isfinite(x[i : i + 4096]).all() for i in range(0, len(x), 4096)):
+            fail(f"{part}_x holds values that are not finite")
+    if data.train_x.shape[1:] != data.test_x.shape[1:]:
+        fail(f"images are {data.train_x.shape[1:]} in train, {data.test_x.shape[1:]} in test")
+    classes = np.unique(data.train_y)
+    if len(classes) < 2:
+        fail("there is only one class; decoding needs two")
+    if classes[0] != 0 or classes[-1] != len(classes) - 1:
+        fail(f"train labels are {_some(classes)}, not 0..K-1 with every class present")
+    if not np.isin(data.test_y, classes).all():
+        fail(f"test labels are {_some(np.unique(data.test_y))}, not within 0..{len(classes) - 1}")
+
+
+def _some(values: Any) -> str:
+    shown = ", ".join(str(value) for value in values[:6])
+    return shown + (", …" if len(values) > 6 else "")

@@ -1,0 +1,159 @@
+"""What a planned network is made of: its data, its split, and its draws of labels."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from memgen_bench.data.corruption import CorruptedLabels, corrupt, rankable
+from memgen_bench.data.datasets import load_data
+from memgen_bench.data.splits import split_train, test_subset
+from memgen_bench.errors import DataError
+from memgen_bench.hashing import array_digest
+from memgen_bench.plugin.registry import load_registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from memgen_bench.arrays import Images, LabelVector
+    from memgen_bench.plan.plan import Draw, PlannedNetwork
+    from memgen_bench.plugin.registry import Registry
+    from memgen_bench.plugin.specs import Data
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnLabels:
+    """One draw of labels on a split.
+
+    Attributes:
+        train: Given labels of the training part.
+        validation: Given labels of the part set aside, from a stream of their own.
+        transition: P[true, given] of the noise; the unit matrix without one.
+        rankable: Whether the true label is still the likeliest given one.
+    """
+
+    train: CorruptedLabels
+    validation: CorruptedLabels
+    transition: npt.NDArray[np.float64]
+    rankable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """Images and true labels of one part of a split."""
+
+    x: Images
+    true: LabelVector
+
+
+class PlannedData:
+    """A planned network's data, split and labels.
+
+    Args:
+        network: What is planned.
+        plugin_files: Plugins that are not installed.
+        data_dir: Where data sets are.
+
+    Attributes:
+        registry: Where the plan's names are looked up.
+        train: What the network and its decoders are fitted on.
+        validation: What was set aside.
+        test: What readings are scored on: the plan's test subset.
+        test_places: Its positions within `whole_test`.
+        whole_test: All test images, which training curves are taken on.
+        sample: Positions within `train` on which train accuracy is taken.
+
+    Raises:
+        DataError: The data are damaged, or not those of the plan.
+    """
+
+    def __init__(
+        self, network: PlannedNetwork, plugin_files: tuple[str, ...], data_dir: Path
+    ) -> None:
+        info = network.data
+        self.registry = registry(plugin_files)
+        self.num_classes = info.task.num_classes
+        data = _data(info.name, info.fingerprint, plugin_files, data_dir)
+        split = split_train(
+            data.train_y,
+            seed=network.seed,
+            train_size=network.train_size,
+            validation_fraction=network.validation_fraction,
+        )
+        test = test_subset(data.test_y, network.test_size)
+        self.train = _subset(data.train_x, data.train_y, split.train)
+        self.validation = _subset(data.train_x, data.train_y, split.validation)
+        self.test = _subset(data.test_x, data.test_y, test)
+        self.test_places = test
+        self.whole_test = _subset(data.test_x, data.test_y, np.arange(len(data.test_y)))
+        self.sample = split.sample
+        self._draws: dict[Draw | None, DrawnLabels] = {}
+
+    def labels(self, draw: Draw | None) -> DrawnLabels:
+        """Return the labels of a draw; None for the true ones."""
+        if draw not in self._draws:
+            self._draws[draw] = self._draw(draw)
+        return self._draws[draw]
+
+    def relabelled(self, draw: Draw | None, labels: LabelVector) -> PlannedData:
+        """Return the same data with other training labels in place of a draw's."""
+        drawn, other = self.labels(draw), copy.copy(self)
+        train = CorruptedLabels(
+            labels=labels,
+            realised_rate=float(np.mean(labels != self.train.true)),
+            noise_id=array_digest(labels),
+        )
+        other._draws = {draw: replace(drawn, train=train)}
+        return other
+
+    def _draw(self, draw: Draw | None) -> DrawnLabels:
+        noise = self.registry.noises.find(draw.noise) if draw else None
+        rate, noise_seed = (draw.rate, draw.noise_seed) if draw else (0.0, 0)
+
+        def corrupted(part: Subset, purpose: str) -> CorruptedLabels:
+            return corrupt(
+                noise,
+                part.true,
+                rate=rate,
+                num_classes=self.num_classes,
+                noise_seed=noise_seed,
+                purpose=purpose,
+            )
+
+        return DrawnLabels(
+            train=corrupted(self.train, "noise"),
+            validation=corrupted(self.validation, "validation_noise"),
+            transition=(
+                noise.transition(rate, self.num_classes) if noise else np.eye(self.num_classes)
+            ),
+            rankable=rankable(noise, rate, self.num_classes) if noise else True,
+        )
+
+
+def _subset(x: Images, y: LabelVector, index: npt.NDArray[np.int64]) -> Subset:
+    whole = len(index) == len(y)
+    return Subset(x=x if whole else x[index], true=y[index].astype(np.int64))
+
+
+@functools.lru_cache(maxsize=4)
+def registry(plugin_files: tuple[str, ...]) -> Registry:
+    """Return what plugins offer; loaded once."""
+    return load_registry(plugin_files)
+
+
+@functools.lru_cache(maxsize=1)
+def _data(name: str, fingerprint: str, plugin_files: tuple[str, ...], data_dir: Path) -> Data:
+    data = load_data(registry(plugin_files).datasets.find(name), data_dir)
+    found = array_digest(data.train_x, data.train_y, data.test_x, data.test_y)
+    if found != fingerprint:
+        raise DataError(
+            f"data set {name!r} changed without its files changing (fingerprint {found}, planned "
+            f"{fingerprint}); raise the version of its specification"
+        )
+    return data

@@ -1,0 +1,93 @@
+"""Which points are trained on, set aside for validation, and tested on; pure NumPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from memgen_bench import seeds
+from memgen_bench.errors import UsageError
+from memgen_bench.protocol import TRAIN_SAMPLE
+
+if TYPE_CHECKING:
+    from memgen_bench.arrays import Index, LabelVector
+
+
+_TEST_SEED = 0  # the test subset is the same for every seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Indices into a data set's training images, ascending.
+
+    Attributes:
+        train: Points that the network is trained on and decoders are fitted on.
+        validation: Points set aside for choosing layers and hyper-parameters.
+        sample: Positions *within* `train` on which train accuracy is taken.
+    """
+
+    train: Index
+    validation: Index
+    sample: Index
+
+
+def stratified_order(labels: LabelVector, rng: np.random.Generator) -> Index:
+    """Order points at random so that every prefix holds the classes in proportion.
+
+    Within a class the order is random; the i-th of its n points gets the place (i + u) / n,
+    u uniform in [0, 1), and points are sorted by place.
+    """
+    keys, offsets = rng.random(len(labels)), rng.random(len(labels))
+    places = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        members = members[np.argsort(keys[members], kind="stable")]
+        places[members] = (np.arange(len(members)) + offsets[members]) / len(members)
+    return np.argsort(places, kind="stable")
+
+
+def split_train(
+    labels: LabelVector, *, seed: int, train_size: int | None, validation_fraction: float
+) -> Split:
+    """Choose the training subset by the seed alone and set its validation part aside.
+
+    Args:
+        labels: All true training labels.
+        seed: Decides everything here.
+        train_size: Points to use, validation part included; None for all.
+        validation_fraction: Share of them to set aside, in [0, 1).
+
+    Raises:
+        UsageError: `train_size` is larger than the training set, or nothing would be left.
+    """
+    size = len(labels) if train_size is None else train_size
+    if not 0 < size <= len(labels):
+        raise UsageError(f"train_size {size} is not between 1 and the {len(labels)} images there")
+    chosen = stratified_order(labels, seeds.stream(seed, "split"))[:size]
+    kept = size - round(size * validation_fraction)
+    if kept < 1:
+        raise UsageError(f"validation_fraction {validation_fraction} leaves nothing to train on")
+    train = np.sort(chosen[:kept])
+    order = stratified_order(labels[train], seeds.stream(seed, "sample"))
+    return Split(
+        train=train, validation=np.sort(chosen[kept:]), sample=np.sort(order[:TRAIN_SAMPLE])
+    )
+
+
+def test_subset(labels: LabelVector, test_size: int | None) -> Index:
+    """Return the test points, the same for every seed, in the data set's order.
+
+    Raises:
+        UsageError: `test_size` is larger than the test set.
+    """
+    if test_size is None:
+        return np.arange(len(labels))
+    if not 0 < test_size <= len(labels):
+        raise UsageError(f"test_size {test_size} is not between 1 and the {len(labels)} there")
+    order = stratified_order(labels, seeds.stream(_TEST_SEED, "split"))
+    return np.sort(order[:test_size])
+
+
+test_subset.__test__ = False  # type: ignore[attr-defined] # pytest would collect it by its name

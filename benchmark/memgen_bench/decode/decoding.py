@@ -1,0 +1,367 @@
+"""Fitting decoders on activations and scoring what they predict."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from memgen_bench.compute import as_tensor, finish
+from memgen_bench.errors import NotApplicable, error_type_of, one_line
+from memgen_bench.plugin.parameters import plain
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch import nn
+
+    from memgen_bench.arrays import LabelVector, Matrix
+    from memgen_bench.decode.moments import Moments
+    from memgen_bench.decode.neighbors import Neighbors
+    from memgen_bench.plugin.specs import Decoder, DecoderSpec
+    from memgen_bench.plugin.training_record import TrainingRecord
+
+    # one layer's activations, or, for scope network, those of all layers by name
+    LayerActivations = Matrix | Mapping[str, Matrix]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activations:
+    """Finite activations of the three parts of a split.
+
+    Attributes:
+        train: What decoders are fitted on; None where all of them are fitted from moments.
+        sample: Those training points on which train accuracy is taken.
+        validation: What layers are chosen on.
+        test: What decoders are scored on.
+    """
+
+    train: LayerActivations | None
+    sample: LayerActivations
+    validation: LayerActivations
+    test: LayerActivations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """What a decoder gets beside X and y when its specification says that it needs it.
+
+    Attributes:
+        validation_labels: Noisy labels of the validation part.
+        transition: P[true, given] of the noise.
+        module: The network.
+        seed: For decoders that draw random numbers.
+        device: Where torch decoders compute.
+        moments: Of the training points under the labels to fit on; None where there are none.
+        neighbors: A search among the training points.
+    """
+
+    validation_labels: LabelVector
+    transition: npt.NDArray[np.float64]
+    module: nn.Module
+    seed: int
+    device: torch.device
+    moments: Moments | None = None
+    neighbors: Neighbors | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Predicted labels of each part; `train` is that of the sample."""
+
+    train: LabelVector
+    validation: LabelVector
+    test: LabelVector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one reading: predictions, or the reason why there are none.
+
+    `chosen` is what the decoder chose for itself, as JSON.
+    """
+
+    status: str
+    predictions: Predictions | None = None
+    fit_seconds: float | None = None
+    predict_seconds: float | None = None
+    error_type: str | None = None
+    message: str | None = None
+    chosen: str | None = None
+
+
+CHANGED = "X belongs to all decoders and must not be written to; work on a copy"
+
+
+class InputChanged(Exception):  # noqa: N818 - an order to read the activations again
+    """A decoder wrote to the activations, which are not its own."""
+
+
+def decode(
+    spec: DecoderSpec, parts: Activations, labels: LabelVector, extras: Extras, num_classes: int
+) -> Outcome:
+    """Fit a fresh decoder and let it predict all three parts.
+
+    Whatever the decoder does, the outcome says so: `ok`, `skipped` (it raised `NotApplicable`) or
+    `failed`. The first warning that it gives becomes the message of an `ok` outcome.
+
+    Args:
+        spec: The decoder.
+        parts: LayerActivations.
+        labels: The labels to fit on, one per training point.
+        extras: What it may ask for.
+        num_classes: K; labels are 0..K-1.
+
+    Raises:
+        InputChanged: The decoder wrote to its tensors; `parts` must not be used any more.
+    """
+    given = _Given(spec, extras)
+    try:
+        with warnings.catch_warnings(record=True) as caught, _seeded_streams(extras):
+            warnings.simplefilter("always")
+            return _decode(given, parts, labels, extras, num_classes, caught)
+    except NotApplicable as reason:
+        return Outcome(status="skipped", message=one_line(str(reason)))
+    except (Exception, SystemExit) as error:
+        hint = f" ({CHANGED})" if "read-only" in str(error) else ""
+        return failure(one_line(error) + hint, error_type_of(error))
+    finally:
+        given.check()
+
+
+@contextmanager
+def _seeded_streams(extras: Extras) -> Iterator[None]:
+    """Seed the global random streams of NumPy and torch, and put them back afterwards."""
+    before = np.random.get_state()
+    devices = [extras.device] if extras.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(extras.seed)
+        np.random.seed(extras.seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(before)
+
+
+def failure(message: str, error_type: str) -> Outcome:
+    """Return the outcome of something that failed."""
+    return Outcome(status="failed", error_type=error_type, message=one_line(message))
+
+
+def _decode(
+    given: _Given,
+    parts: Activations,
+    labels: LabelVector,
+    extras: Extras,
+    num_classes: int,
+    caught: list[warnings.WarningMessage],
+) -> Outcome:
+    decoder: Any = _seeded(given.spec.build(), extras.seed)
+    fit = _fit_of(decoder, given, parts, labels, extras)
+    started = time.perf_counter()
+    fit()
+    finish(extras.device)
+    fitted = time.perf_counter()
+    shared_fit = _shared_seconds(extras)
+    test = _predict(decoder, given.array(parts.test), num_classes)
+    finish(extras.device)
+    done = time.perf_counter()
+    shared_predict = _shared_seconds(extras) - shared_fit
+    if test is None:
+        return failure("predict() returned NaN labels", "nan")
+    others = [
+        _predict(decoder, given.array(part), num_classes) if _count(part) else None
+        for part in (parts.sample, parts.validation)
+    ]
+    train_predicted, validation = (
+        np.empty(0, np.int64) if labels is None else labels for labels in others
+    )
+    return Outcome(
+        status="ok",
+        predictions=Predictions(train=train_predicted, validation=validation, test=test),
+        fit_seconds=fitted - started + shared_fit,
+        predict_seconds=done - fitted + shared_predict,
+        message=one_line(str(caught[0].message)) if caught else None,
+        chosen=_chosen(decoder),
+    )
+
+
+def _shared_seconds(extras: Extras) -> float:
+    """Return what took others seconds, and this decoder has used so far."""
+    return sum(shared.seconds for shared in (extras.moments, extras.neighbors) if shared)
+
+
+def _chosen(decoder: Any) -> str | None:
+    chosen = plain(getattr(decoder, "chosen_", None))
+    return json.dumps(chosen, sort_keys=True) if chosen else None
+
+
+def recall(
+    spec: DecoderSpec, record: TrainingRecord, test_places: npt.NDArray[np.int64]
+) -> Outcome:
+    """Let a decoder of scope `training` say which epoch's stored predictions count.
+
+    Nothing is predicted of training and validation points: those predictions were not stored.
+
+    Args:
+        spec: What to build; only where it needs `test` it sees what test labels say of an epoch.
+        record: What happened while the network was trained.
+        test_places: Which of the stored predictions count.
+    """
+    try:
+        built: Any = spec.build()
+        told = record if "test" in spec.needs else record.without_test()
+        epoch, predicted = built.recall(told)
+    except NotApplicable as reason:
+        return Outcome(status="skipped", message=one_line(str(reason)))
+    except (Exception, SystemExit) as error:
+        return failure(one_line(error), error_type_of(error))
+    none = np.empty(0, np.int64)
+    test = np.asarray(predicted, np.int64)[test_places]
+    return Outcome(
+        status="ok",
+        predictions=Predictions(train=none, validation=none, test=test),
+        chosen=json.dumps({"epoch": epoch}),
+    )
+
+
+def _fit_of(
+    decoder: Any, given: _Given, parts: Activations, labels: LabelVector, extras: Extras
+) -> Callable[[], Any]:
+    """Return the call that fits a decoder, its arguments ready."""
+    needs = _needs(given, parts, extras)
+    if extras.moments is not None:
+        return partial(decoder.fit_moments, extras.moments, **needs)
+    return partial(decoder.fit, given.array(parts.train), given.labels(labels), **needs)
+
+
+class _Given:
+    """What a decoder is given: arrays that cannot be written to, or tensors that must not be."""
+
+    def __init__(self, spec: DecoderSpec, extras: Extras) -> None:
+        self.spec, self._device, self._neighbors = spec, extras.device, extras.neighbors
+        self._tensors: list[torch.Tensor] = []
+
+    def array(self, part: Any) -> Any:
+        """Return activations in the form that the specification asks for."""
+        if isinstance(part, Mapping):
+            return {name: self.array(matrix) for name, matrix in part.items()}
+        if self.spec.arrays == "torch":
+            tensor = as_tensor(part).to(self._device)
+            self._tensors.append(tensor)
+            if self._neighbors is not None:
+                self._neighbors.know(tensor, part)
+            return tensor
+        view = part.view()
+        view.flags.writeable = False
+        return view
+
+    def labels(self, labels: LabelVector) -> Any:
+        """Return a copy of labels in that form."""
+        own = labels.copy()
+        return torch.from_numpy(own).to(self._device) if self.spec.arrays == "torch" else own
+
+    def check(self) -> None:
+        """Raise where a tensor was written to: torch counts its changes."""
+        if any(tensor._version for tensor in self._tensors):
+            raise InputChanged
+
+
+def _seeded(decoder: Any, seed: int) -> Any:
+    """Give a seed to every `random_state` of a scikit-learn estimator."""
+    if hasattr(decoder, "get_params") and hasattr(decoder, "set_params"):
+        states = [name for name in decoder.get_params() if name.endswith("random_state")]
+        if states:
+            decoder.set_params(**dict.fromkeys(states, seed))
+    return decoder
+
+
+def _needs(given: _Given, parts: Activations, extras: Extras) -> dict[str, Any]:
+    """Return the extras that a specification names, and no other."""
+    needs: dict[str, Any] = {}
+    wanted = given.spec.needs
+    if "validation" in wanted:
+        if not len(extras.validation_labels):
+            raise NotApplicable("needs validation points; set validation_fraction above 0")
+        needs["validation"] = (given.array(parts.validation), extras.validation_labels.copy())
+    if "transition" in wanted:
+        needs["transition"] = extras.transition.copy()
+    if "network" in wanted:
+        needs["network"] = copy.deepcopy(extras.module)
+    if "neighbors" in wanted:
+        needs["neighbors"] = extras.neighbors
+    return needs
+
+
+def _predict(decoder: Decoder, X: Any, num_classes: int) -> LabelVector | None:
+    """Return checked predictions; None where some are NaN.
+
+    Raises:
+        ValueError: Wrong shape or type, or labels outside 0..K-1.
+    """
+    raw = decoder.predict(X)
+    predicted = raw.detach().cpu().numpy() if isinstance(raw, torch.Tensor) else np.asarray(raw)
+    count = _count(X)
+    if predicted.shape != (count,):
+        raise ValueError(f"predict() returned shape {predicted.shape}, not ({count},)")
+    if not np.issubdtype(predicted.dtype, np.number):
+        raise ValueError(f"predict() returned {predicted.dtype} labels, not integers")
+    if not np.isfinite(predicted).all():
+        return None
+    labels = predicted.astype(np.int64)
+    if (labels != predicted).any() or (
+        count and not (labels.min() >= 0 and labels.max() < num_classes)
+    ):
+        raise ValueError(f"predict() returned labels outside 0..{num_classes - 1}")
+    return labels
+
+
+def _count(part: Any) -> int:
+    return len(next(iter(part.values()))) if isinstance(part, Mapping) else len(part)
+
+
+def scores(
+    predictions: Predictions,
+    *,
+    train_given: LabelVector,
+    train_true: LabelVector,
+    validation_given: LabelVector,
+    test_true: LabelVector,
+    num_classes: int,
+) -> dict[str, Any]:
+    """Return the accuracy columns of a reading.
+
+    Args:
+        predictions: Of each part; the two train label vectors are those of the sample.
+        train_given: LabelVector that the sample carries under the draw.
+        train_true: Its true labels.
+        validation_given: Noisy validation labels.
+        test_true: True test labels.
+        num_classes: K.
+    """
+    correct = predictions.test == test_true
+    totals = np.bincount(test_true, minlength=num_classes)
+    hits = np.bincount(test_true[correct], minlength=num_classes)
+    per_class = [hit / total if total else None for hit, total in zip(hits, totals, strict=True)]
+    present = [share for share in per_class if share is not None]
+    return {
+        "test_accuracy": float(correct.mean()),
+        "balanced_accuracy": float(np.mean(present)),
+        "class_accuracy": per_class,
+        "test_correct": np.packbits(correct).tobytes(),
+        "validation_accuracy": _agreement(predictions.validation, validation_given),
+        "train_accuracy_given": _agreement(predictions.train, train_given),
+        "train_accuracy_true": _agreement(predictions.train, train_true),
+    }
+
+
+def _agreement(predicted: LabelVector, labels: LabelVector) -> float | None:
+    return float(np.mean(predicted == labels)) if len(predicted) else None

@@ -1,0 +1,429 @@
+"""Class moments: all that many decoders need to know of the points of each class.
+
+They come in two forms with one interface. *Streamed* moments are D×D sums that were added up while
+activations went by. *Kept* moments hold the points themselves, which take less room where there
+are few for their width, and compute what is asked for; where a class has fewer points than
+dimensions, its axes come from the Gram matrix of its points. Which form it is, and in which blocks
+it is computed, depends on shapes alone.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+
+from memgen_bench.compute import as_tensor, block_rows, finish
+from memgen_bench.decode.eigen import SIDE_BY_SIDE, eigh, eigh_each
+from memgen_bench.decode.footprint import WAITING_BYTES, keeps_points
+from memgen_bench.decode.scratch import Scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from memgen_bench.arrays import LabelVector
+
+T = TypeVar("T")
+
+# Rows wait until there are this many, on average, for each class, or for lack of room.
+_ROWS_A_CLASS = 1024
+# A Gram matrix is computed in blocks of so many rows, each up to the diagonal.
+_GRAM_BLOCK = 96
+
+
+class Moments(ABC):
+    """The moments of the points of each class.
+
+    Matrices are float64 tensors on the device where the points are, unless said otherwise;
+    `np.asarray` turns those on the CPU into arrays. They belong to all decoders and must not be
+    written to. What is computed from them is kept, so that decoders share it; each decoder gets a
+    view of its own, `for_decoder`, whose account says what it would have spent alone.
+
+    Attributes:
+        classes: The labels with at least one point, ascending, K.
+        counts: Points of each class, K.
+        means: Mean of each class, K×D.
+        scratch: Where large results are kept.
+        seconds: The account: what adding up, and what was used of earlier computations, took.
+    """
+
+    classes: LabelVector
+    counts: torch.Tensor
+    means: torch.Tensor
+
+    def __init__(self, adding_seconds: float, scratch: Scratch | None = None) -> None:
+        self.scratch = scratch or Scratch()
+        self.seconds = self._adding_seconds = adding_seconds
+        self._kept: dict[str, tuple[Any, dict[str, float]]] = {}
+        self._paid: set[str] = set()
+        self._used: dict[str, float] = {}
+        self._computed = 0.0
+
+    def for_decoder(self) -> Moments:
+        """Return a view that shares what is known and has a fresh account."""
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view.seconds, view._paid, view._used = self._adding_seconds, set(), {}
+        return view
+
+    def _once(self, name: str, compute: Callable[[], T]) -> T:
+        """Compute what has a name, or return what was computed before and account for it.
+
+        What a computation used of others is kept with its own cost: nobody pays twice for those.
+        """
+        if name in self._kept:
+            value, used = self._kept[name]
+            self.seconds += sum(cost for step, cost in used.items() if step not in self._paid)
+        else:
+            outer, self._used = self._used, {}
+            before, started = self._computed, time.perf_counter()
+            value = compute()
+            finish(self.means.device)
+            own = time.perf_counter() - started - (self._computed - before)
+            self._computed += own
+            used = self._used | {name: own}
+            self._kept[name], self._used = (value, used), outer
+        self._used |= used
+        self._paid |= used.keys()
+        found: T = value
+        return found
+
+    def _held(self, matrix: torch.Tensor) -> torch.Tensor:
+        """Return a matrix that is to be kept, perhaps moved to a file."""
+        if not matrix.is_cpu:
+            return matrix
+        return as_tensor(self.scratch.hold(matrix.contiguous().numpy()))
+
+    @property
+    def dim(self) -> int:
+        """Width D of the points."""
+        return self.means.shape[1]
+
+    @abstractmethod
+    def second(self, k: int) -> torch.Tensor:
+        """Return Σ x xᵀ over the points of the k-th class, D×D."""
+
+    def axes(self, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the principal axes of the k-th class about the origin.
+
+        They are the eigenvalues (descending, R, float64) and the eigenvectors (columns, D×R,
+        float32; see `eigen.eigh`) of the uncentred second moment Σ x xᵀ / n_k; R = min(n_k, D).
+        """
+        return self._once("axes", self._all_axes)[k]
+
+    def _all_axes(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        classes = range(len(self.classes))
+        return [self._axes(k, *solved) for k, solved in enumerate(self._solved(classes))]
+
+    def _solved(self, classes: Sequence[int]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the solutions of the classes' eigenproblems, small ones solved side by side."""
+        if max(map(self._side, classes)) > SIDE_BY_SIDE:
+            yield from (eigh(self._square(k)) for k in classes)
+        else:
+            yield from eigh_each([self._square(k) for k in classes])
+
+    def _side(self, k: int) -> int:
+        """Return the size of the eigenproblem of the k-th class."""
+        return self.dim
+
+    def _square(self, k: int) -> torch.Tensor:
+        """Return the matrix of the eigenproblem of the k-th class."""
+        return self.second(k) / self.counts[k]
+
+    def _axes(
+        self, k: int, values: torch.Tensor, vectors: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return eigenvalues and axes from the solution of the eigenproblem."""
+        rank = min(int(self.counts[k]), self.dim)
+        return values[:rank], self._held(vectors[:, :rank])
+
+    def covariance(self, k: int) -> torch.Tensor:
+        """Return the covariance of the k-th class about its mean (divided by n_k), D×D."""
+        mean = self.means[k]
+        return self.second(k) / self.counts[k] - torch.outer(mean, mean)
+
+    def within(self) -> torch.Tensor:
+        """Return the scatter within classes, Σ_k n_k·covariance(k), D×D."""
+        return self._once("within", self._within)
+
+    def _within(self) -> torch.Tensor:
+        scatter = torch.zeros(self.dim, self.dim, dtype=torch.float64, device=self.means.device)
+        for k in range(len(self.classes)):
+            scatter += self.counts[k] * self.covariance(k)
+        return self._held(scatter)
+
+    def total(self) -> torch.Tensor:
+        """Return the scatter of all points about their mean, D×D."""
+        shift = self.means - self.mean()
+        return self.within() + (shift.T * self.counts) @ shift
+
+    def mean(self) -> torch.Tensor:
+        """Return the mean of all points, D."""
+        return (self.counts.double() / self.counts.sum()) @ self.means
+
+
+class StreamedMoments(Moments):
+    """Moments added up while the points went by.
+
+    Args:
+        counts: Points of each label 0..K-1.
+        sums: Sum of the points of each label, K×D.
+        lower: Σ x xᵀ over the points of each label, K×D×D; the lower triangles count.
+        adding_seconds: What it took to add them up.
+    """
+
+    def __init__(
+        self,
+        counts: torch.Tensor,
+        sums: torch.Tensor,
+        lower: torch.Tensor,
+        adding_seconds: float,
+    ) -> None:
+        super().__init__(adding_seconds)
+        self._labels = torch.nonzero(counts).flatten().tolist()
+        self.classes = np.array(self._labels, dtype=np.int64)
+        self.counts = counts[self._labels]
+        self.means = sums[self._labels] / self.counts[:, None]
+        self._lower = lower
+
+    def second(self, k: int) -> torch.Tensor:
+        """Return Σ x xᵀ over the points of the k-th class, D×D."""
+        return symmetric(self._lower[self._labels[k]])
+
+
+class KeptMoments(Moments):
+    """Moments computed from the points when asked for.
+
+    Args:
+        X: Points, N×D, perhaps in a memory-mapped file.
+        y: Their labels, N.
+        device: Where to compute; where X lies by default.
+        scratch: Where large results are kept.
+    """
+
+    def __init__(
+        self,
+        X: torch.Tensor,
+        y: LabelVector,
+        *,
+        device: torch.device | None = None,
+        scratch: Scratch | None = None,
+    ) -> None:
+        started = time.perf_counter()
+        self._X, self._device = X, device or X.device
+        self.classes = np.unique(y)
+        self._rows = [
+            torch.from_numpy(np.flatnonzero(y == label)).to(X.device) for label in self.classes
+        ]
+        self.counts = torch.tensor([len(rows) for rows in self._rows], device=self._device)
+        self.means = torch.stack([self._mean(k) for k in range(len(self._rows))])
+        super().__init__(time.perf_counter() - started, scratch)
+
+    def _points(self, k: int) -> Iterator[torch.Tensor]:
+        """Yield the points of a class in blocks."""
+        for rows in torch.split(self._rows[k], block_rows(self._X.shape[1])):
+            yield self._X.index_select(0, rows).to(self._device)
+
+    def _mean(self, k: int) -> torch.Tensor:
+        sums = [points.sum(dim=0, dtype=torch.float64) for points in self._points(k)]
+        return torch.stack(sums).sum(dim=0) / len(self._rows[k])
+
+    def second(self, k: int) -> torch.Tensor:
+        """Return Σ x xᵀ over the points of the k-th class, D×D."""
+        return self._once(f"second {k}", lambda: self._held(self._gram(self.dim, self._points(k))))
+
+    def _gram(self, size: int, parts: Iterator[torch.Tensor]) -> torch.Tensor:
+        lower = torch.zeros(size, size, dtype=torch.float64, device=self._device)
+        for part in parts:
+            add_gram(lower, part.double())
+        return symmetric(lower)
+
+    def _side(self, k: int) -> int:
+        return min(len(self._rows[k]), self.dim)
+
+    def _square(self, k: int) -> torch.Tensor:
+        """Return the second moment, or the n×n Gram matrix where that is the smaller one."""
+        count = len(self._rows[k])
+        if count >= self.dim:
+            return super()._square(k)
+        return self._gram(count, (columns.T for _, columns in self._columns(k))).div_(count)
+
+    def _axes(
+        self, k: int, values: torch.Tensor, vectors: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        count = len(self._rows[k])
+        if count >= self.dim:
+            return super()._axes(k, values, vectors)
+        if self._device.type == "cpu":
+            axes = as_tensor(self.scratch.empty((self.dim, count)))
+        else:
+            axes = torch.empty(self.dim, count, device=self._device)
+        for place, columns in self._columns(k):
+            torch.matmul(columns.T.float(), vectors, out=axes[place])
+        axes /= torch.linalg.vector_norm(axes, dim=0).clamp_(min=1e-30)
+        return values, axes
+
+    def _columns(self, k: int) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Yield a class's points in blocks of columns, and which columns they are."""
+        rows = self._rows[k]
+        width = block_rows(len(rows))
+        for start in range(0, self.dim, width):
+            place = slice(start, start + width)
+            yield place, self._X[:, place][rows].to(self._device)
+
+
+def add_gram(lower: torch.Tensor, rows: torch.Tensor) -> None:
+    """Add rowsᵀ·rows to the lower triangle, at least, of a D×D matrix, block by block.
+
+    In float64: with float32 products a direction in which points are ten thousand times closer to
+    each other than in others is lost, and LDA, which asks for it, is another classifier.
+    """
+    for start in range(0, len(lower), _GRAM_BLOCK):
+        stop = min(start + _GRAM_BLOCK, len(lower))
+        lower[start:stop, :stop].addmm_(rows[:, start:stop].T, rows[:, :stop])
+
+
+def symmetric(lower: torch.Tensor) -> torch.Tensor:
+    """Return the symmetric matrix whose lower triangle is given."""
+    return torch.tril(lower).add_(torch.tril(lower, -1).T)
+
+
+class _Sums:
+    """Counts, sums and second moments of groups of points; those of group -1 do not count."""
+
+    def __init__(self, groups: LabelVector, count: int, dim: int, device: torch.device) -> None:
+        self._groups, self._position = groups, 0
+        self.counts = torch.zeros(count, dtype=torch.int64, device=device)
+        self.sums = torch.zeros(count, dim, dtype=torch.float64, device=device)
+        self.lower = torch.zeros(count, dim, dim, dtype=torch.float64, device=device)
+        self.seconds = 0.0
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Add the points that come next."""
+        started = time.perf_counter()
+        groups = self._groups[self._position : self._position + len(rows)]
+        self._position += len(rows)
+        order = np.argsort(groups, kind="stable")
+        found, starts = np.unique(groups[order], return_index=True)
+        for group, members in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
+            if group >= 0:
+                chosen = torch.from_numpy(members).to(rows.device)
+                self._add(group, rows.index_select(0, chosen).double())
+        finish(rows.device)
+        self.seconds += time.perf_counter() - started
+
+    def _add(self, group: int, part: torch.Tensor) -> None:
+        self.counts[group] += len(part)
+        self.sums[group] += part.sum(dim=0)
+        add_gram(self.lower[group], part)
+
+    def merge(self, other: _Sums) -> None:
+        """Take in the sums of other points of the same groups."""
+        started = time.perf_counter()
+        self.counts += other.counts
+        self.sums += other.sums
+        self.lower += other.lower
+        self.seconds += other.seconds + time.perf_counter() - started
+
+    def moments(self) -> Moments:
+        """Return the moments of the groups."""
+        return StreamedMoments(self.counts, self.sums, self.lower, self.seconds)
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """The labels of all training points under one draw.
+
+    Attributes:
+        vectors: The labels `corrupted` and `true`, or `true` alone; N each.
+        wanted: The labels whose moments are wanted.
+    """
+
+    vectors: Mapping[str, LabelVector]
+    wanted: frozenset[str]
+
+    def bytes(self, num_classes: int, dim: int) -> int:
+        """Return how much memory the sums take."""
+        sets = len(self.wanted) + (len(self.vectors) > 1)
+        return 8 * sets * num_classes * dim**2
+
+
+class Adding:
+    """Adds up the moments of points that come in batches, for each of the wanted labels.
+
+    Points whose given label is the true one are added up once, for both; the others for
+    each.
+
+    Args:
+        labelling: The labels of all points that will come.
+        num_classes: K; labels are 0..K-1.
+        dim: Width D of the points.
+        device: Where to add up.
+    """
+
+    def __init__(
+        self, labelling: Labelling, *, num_classes: int, dim: int, device: torch.device
+    ) -> None:
+        first, *others = labelling.vectors.values()
+        agree = np.logical_and.reduce([labels == first for labels in others])
+
+        def sums(vector: LabelVector) -> _Sums:
+            return _Sums(vector, num_classes, dim, device)
+
+        self._shared = sums(np.where(agree, first, -1)) if others else None
+        self._own = {
+            labels: sums(np.where(agree, -1, vector) if others else vector)
+            for labels, vector in labelling.vectors.items()
+            if labels in labelling.wanted
+        }
+        self._merged: set[str] = set()
+        block = min(_ROWS_A_CLASS * num_classes, WAITING_BYTES // (4 * dim), len(first))
+        self._waiting = torch.empty(max(1, block), dim, device=device)
+        self._count = 0
+
+    def add(self, rows: torch.Tensor) -> None:
+        """Add the points that come next, B×D."""
+        block = len(self._waiting)
+        while len(rows):
+            if not self._count and len(rows) >= block:  # a whole block need not wait
+                self._add(rows[:block])
+                rows = rows[block:]
+                continue
+            taken = rows[: block - self._count]
+            self._waiting[self._count : self._count + len(taken)] = taken
+            self._count += len(taken)
+            rows = rows[len(taken) :]
+            if self._count == block:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._count:
+            self._add(self._waiting[: self._count])
+        self._count = 0
+
+    def _add(self, block: torch.Tensor) -> None:
+        for sums in [*([self._shared] if self._shared else []), *self._own.values()]:
+            sums.add(block)
+
+    def moments(self, labels: str) -> Moments:
+        """Return the moments under one of the wanted labels; all points must have come."""
+        self._flush()
+        if self._shared and labels not in self._merged:
+            self._own[labels].merge(self._shared)
+            self._merged.add(labels)
+        return self._own[labels].moments()
+
+
+def moments_of(X: Any, y: LabelVector) -> Moments:
+    """Return the moments of points X (N×D) with labels y (N, 0..K-1), in the smaller form."""
+    X, num_classes = as_tensor(X), int(np.max(y)) + 1
+    if keeps_points(len(X), X.shape[1], num_classes):
+        return KeptMoments(X, y)
+    labelling = Labelling({"true": np.asarray(y)}, frozenset({"true"}))
+    adding = Adding(labelling, num_classes=num_classes, dim=X.shape[1], device=X.device)
+    adding.add(X)
+    return adding.moments("true")

@@ -1,0 +1,1 @@
+"""Networks: trained until they memorize, stored, resumed, and the layers they have."""

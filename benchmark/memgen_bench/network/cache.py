@@ -1,0 +1,79 @@
+"""Trained networks by identity: loaded from one of several folders, saved to one."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from memgen_bench.errors import DamagedError
+from memgen_bench.files.atomic import write_atomically
+from memgen_bench.network.cache_files import network_entry, note_of
+from memgen_bench.network.tensors import check_fit, pack, unpack
+from memgen_bench.plugin.training_record import TrainingRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from torch import nn
+
+    from memgen_bench.network.cache_files import CacheEntry
+    from memgen_bench.plan.plan import PlannedNetwork
+
+
+class NetworkCache:
+    """Trained networks by `network_id` (see `entries.CacheEntry`).
+
+    Args:
+        folder: Where networks are looked for first, and written.
+        shared: Further folders, in which they are looked for and nothing is changed.
+    """
+
+    def __init__(self, folder: Path, shared: Iterable[Path] = ()) -> None:
+        self.folder, self.shared = folder, tuple(shared)
+
+    def load(self, network_id: str, module: nn.Module) -> TrainingRecord | None:
+        """Give a module a network's weights and return its record; None where it is not there.
+
+        What is damaged, or does not fit the module, is named in a warning and not used; where it
+        lies in the cache's own folder it is set aside.
+        """
+        for folder in (self.folder, *self.shared):
+            entry = network_entry(folder, network_id)
+            if entry.there:
+                try:
+                    return _load(entry, module)
+                except DamagedError as error:
+                    self._reject(entry, error)
+        return None
+
+    def _reject(self, entry: CacheEntry, error: DamagedError) -> None:
+        own = entry.folder == self.folder
+        if own:
+            entry.set_aside()
+        done = "set aside" if own else "not used"
+        warnings.warn(f"{entry.files[0]}: damaged, {done} ({error})", stacklevel=3)
+
+    def save(self, network: PlannedNetwork, module: nn.Module, record: TrainingRecord) -> None:
+        """Store a trained network.
+
+        Raises:
+            MemgenError: The disk is full or the folder not writable.
+        """
+        content = pack(module.state_dict())
+        note, weights = network_entry(self.folder, network.network_id).files
+        write_atomically(weights, content)
+        write_atomically(note, note_of(network, content, record=asdict(record)))
+
+
+def _load(entry: CacheEntry, module: nn.Module) -> TrainingRecord:
+    fields, content = entry.read()
+    weights = unpack(content)
+    check_fit(weights, module.state_dict())
+    try:
+        record = TrainingRecord(**fields["record"])
+    except (LookupError, TypeError) as error:
+        raise DamagedError(f"its record is not one of ours ({error})") from error
+    module.load_state_dict(weights)
+    return record

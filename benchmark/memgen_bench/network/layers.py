@@ -1,0 +1,217 @@
+"""Which layers of a network are read, and how wide maps are reduced."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from memgen_bench.errors import PluginError
+from memgen_bench.plan.plan import Layer
+from memgen_bench.protocol import INPUT, LOGITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from memgen_bench.plugin.specs import ModelSpec, Task
+
+
+def vectors(output: torch.Tensor, layer: Layer) -> torch.Tensor:
+    """Turn a layer's output into B×D vectors that share no memory with it."""
+    if layer.grid is None:
+        flat = output.flatten(1)
+        return flat.clone() if flat.data_ptr() == output.data_ptr() else flat
+    return _pool(_channels_first(output, layer.channels_last), layer.grid).flatten(1)
+
+
+def _channels_first(output: torch.Tensor, channels_last: bool) -> torch.Tensor:
+    if output.ndim == 3:  # tokens, B×T×C
+        return output.transpose(1, 2)
+    return output.permute(0, 3, 1, 2) if channels_last else output
+
+
+def _pool(maps: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
+    if len(grid) == 1:
+        return functional.adaptive_avg_pool1d(maps, grid[0])
+    return functional.adaptive_avg_pool2d(maps, (grid[0], grid[1]))
+
+
+def find_layers(spec: ModelSpec, task: Task, max_layer_dim: int) -> tuple[Layer, ...]:
+    """Find a model's layers by running it once, untrained, on two black images.
+
+    Args:
+        spec: The model.
+        task: What it is built for.
+        max_layer_dim: Widest map that is not pooled; 0 for no limit.
+
+    Raises:
+        PluginError: It cannot be built or run, names a layer it has not, or is not K wide.
+    """
+    with torch.random.fork_rng(devices=[]):
+        module = build(spec, task)
+        names, channels_last = _names(spec, module)
+        images = torch.zeros(2, task.channels, task.height, task.width)
+        try:
+            outputs, logits = _dry_run(module, names, images)
+        except PluginError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"model {spec.name!r} fails on images of shape {tuple(images.shape[1:])}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+    if not isinstance(logits, torch.Tensor) or logits.shape != (2, task.num_classes):
+        got = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise PluginError(
+            f"model {spec.name!r} returns {got} for 2 images, not [2, {task.num_classes}]; its "
+            "build(task) must make task.num_classes outputs"
+        )
+    every = {INPUT: images, **outputs, LOGITS: logits}
+    last = len(every) - 1
+    return tuple(
+        _describe(name, i, i / last, output, max_layer_dim, channels_last)
+        for i, (name, output) in enumerate(every.items())
+    )
+
+
+def build(spec: ModelSpec, task: Task) -> nn.Module:
+    """Build a model's module, in eval mode.
+
+    Raises:
+        PluginError: Its `build` fails, or returns no module.
+    """
+    try:
+        module = spec.build(task)
+    except Exception as error:
+        raise PluginError(
+            f"model {spec.name!r} cannot be built for {task}: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise PluginError(
+            f"model {spec.name!r}: build(task) returned {type(module).__name__}, not a Module"
+        )
+    return module.eval()
+
+
+def _describe(
+    name: str,
+    index: int,
+    depth: float,
+    output: torch.Tensor,
+    max_layer_dim: int,
+    channels_last: bool,
+) -> Layer:
+    width = math.prod(output.shape[1:])
+    layer = Layer(name=name, index=index, depth=depth, dim=width, width=width)
+    if output.ndim == 2 or not max_layer_dim or width <= max_layer_dim:
+        return layer
+    channels_last = channels_last and name not in (INPUT, LOGITS)
+    channels, *extent = _channels_first(output, channels_last).shape[1:]
+    grid = _grid(channels, tuple(extent), max_layer_dim)
+    return Layer(
+        name=name,
+        index=index,
+        depth=depth,
+        dim=channels * math.prod(grid),
+        width=width,
+        grid=grid,
+        channels_last=channels_last,
+    )
+
+
+def _grid(channels: int, extent: tuple[int, ...], limit: int) -> tuple[int, ...]:
+    """Return the finest grid of one side length whose flattened width fits, or a single cell."""
+    for side in range(max(extent), 1, -1):
+        grid = tuple(min(side, size) for size in extent)
+        if channels * math.prod(grid) <= limit:
+            return grid
+    return (1,) * len(extent)
+
+
+def _names(spec: ModelSpec, module: nn.Module) -> tuple[tuple[str, ...] | None, bool]:
+    """Return the layer names (None: every activation module) and whether maps are B×H×W×C."""
+    if spec.layers is not None:
+        return spec.layers, False
+    modules = dict(module.named_modules())
+    try:
+        info = tuple(stage["module"] for stage in getattr(module, "feature_info", ()))
+    except (TypeError, KeyError):
+        info = ()
+    if info and all(name in modules for name in info):
+        return info, getattr(module, "output_fmt", "NCHW") == "NHWC"
+    return None, False
+
+
+def _is_activation(module: nn.Module) -> bool:
+    return type(module).__module__ == "torch.nn.modules.activation" and not isinstance(
+        module, nn.MultiheadAttention | nn.Softmax | nn.LogSoftmax
+    )
+
+
+def _dry_run(
+    module: nn.Module, names: Sequence[str] | None, images: torch.Tensor
+) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    seen: dict[str, torch.Tensor] = {}
+    hooked = _bases(names) if names is not None else _activations(module)
+    with torch.no_grad(), record(module, hooked, lambda n, out: seen.setdefault(n, out.clone())):
+        logits = module(images)
+    if names is None:
+        return seen, logits
+    missing = [name for name in names if name not in seen]
+    if missing:
+        raise PluginError(f"no output of a layer {missing[0]!r}; its modules are {_known(module)}")
+    return {name: seen[name] for name in names}, logits
+
+
+def _activations(module: nn.Module) -> list[str]:
+    return [name for name, child in module.named_modules() if name and _is_activation(child)]
+
+
+def _known(module: nn.Module) -> str:
+    return ", ".join(name for name, _ in module.named_modules() if name)
+
+
+def _bases(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(name.partition(":")[0] for name in names))
+
+
+@contextmanager
+def record(module: nn.Module, names: Sequence[str], take: Any) -> Iterator[None]:
+    """Call `take(name, output)` for each call of the named modules, counted per forward pass.
+
+    Raises:
+        PluginError: A module is not there, or its output is no tensor.
+    """
+    modules: Mapping[str, nn.Module] = dict(module.named_modules())
+    calls: dict[str, int] = {}
+
+    def restart(*_: Any) -> None:
+        calls.clear()
+
+    def hook(name: str, child: nn.Module, args: Any, output: Any) -> None:
+        calls[name] = calls.get(name, 0) + 1
+        full = name if calls[name] == 1 else f"{name}:{calls[name]}"
+        if not isinstance(output, torch.Tensor):
+            raise PluginError(f"layer {full!r} outputs {type(output).__name__}, not a tensor")
+        take(full, output)
+
+    missing = [name for name in names if name not in modules]
+    if missing:
+        raise PluginError(f"there is no layer {missing[0]!r}; its modules are {_known(module)}")
+    handles = [module.register_forward_pre_hook(restart)]
+    handles += [modules[name].register_forward_hook(partial(hook, name)) for name in names]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def hooked_names(layers: Sequence[Layer]) -> list[str]:
+    """Return the modules that must be hooked to read some layers."""
+    return _bases([layer.name for layer in layers if layer.name not in (INPUT, LOGITS)])

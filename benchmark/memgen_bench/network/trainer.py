@@ -1,0 +1,158 @@
+"""One network to be read: trained or loaded, and what it was after epochs of its training."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from memgen_bench.errors import MemgenError, TrainingError
+from memgen_bench.messages import Epoch
+from memgen_bench.network.cache import NetworkCache
+from memgen_bench.network.resume import ResumeFile
+from memgen_bench.network.training import TrainingData, initial_module, train
+from memgen_bench.plugin.training_record import TrainingRecord
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from memgen_bench.data.planned_data import PlannedData
+    from memgen_bench.messages import Report, RunSettings
+    from memgen_bench.plan.plan import PlannedNetwork
+    from memgen_bench.plugin.specs import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A network, how its training went, and whether that was an earlier run's."""
+
+    module: nn.Module
+    record: TrainingRecord
+    from_cache: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it was trained for."""
+        return len(self.record.loss)
+
+
+class Trainer:
+    """Trains one network, or loads it.
+
+    A training keeps what the network is after each of its checkpoints in the cache, as a network
+    of its own, so that one training serves them all.
+
+    Args:
+        network: What is planned.
+        data: Its data.
+        device: Where to compute.
+        settings: The run.
+        report: Is told how the training goes on.
+    """
+
+    def __init__(
+        self,
+        network: PlannedNetwork,
+        data: PlannedData,
+        device: torch.device,
+        settings: RunSettings,
+        report: Report,
+    ) -> None:
+        self._planned, self._data, self._device = network, data, device
+        self._settings, self._report = settings, report
+        self._cache = NetworkCache(settings.network_dir, settings.shared_caches)
+
+    def network(self) -> Trained:
+        """Return the network: untrained, from the cache, or trained now and cached."""
+        planned, module = self._planned, self._initial()
+        if planned.kind == "untrained":
+            return Trained(module=module, record=TrainingRecord())
+        if not self._settings.fresh and (record := self._cache.load(planned.network_id, module)):
+            return Trained(module=module, record=record, from_cache=True)
+        checkpoint = ResumeFile(self._cache.folder, planned, self._settings.resume_minutes)
+        record = self._train(module, planned.recipe, checkpoint)
+        if self._save(planned, module, record):
+            checkpoint.remove()
+        return Trained(module=module, record=record)
+
+    def at(self, epoch: int, trained: Trained) -> nn.Module:
+        """Return what the network was after one of its checkpoints.
+
+        Where that was not kept, since the network was trained for a suite without checkpoints, it
+        is trained anew, as far as the last checkpoint that its training came to.
+
+        Args:
+            epoch: The checkpoint; the training came to it.
+            trained: What the network is in the end.
+
+        Raises:
+            TrainingError: It cannot be kept.
+        """
+        module, network_id = self._initial(), self._planned.at(epoch).network_id
+        if self._cache.load(network_id, module):
+            return module
+        last = max(each for each in self._planned.checkpoints if each <= trained.epochs)
+        self._train(self._initial(), replace(self._planned.recipe, max_epochs=last))
+        if self._cache.load(network_id, module) is None:
+            raise TrainingError(f"epoch {epoch} is not in the cache, {self._cache.folder}")
+        return module
+
+    def _initial(self) -> nn.Module:
+        spec = self._data.registry.models.find(self._planned.model)
+        task, seed = self._planned.data.task, self._planned.init_seed
+        return initial_module(spec, task, seed).to(self._device)
+
+    def _save(self, network: PlannedNetwork, module: nn.Module, record: TrainingRecord) -> bool:
+        """Cache a network, if that can be done: its readings are worth having all the same."""
+        try:
+            self._cache.save(network, module, record)
+        except MemgenError as error:
+            warnings.warn(f"{network.label} is not cached: {error}", stacklevel=2)
+            return False
+        return True
+
+    def _train(
+        self, module: nn.Module, recipe: Recipe, checkpoint: ResumeFile | None = None
+    ) -> TrainingRecord:
+        planned, data = self._planned, self._data
+        labels, tell = data.labels(planned.draw), _Throttle(planned, self._report)
+        assert planned.order_seed is not None  # every trained network has one
+
+        def on_epoch(record: TrainingRecord) -> None:
+            epoch = len(record.loss)
+            if epoch in planned.checkpoints:
+                self._save(planned.at(epoch), module, record)
+            tell(epoch, record.train_accuracy[-1])
+
+        return train(
+            module,
+            TrainingData(
+                x=data.train.x,
+                given=labels.train.labels,
+                true=data.train.true,
+                validation_x=data.validation.x,
+                validation_given=labels.validation.labels,
+                test_x=data.whole_test.x,
+                test_y=data.whole_test.true,
+            ),
+            recipe,
+            order_seed=planned.order_seed,
+            device=self._device,
+            on_epoch=on_epoch,
+            checkpoint=checkpoint,
+        )
+
+
+class _Throttle:
+    """Passes on at most a few epochs a second."""
+
+    def __init__(self, network: PlannedNetwork, report: Report) -> None:
+        self.network, self.report, self.next = network, report, 0.0
+
+    def __call__(self, epoch: int, train_accuracy: float) -> None:
+        if (now := time.monotonic()) >= self.next:
+            self.next = now + 0.2
+            most = self.network.recipe.max_epochs
+            self.report(Epoch(self.network.label, epoch, most, train_accuracy))

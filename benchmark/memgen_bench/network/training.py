@@ -1,0 +1,217 @@
+"""Training one network until it memorizes its labels, and the certificate that it did."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from memgen_bench import seeds
+from memgen_bench.compute import tensor_of
+from memgen_bench.errors import TrainingError
+from memgen_bench.network.layers import build
+from memgen_bench.network.training_state import TrainingState
+from memgen_bench.plugin.training_record import TrainingRecord
+from memgen_bench.protocol import FEATURE_BATCH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy.typing as npt
+
+    from memgen_bench.arrays import Images, LabelVector
+    from memgen_bench.network.resume import ResumeFile
+    from memgen_bench.plugin.specs import ModelSpec, Recipe, Task
+
+    # called after each epoch with the record so far
+    OnEpoch = Callable[["TrainingRecord"], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingData:
+    """What a network is trained on and watched with.
+
+    Attributes:
+        x: Training images.
+        given: The labels that it is trained on.
+        true: Their true labels.
+        validation_x: Images set aside; may be empty.
+        validation_given: Their labels under the same noise.
+        test_x: All test images.
+        test_y: Their true labels.
+    """
+
+    x: Images
+    given: LabelVector
+    true: LabelVector
+    validation_x: Images
+    validation_given: LabelVector
+    test_x: Images
+    test_y: LabelVector
+
+
+def initial_module(spec: ModelSpec, task: Task, init_seed: int) -> nn.Module:
+    """Build a model with the initial weights of a seed; on the CPU, so on every machine alike."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seeds.integer(init_seed, "init"))
+        return build(spec, task)
+
+
+def train(
+    module: nn.Module,
+    data: TrainingData,
+    recipe: Recipe,
+    *,
+    order_seed: int,
+    device: torch.device,
+    on_epoch: OnEpoch,
+    checkpoint: ResumeFile | None = None,
+) -> TrainingRecord:
+    """Train a module in place until its running train accuracy reaches the recipe's target.
+
+    With a checkpoint the training goes on from there, and saves itself now and then.
+
+    Raises:
+        TrainingError: The loss is not finite.
+    """
+    module.to(device).to(memory_format=torch.channels_last)
+    training = TrainingState(
+        module=module,
+        optimizer=make_optimizer(module, recipe),
+        order=seeds.stream(order_seed, "order"),
+        record=TrainingRecord(stop_reason="max_epochs"),
+        device=device,
+    )
+    x = tensor_of(data.x, device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seeds.integer(order_seed, "order"))  # for models that draw, as dropout
+        if checkpoint:
+            checkpoint.load(training)
+        _train_on(training, x, data, recipe, on_epoch, checkpoint)
+    _certify(training.record, predict(module, x), data)
+    return training.record
+
+
+def _train_on(
+    training: TrainingState,
+    x: torch.Tensor,
+    data: TrainingData,
+    recipe: Recipe,
+    on_epoch: OnEpoch,
+    checkpoint: ResumeFile | None,
+) -> None:
+    """Train from the epoch after those recorded to the last."""
+    module, record = training.module, training.record
+    y = torch.from_numpy(data.given).to(training.device)
+    watch = _Watch(data, training.device)
+    started = time.perf_counter() - record.seconds
+    for epoch in range(len(record.loss) + 1, recipe.max_epochs + 1):
+        loss, accuracy = train_epoch(module, training.optimizer, x, y, recipe, training.order)
+        if not math.isfinite(loss):
+            raise TrainingError(f"the loss is {loss} in epoch {epoch}", error_type="nan")
+        record.loss.append(loss)
+        record.train_accuracy.append(accuracy)
+        watch.update(record, module, epoch)
+        record.seconds = time.perf_counter() - started
+        on_epoch(record)
+        if accuracy >= recipe.target:
+            record.stop_reason = "target"
+            return
+        if checkpoint:
+            checkpoint.save(training)
+
+
+def train_epoch(
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """Visit every image once, in a random order; return mean loss and running accuracy."""
+    module.train()
+    total = torch.zeros((), device=x.device)
+    correct = torch.zeros((), device=x.device, dtype=torch.int64)
+    for batch in _batches(len(x), recipe.batch_size, rng):
+        index = torch.from_numpy(batch).to(x.device)
+        images, labels = x[index], y[index]
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+            logits = module(images)
+        loss = functional.cross_entropy(logits.float(), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total += loss.detach() * len(batch)
+        correct += (logits.detach().argmax(1) == labels).sum()
+    return float(total) / len(x), int(correct) / len(x)
+
+
+def _batches(
+    count: int, batch_size: int, rng: np.random.Generator
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Split a random order into batches; a last one of one image joins the one before it.
+
+    Batch normalisation cannot be trained on one image.
+    """
+    order = np.argsort(rng.random(count), kind="stable")
+    cuts = list(range(batch_size, count, batch_size))
+    if cuts and count - cuts[-1] == 1:
+        cuts.pop()
+    yield from np.split(order, cuts)
+
+
+def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return a recipe's optimizer of a module's parameters."""
+    if recipe.optimizer == "adam":
+        return torch.optim.Adam(module.parameters(), lr=recipe.lr, fused=True)
+    return torch.optim.SGD(module.parameters(), lr=recipe.lr, momentum=recipe.momentum, fused=True)
+
+
+class _Watch:
+    """Evaluates a network after each epoch on noisy validation and on test."""
+
+    def __init__(self, data: TrainingData, device: torch.device) -> None:
+        self.data = data
+        self.test_x = tensor_of(data.test_x, device)
+        self.validation_x = tensor_of(data.validation_x, device)
+
+    def update(self, record: TrainingRecord, module: nn.Module, epoch: int) -> None:
+        predicted = predict(module, self.test_x)
+        accuracy = float(np.mean(predicted == self.data.test_y))
+        if accuracy > max(record.test_accuracy, default=-1.0):
+            record.best_test_epoch = epoch
+            record.best_test_predictions = predicted.tolist()
+        record.test_accuracy.append(accuracy)
+        if not len(self.data.validation_given):
+            return
+        noisy = float(np.mean(predict(module, self.validation_x) == self.data.validation_given))
+        if noisy > max(record.validation_accuracy, default=-1.0):
+            record.best_validation_epoch = epoch
+            record.best_validation_predictions = predicted.tolist()
+        record.validation_accuracy.append(noisy)
+
+
+def predict(module: nn.Module, x: torch.Tensor) -> LabelVector:
+    """Return a network's argmax in eval mode, N int64."""
+    module.eval()
+    with torch.inference_mode():  # on copies: a module may change its input in place
+        parts = (
+            [module(batch.clone()).argmax(1) for batch in torch.split(x, FEATURE_BATCH)]
+            if len(x)
+            else []
+        )
+    return torch.cat(parts).cpu().numpy() if parts else np.empty(0, np.int64)
+
+
+def _certify(record: TrainingRecord, predicted: LabelVector, data: TrainingData) -> None:
+    right, wrong_label = predicted == data.given, data.given != data.true
+    record.accuracy_given = float(np.mean(right))
+    if wrong_label.any():
+        record.accuracy_wrong = float(np.mean(right[wrong_label]))

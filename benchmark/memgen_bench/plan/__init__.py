@@ -1,0 +1,1 @@
+"""From a suite to a plan: which networks, which readings, with stable keys; pure."""

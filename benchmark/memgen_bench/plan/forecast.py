@@ -1,0 +1,124 @@
+"""How long and how large a run will be, from the timings of earlier ones; pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from memgen_bench.plan.plan import PlannedNetwork
+
+    Means = dict[tuple[object, ...], float]
+
+# Columns of the two tables that timings are taken from.
+NETWORK_COLUMNS = ("model", "dataset", "kind", "rate", "train_seconds", "parameter_count")
+READING_COLUMNS = ("model", "dataset", "decoder", "fit_seconds", "predict_seconds")
+_BYTES_A_READING = 500  # compressed, as measured on this project's own results
+_BYTES_A_WEIGHT = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What some networks cost.
+
+    Attributes:
+        seconds: Of computing, by network, one after the other; None where no timing is known.
+        bytes: On disk: readings, and the weights of networks of known size.
+    """
+
+    seconds: tuple[float | None, ...]
+    bytes: int
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Seconds of each network; an unknown one counts as the mean of the others."""
+        known = [seconds for seconds in self.seconds if seconds is not None]
+        mean = sum(known) / len(known) if known else 1.0
+        return tuple(mean if seconds is None else seconds for seconds in self.seconds)
+
+    @property
+    def unknown(self) -> int:
+        """How many networks have no timing."""
+        return self.seconds.count(None)
+
+
+class Timings:
+    """Mean seconds of trainings and readings.
+
+    The best-matching mean counts: of the same model, data set, kind and rate, else of the same
+    model, data set and kind, and so on; of readings, of the same decoder on the same pair, else of
+    the same decoder.
+
+    Args:
+        networks: Rows with `NETWORK_COLUMNS`; none are known without it.
+        readings: Rows with `READING_COLUMNS`.
+    """
+
+    def __init__(
+        self, networks: pl.DataFrame | None = None, readings: pl.DataFrame | None = None
+    ) -> None:
+        networks = _empty(NETWORK_COLUMNS) if networks is None else networks
+        readings = _empty(READING_COLUMNS) if readings is None else readings
+        trained = networks.drop_nulls("train_seconds")
+        columns = ["model", "dataset", "kind", "rate"]
+        self._trainings: list[Means] = [
+            _means(trained, columns[:n], pl.col("train_seconds")) for n in (4, 3, 2, 1)
+        ]
+        spent = pl.col("fit_seconds") + pl.col("predict_seconds")
+        read = readings.drop_nulls(["fit_seconds", "predict_seconds"])
+        self._readings: list[Means] = [
+            _means(read, names, spent) for names in (["decoder", "model", "dataset"], ["decoder"])
+        ]
+        self._sizes = dict(networks.select("model", "parameter_count").drop_nulls().iter_rows())
+
+    def estimate(
+        self,
+        missing_work: Sequence[tuple[PlannedNetwork, frozenset[str]]],
+        cached: Iterable[str] = (),
+    ) -> Estimate:
+        """Estimate networks and the keys of their readings; cached ones are not trained."""
+        there = set(cached)
+        seconds, size = [], 0
+        for network, keys in missing_work:
+            seconds.append(self._seconds(network, keys, trained=network.network_id in there))
+            size += _BYTES_A_READING * len(keys)
+            if network.kind != "untrained" and network.network_id not in there:
+                size += _BYTES_A_WEIGHT * self._sizes.get(network.model, 0)
+        return Estimate(seconds=tuple(seconds), bytes=size)
+
+    def _seconds(
+        self, network: PlannedNetwork, keys: frozenset[str], *, trained: bool
+    ) -> float | None:
+        total: float | None = 0.0
+        if network.kind != "untrained" and not trained:
+            rate = network.draw.rate if network.draw else 0.0
+            names = (network.model, network.data.name, network.kind, rate)
+            total = _first([(names[: 4 - i], means) for i, means in enumerate(self._trainings)])
+        of_each = Counter(
+            reading.decoding.decoder
+            for reading in network.readings
+            if reading.key in keys and reading.decoding.decoder
+        )
+        for decoder, count in of_each.items():
+            pair = (decoder, network.model, network.data.name)
+            each = _first(list(zip((pair, pair[:1]), self._readings, strict=False)))
+            total = None if total is None or each is None else total + count * each
+        return total
+
+
+def _empty(columns: Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame(schema=dict.fromkeys(columns, pl.Float64))
+
+
+def _means(rows: pl.DataFrame, names: Sequence[str], value: pl.Expr) -> Means:
+    means = rows.group_by(names).agg(value.mean().alias("mean"))
+    return {tuple(row[:-1]): row[-1] for row in means.iter_rows()}
+
+
+def _first(levels: Sequence[tuple[tuple[object, ...], Means]]) -> float | None:
+    return next((means[names] for names, means in levels if names in means), None)

@@ -1,0 +1,251 @@
+"""What is planned: networks, what is fitted on them, and readings with stable keys; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from memgen_bench import seeds
+from memgen_bench.hashing import digest, network_id
+from memgen_bench.protocol import ALL_LAYERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from memgen_bench.plan.suite import Kind, Labels, Suite
+    from memgen_bench.plugin.specs import Recipe, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataInfo:
+    """What a plan needs of a data set.
+
+    Attributes:
+        name: The data set's name.
+        fingerprint: Hash of all its images and labels.
+        task: Image size and number of classes.
+        train_count: Training images there are.
+        test_count: Test images there are.
+    """
+
+    name: str
+    fingerprint: str
+    task: Task
+    train_count: int
+    test_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A named point of a network.
+
+    Attributes:
+        name: `input`, a module's name (`name:2` for its second call), or `logits`.
+        index: 0 for the input, counting up.
+        depth: index / last index, in [0, 1].
+        dim: Width of what decoders get.
+        width: Width of what the network computes; larger than `dim` where a map was pooled.
+        grid: Height and width that a map is pooled to, or the number of tokens; None: not pooled.
+        channels_last: The map's channels come last.
+    """
+
+    name: str
+    index: int
+    depth: float
+    dim: int
+    width: int
+    grid: tuple[int, ...] | None = None
+    channels_last: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """A draw of corrupted labels: which noise, how much of it, and its seed."""
+
+    noise: str
+    noise_version: int
+    rate: float
+    noise_seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """A decoder fitted on one kind of labels, on every layer; `decoder` None is the readout.
+
+    Attributes:
+        decoder: Name, or None.
+        version: The decoder's version.
+        params: Its parameters, as JSON.
+        scope: `layer`, `network` or `training`.
+        labels: What it is fitted on; None for the readout.
+        draw: The corrupted labels that the readings carry; None at rate 0.
+    """
+
+    decoder: str | None = None
+    version: int = 1
+    params: str = "{}"
+    scope: str = "layer"
+    labels: Labels | None = None
+    draw: Draw | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One planned row: a decoding on a layer.
+
+    Attributes:
+        key: Identity of the row.
+        decoding: What is fitted.
+        layer: Name of the layer; `*` for other scopes than `layer`.
+        epoch: After which epoch the network is read; None: when its training is over.
+    """
+
+    key: str
+    decoding: Decoding
+    layer: str
+    epoch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedNetwork:
+    """One network and everything to be read from it.
+
+    Attributes:
+        network_id: Hash of what decides its weights.
+        identity: What was hashed (see `identity.network_id`).
+        kind: memorized, clean or untrained.
+        model: The model's name.
+        data: Its data set.
+        recipe: The effective recipe.
+        draw: The labels that it is trained on; None for true ones.
+        seed: Decides split and decoder streams.
+        init_seed: Decides the initial weights.
+        order_seed: Decides the batches; None where nothing is trained.
+        train_size: Training images used, validation part included.
+        test_size: Test images used.
+        validation_fraction: Share of the training images set aside.
+        max_layer_dim: Limit above which maps are pooled; 0 for none.
+        layers: Its layers; empty where they could not be found.
+        fault: Why they could not be found.
+        decoders: What is fitted on each layer, labels and draw left out.
+        labels: What each decoder is fitted on.
+        draws: The draws of corrupted labels among them.
+        checkpoints: Epochs after which it is read too; a training may end before.
+    """
+
+    network_id: str
+    identity: Mapping[str, Any] = field(repr=False, compare=False)
+    kind: Kind
+    model: str
+    data: DataInfo
+    recipe: Recipe
+    draw: Draw | None
+    seed: int
+    init_seed: int
+    order_seed: int | None
+    train_size: int
+    test_size: int
+    validation_fraction: float
+    max_layer_dim: int
+    layers: tuple[Layer, ...] = field(repr=False)
+    fault: str = ""
+    decoders: tuple[Decoding, ...] = field(repr=False)
+    labels: tuple[Labels, ...]
+    draws: tuple[Draw, ...] = field(repr=False)
+    checkpoints: tuple[int, ...] = ()
+
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """Everything that is fitted on this network, its own readout first."""
+        fitted = (
+            replace(decoder, labels=labels, draw=draw)
+            for labels, draw in self._fitted_on()
+            for decoder in self.decoders
+        )
+        return (Decoding(draw=self.draw), *fitted)
+
+    def _fitted_on(self) -> list[tuple[Labels, Draw | None]]:
+        return [
+            (labels, draw)
+            for labels in self.labels
+            for draw in (self.draws if labels == "corrupted" else (self.draw,))
+        ]
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """Every planned row of this network, in order; those of its checkpoints come last."""
+        return tuple(
+            Reading(
+                key=self._key(decoding, layer, epoch), decoding=decoding, layer=layer, epoch=epoch
+            )
+            for epoch in (None, *self.checkpoints)
+            for decoding in self.decodings
+            if epoch is None or decoding.scope != "training"
+            for layer in self._layers_of(decoding)
+        )
+
+    @property
+    def reading_count(self) -> int:
+        """How many planned rows there are, counted without their keys."""
+        rows = [len(self._layers_of(decoder)) for decoder in self.decoders]
+        recalls = sum(decoder.scope == "training" for decoder in self.decoders)
+        fits, checkpoints = len(self._fitted_on()), len(self.checkpoints)
+        at_checkpoints = checkpoints * (1 + (sum(rows) - recalls) * fits)
+        return 1 + sum(rows) * fits + at_checkpoints
+
+    def at(self, epoch: int) -> PlannedNetwork:
+        """Return the network that this one is after an epoch of its training."""
+        identity = {**self.identity, "epoch": epoch}
+        return replace(self, network_id=network_id(identity), identity=identity)
+
+    def _layers_of(self, decoding: Decoding) -> tuple[str, ...]:
+        if decoding.scope != "layer" or not self.layers:
+            return (ALL_LAYERS,)
+        if decoding.decoder is None:
+            return (self.layers[-1].name,)
+        return tuple(layer.name for layer in self.layers)
+
+    def _key(self, decoding: Decoding, layer: str, epoch: int | None) -> str:
+        return digest(
+            {
+                **({} if epoch is None else {"epoch": epoch}),
+                "network": self.network_id,
+                "draw": vars(decoding.draw) if decoding.draw else None,
+                "labels": decoding.labels,
+                "layer": layer,
+                "max_layer_dim": self.max_layer_dim,
+                "test_size": self.test_size,
+                "decoder": decoding.decoder,
+                "version": decoding.version,
+                "params": decoding.params,
+                "seed": seeds.integer(self.seed, "decoder"),
+                "threads": self.recipe.threads,
+            }
+        )
+
+    @property
+    def label(self) -> str:
+        """What a person calls this network."""
+        given = f"{self.draw.noise} {self.draw.rate:g}" if self.draw else self.kind
+        return f"{self.model} on {self.data.name}, {given}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A suite's networks, and what was left out.
+
+    Attributes:
+        suite: The suite, options applied.
+        networks: In the order in which they are run.
+        missing_data: Data sets that are not on disk, with the reason.
+    """
+
+    suite: Suite
+    networks: tuple[PlannedNetwork, ...]
+    missing_data: Mapping[str, str]
+
+    @property
+    def reading_count(self) -> int:
+        """How many rows a complete run ends with."""
+        return sum(network.reading_count for network in self.networks)

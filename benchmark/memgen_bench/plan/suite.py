@@ -1,0 +1,251 @@
+"""Suites: named, versioned sets of axes, read from TOML and checked."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import asdict
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from memgen_bench.errors import UsageError
+from memgen_bench.plugin.specs import Recipe
+from memgen_bench.protocol import MAX_LAYER_DIM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal["memorized", "clean", "untrained"]
+Labels = Literal["corrupted", "true"]
+Rate = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # as results hold them
+ALL: Literal["all"] = "all"
+_AXES = (
+    *("noises", "rates", "seeds", "noise_seeds", "init_seeds", "order_seeds"),
+    *("kinds", "labels"),
+)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecipeOverride(_Strict):
+    """Fields of a model's recipe that a suite replaces."""
+
+    optimizer: Literal["adam", "sgd"] | None = None
+    lr: Annotated[float, Field(gt=0)] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    batch_size: PositiveInt | None = None
+    target: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_epochs: PositiveInt | None = None
+    threads: PositiveInt | None = None
+    precision: Literal["fp32", "bf16"] | None = None
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Return the effective recipe."""
+        return Recipe(**{**asdict(recipe), **self.model_dump(exclude_none=True)})
+
+
+class Pair(_Strict):
+    """A model on a data set, where a suite does not want every combination."""
+
+    model: str
+    dataset: str
+    recipe: RecipeOverride = RecipeOverride()
+
+
+class Suite(_Strict):
+    """The axes of a benchmark.
+
+    Attributes:
+        name: Its name, stored with every reading.
+        version: Raised when the suite changes; stored too.
+        summary: One line for `memgen-bench list suites`.
+        models: Model names, crossed with `datasets`.
+        datasets: Data set names.
+        pairs: Explicit pairs instead of those two axes.
+        noises: Noise names.
+        rates: Shuffle rates; 0 stands for the clean network.
+        seeds: Seeds; every other seed defaults to them.
+        noise_seeds: Crossed with `seeds` when given.
+        init_seeds: Crossed with `seeds` when given.
+        order_seeds: Crossed with `seeds` when given.
+        kinds: Kinds of network to decode.
+        labels: Which labels decoders are fitted on.
+        decoders: Decoder names, or `all`.
+        train_size: Training images to use, validation part included; all by default.
+        test_size: Test images to use; all by default.
+        validation_fraction: Share of the training images to set aside.
+        max_layer_dim: Maps wider than this are average-pooled; 0 for no limit.
+        checkpoints: Epochs, ascending, after which trained networks are read too.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+=-]*$", max_length=200)]
+    version: PositiveInt
+    summary: str = ""
+    models: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    noises: tuple[str, ...] = ("uniform",)
+    rates: tuple[Rate, ...]
+    seeds: tuple[Seed, ...] = (0,)
+    noise_seeds: tuple[Seed, ...] | None = None
+    init_seeds: tuple[Seed, ...] | None = None
+    order_seeds: tuple[Seed, ...] | None = None
+    kinds: tuple[Kind, ...] = ("memorized", "clean", "untrained")
+    labels: tuple[Labels, ...] = ("corrupted", "true")
+    decoders: tuple[str, ...] | Literal["all"] = ALL
+    train_size: PositiveInt | None = None
+    test_size: PositiveInt | None = None
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    max_layer_dim: NonNegativeInt = MAX_LAYER_DIM
+    checkpoints: tuple[PositiveInt, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_axes(self) -> Suite:
+        if self.pairs and (self.models or self.datasets):
+            raise ValueError("give either pairs, or models and datasets, not both")
+        if not self.pairs and not (self.models and self.datasets):
+            raise ValueError("give models and datasets, or pairs")
+        for axis in ("noises", "rates", "seeds", "kinds", "labels", "decoders"):
+            if not getattr(self, axis):
+                raise ValueError(f"{axis} is empty")
+        if list(self.checkpoints) != sorted(set(self.checkpoints)):
+            raise ValueError(f"checkpoints must ascend, got {list(self.checkpoints)}")
+        return self
+
+    def combinations(self) -> tuple[Pair, ...]:
+        """Return every (model, data set) pair, in order."""
+        if self.pairs:
+            return self.pairs
+        return tuple(
+            Pair(model=model, dataset=dataset) for dataset in self.datasets for model in self.models
+        )
+
+    def replace(self, axes: Mapping[str, Any]) -> Suite:
+        """Return the suite with some axes replaced; a None leaves an axis as it is.
+
+        Of a suite with explicit pairs, naming models or data sets keeps the pairs that match (with
+        their recipes); where a name matches none, every model is crossed with every data set, and
+        pairs of the suite still keep their recipes.
+
+        Raises:
+            UsageError: A value is not allowed.
+        """
+        given = {key: value for key, value in axes.items() if value is not None}
+        fields = self.model_dump() | given
+        if self.pairs and ("models" in given or "datasets" in given):
+            fields |= self._narrow(given.get("models"), given.get("datasets"))
+        changed = _validate(fields, f"suite {self.name!r} with the options given")
+        return changed.model_copy(update={"name": self.name + self._departure(changed)})
+
+    def _departure(self, changed: Suite) -> str:
+        """Name what makes a changed suite another one; a part of a suite keeps its name."""
+        own, others = set(self.combinations()), set(changed.combinations())
+        wider = (
+            axis
+            for axis in _AXES
+            if set(getattr(changed, axis) or ()) - set(getattr(self, axis) or ())
+        )
+        resized = (
+            f"{size}={getattr(changed, size)}"
+            for size in ("train_size", "test_size", "validation_fraction", "max_layer_dim")
+            if getattr(changed, size) != getattr(self, size)
+        )
+        marks = [*(["pairs"] if others - own else []), *wider, *resized]
+        return "".join(f"+{mark}" for mark in marks)
+
+    def _narrow(self, models: Any, datasets: Any) -> dict[str, Any]:
+        matching = tuple(
+            pair
+            for pair in self.pairs
+            if pair.model in (models or (pair.model,))
+            and pair.dataset in (datasets or (pair.dataset,))
+        )
+        missing = set(models or ()) - {pair.model for pair in matching}
+        missing |= set(datasets or ()) - {pair.dataset for pair in matching}
+        if not missing:
+            return {"pairs": matching, "models": (), "datasets": ()}
+        recipes = {(pair.model, pair.dataset): pair.recipe for pair in self.pairs}
+        crossed = product(
+            datasets or dict.fromkeys(pair.dataset for pair in self.pairs),
+            models or dict.fromkeys(pair.model for pair in self.pairs),
+        )
+        pairs = (
+            Pair(model=m, dataset=d, recipe=recipes.get((m, d), RecipeOverride()))
+            for d, m in crossed
+        )
+        return {"pairs": tuple(pairs), "models": (), "datasets": ()}
+
+
+def shipped_suites() -> tuple[str, ...]:
+    """Return the names of the suites that ship, sorted."""
+    return tuple(
+        sorted(
+            entry.name.removesuffix(".toml")
+            for entry in files("memgen_bench.plan").joinpath("suites").iterdir()
+            if entry.name.endswith(".toml")
+        )
+    )
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """Read and check a suite that ships, or one in a TOML file.
+
+    Raises:
+        UsageError: There is none, or it is not a valid suite; the message says where and why.
+    """
+    if name_or_path in shipped_suites():
+        text = files("memgen_bench.plan").joinpath("suites", f"{name_or_path}.toml").read_text()
+    elif (path := Path(name_or_path)).is_file():
+        text = _text(path)
+    else:
+        close = difflib.get_close_matches(name_or_path, shipped_suites())
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {shipped_suites()}"
+        raise UsageError(f"there is no suite or file {name_or_path!r}; {hint}")
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"suite {name_or_path}: not valid TOML: {error}") from None
+    return _validate(fields, f"suite {name_or_path}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"suite {path}: cannot be read as text ({error})") from None
+
+
+def _validate(fields: Mapping[str, Any], where: str) -> Suite:
+    try:
+        return Suite.model_validate(dict(fields))
+    except ValidationError as error:
+        raise UsageError(f"{where}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    """Put one fault into one line: a misspelt key, which may explain the others, or the first."""
+    faults = error.errors(include_url=False)
+    first = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = {**Suite.model_fields, **Pair.model_fields, **RecipeOverride.model_fields}
+        close = difflib.get_close_matches(str(first["loc"][-1]), list(known), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"unknown key {place!r}{hint}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}, got {first['input']!r:.60}" if place else message

@@ -1,0 +1,1 @@
+"""The contract with plugins: specifications, hooks, the registry, and a scaffold."""

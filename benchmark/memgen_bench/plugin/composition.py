@@ -1,0 +1,57 @@
+"""Decoders in a row by name: in `a>b`, a relabels the training points and b is fitted on that."""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from memgen_bench.plugin.specs import DecoderSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ARROW = ">"
+_SOURCE = "self-training on own labels: Yarowsky 1995; Tanaka et al. 2018, arXiv 1803.11364"
+
+
+def compose(name: str, specs: Sequence[DecoderSpec]) -> DecoderSpec:
+    """Return the specification of decoders in a row.
+
+    It needs what any of them needs, and counts as told, slow or stochastic where one of them does.
+    Its version is raised whenever one of theirs is.
+
+    Args:
+        name: Its own name.
+        specs: Two or more decoders of scope `layer`, the first one first.
+
+    Raises:
+        KeyError: One of them has another scope.
+    """
+    for spec in specs:
+        if spec.scope != "layer":
+            raise KeyError(
+                f"{name!r}: {spec.name!r} has scope {spec.scope!r}; only decoders of one layer "
+                "can stand in a row"
+            )
+    *relabelling, last = specs
+    return DecoderSpec(
+        name=name,
+        version=sum(spec.version for spec in specs),
+        summary=f"{last.name} on the labels that {', then '.join(s.name for s in relabelling)} "
+        "gives the training points",
+        citation=_SOURCE,
+        build=partial(_build, tuple(specs)),
+        arrays="torch" if all(spec.arrays == "torch" for spec in specs) else "numpy",
+        needs=tuple(dict.fromkeys(need for spec in specs for need in spec.needs)),
+        slow=any(spec.slow for spec in specs),
+        stochastic=any(spec.stochastic for spec in specs),
+    )
+
+
+def _build(specs: tuple[DecoderSpec, ...]) -> Any:
+    relabelled = pkgutil.resolve_name("memgen_bench.plugin.relabelling:Relabelled")
+    built, *others = [spec.build() for spec in specs]
+    for other in others:
+        built = relabelled(built, other)
+    return built

@@ -1,0 +1,389 @@
+"""All registered specifications, and which plugin each of them came from."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import pluggy
+
+from memgen_bench.errors import PluginError, UsageError, one_line
+from memgen_bench.plugin import hookspecs
+from memgen_bench.plugin.composition import ARROW, compose
+from memgen_bench.plugin.specs import (
+    DatasetSpec,
+    DecoderSpec,
+    EngineSpec,
+    Family,
+    ModelSpec,
+    NoiseSpec,
+    Spec,
+)
+from memgen_bench.protocol import READOUT
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+S = TypeVar("S", bound=Spec)
+
+# noun in messages, hook, type of specification
+_KINDS: dict[str, tuple[str, type[Spec]]] = {
+    "model": ("register_models", ModelSpec),
+    "dataset": ("register_datasets", DatasetSpec),
+    "decoder": ("register_decoders", DecoderSpec),
+    "noise": ("register_noises", NoiseSpec),
+    "engine": ("register_engines", EngineSpec),
+}
+# What can stand in a file name, a URL and a shell without quoting.
+_NAME = re.compile(r"[a-z0-9][a-z0-9._>+-]*(/[A-Za-z0-9._>+-]+)*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """A plugin: its name, the distribution that brought it, and its file."""
+
+    name: str
+    distribution: str
+    version: str
+    file: str
+
+    @property
+    def release(self) -> str:
+        """The distribution and its version, for the results."""
+        return f"{self.distribution} {self.version}"
+
+    def __str__(self) -> str:
+        return f"plugin {self.name!r} of {self.distribution} {self.version} ({self.file})"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A plugin that could not be used, why, and the (noun, name) pairs that are in conflict."""
+
+    plugin: Plugin
+    message: str
+    names: frozenset[tuple[str, str]] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.plugin}: {self.message}"
+
+
+class Catalogue(Mapping[str, S], Generic[S]):
+    """A sorted mapping from name to specification; families resolve any of their members.
+
+    Args:
+        noun: What is in it.
+        compose: Makes one specification of several whose names are written with arrows, `a>b`.
+    """
+
+    def __init__(self, noun: str, compose: Callable[[str, list[S]], S] | None = None) -> None:
+        self.noun, self._compose = noun, compose
+        self.families: dict[str, Family[S]] = {}
+        self._specs: dict[str, S] = {}
+        self._plugins: dict[str, Plugin] = {}
+        self._problems: list[Problem] = []
+
+    def __getitem__(self, name: str) -> S:
+        if name in self._specs:
+            return self._specs[name]
+        for prefix, family in self.families.items():
+            if name.startswith(prefix):
+                return self._resolve(family, name)
+        if self._compose and len(stages := self.stages(name)) > 1:
+            return self._compose(name, [self[part] for part in stages])
+        raise KeyError(self._unknown(name))
+
+    def stages(self, name: str) -> list[str]:
+        """Return the names that a name is composed of; itself alone where it is not."""
+        return [name] if name in self._specs or not self._compose else name.split(ARROW)
+
+    def __iter__(self) -> Iterator[str]:
+        featured = [name for family in self.families.values() for name in family.featured]
+        return iter(sorted([*self._specs, *featured]))
+
+    def __len__(self) -> int:
+        return len(self._specs) + sum(len(f.featured) for f in self.families.values())
+
+    def find(self, name: str) -> S:
+        """Return the specification of a name that a user typed.
+
+        Raises:
+            UsageError: There is none; the message says which names are close.
+            PluginError: Two plugins want the name: which one is meant is for the user to say.
+        """
+        for problem in self._problems:
+            if any((self.noun, part) in problem.names for part in self.stages(name)):
+                raise PluginError(str(problem))
+        try:
+            return self[name]
+        except KeyError as error:
+            raise UsageError(str(error.args[0])) from None
+
+    def plugin(self, name: str) -> Plugin:
+        """Return the plugin that a name came from, one of `stages`."""
+        if name in self._plugins:
+            return self._plugins[name]
+        for prefix in self.families:
+            if name.startswith(prefix):
+                return self._plugins[prefix]
+        raise KeyError(self._unknown(name))
+
+    def add(self, item: S | Family[S], plugin: Plugin) -> None:
+        """Take a specification or a family from a plugin; its name must be free."""
+        if isinstance(item, Family):
+            self.families[item.prefix] = item
+        else:
+            self._specs[item.name] = item
+        self._plugins[_key(item)] = plugin
+
+    def _resolve(self, family: Family[S], name: str) -> S:
+        try:
+            return family.resolve(name)
+        except KeyError:
+            close = difflib.get_close_matches(name, list(family.members()), n=3)
+            hint = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise KeyError(f"there is no {self.noun} {name!r}{hint}") from None
+
+    def _unknown(self, name: str) -> str:
+        close = difflib.get_close_matches(name, [*self, *self.families], n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self)}"
+        broken = ", ".join(problem.plugin.name for problem in self._problems)
+        unless = f" (unless it comes from a broken plugin: {broken})" if broken else ""
+        return f"there is no {self.noun} {name!r}; {hint}{unless}"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Everything that can be benchmarked, by name.
+
+    Attributes:
+        models: Specifications of models.
+        datasets: Specifications of data sets.
+        decoders: Specifications of decoders.
+        noises: Specifications of noises.
+        engines: Specifications of engines.
+        plugins: The plugins that loaded, in order.
+        problems: Those that did not; what they would have offered is missing.
+    """
+
+    models: Catalogue[ModelSpec] = field(default_factory=lambda: Catalogue("model"))
+    datasets: Catalogue[DatasetSpec] = field(default_factory=lambda: Catalogue("dataset"))
+    decoders: Catalogue[DecoderSpec] = field(default_factory=lambda: Catalogue("decoder", compose))
+    noises: Catalogue[NoiseSpec] = field(default_factory=lambda: Catalogue("noise"))
+    engines: Catalogue[EngineSpec] = field(default_factory=lambda: Catalogue("engine"))
+    plugins: list[Plugin] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def catalogue(self, noun: str) -> Catalogue[Any]:
+        """Return the catalogue of `model`, `dataset`, `decoder`, `noise` or `engine`."""
+        found: Catalogue[Any] = getattr(self, f"{noun}s")
+        return found
+
+    def add_problem(self, problem: Problem) -> None:
+        """Remember a broken plugin, here and wherever its names are asked for."""
+        self.problems.append(problem)
+        for noun in _KINDS:
+            self.catalogue(noun)._problems.append(problem)
+
+
+def plugin_manager() -> pluggy.PluginManager:
+    """Return a fresh plugin manager that knows the hooks and no plugin."""
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
+    """Load every installed plugin (entry-point group `memgen_bench`) and the files named.
+
+    Args:
+        plugin_files: Python files with hook implementations that are not installed; one that is
+            loaded already is left alone.
+
+    Returns:
+        The registry. A broken *installed* plugin is listed in `problems`; the others still load.
+
+    Raises:
+        PluginError: A file named in `plugin_files` is broken.
+        UsageError: A file named in `plugin_files` is not there.
+    """
+    registry, manager = Registry(), plugin_manager()
+    for entry_point, plugin in _installed():
+        try:
+            _register(registry, manager, _import_entry_point(entry_point), plugin)
+        except _Broken as broken:
+            registry.add_problem(Problem(plugin, str(broken), broken.names))
+    for path in map(Path, plugin_files):
+        if any(path.resolve() == Path(plugin.file).resolve() for plugin in registry.plugins):
+            continue  # it is installed, too
+        plugin = Plugin(name=path.stem, distribution="file", version="-", file=str(path))
+        try:
+            _register(registry, manager, _import_file(path), plugin)
+        except _Broken as broken:
+            raise PluginError(f"{plugin}: {broken}") from broken.__cause__
+    return registry
+
+
+class _Broken(Exception):  # noqa: N818 - never leaves this module
+    """A plugin cannot be used; carries the (noun, name) pairs over which it is in conflict."""
+
+    def __init__(self, message: str, names: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.names = frozenset(names)
+
+
+def _installed() -> list[tuple[importlib.metadata.EntryPoint, Plugin]]:
+    """Return the installed plugins, those of this distribution first."""
+    found = []
+    for entry_point in importlib.metadata.entry_points(group=hookspecs.PROJECT):
+        distribution = entry_point.dist
+        plugin = Plugin(
+            name=entry_point.name,
+            distribution=distribution.name if distribution else "unknown",
+            version=distribution.version if distribution else "-",
+            file=_file_of(entry_point.module),
+        )
+        found.append((entry_point, plugin))
+    found.sort(key=lambda pair: (pair[1].distribution != "memgen-bench", str(pair[1])))
+    return found
+
+
+def _file_of(module: str) -> str:
+    """Return a module's file without importing the module; its name where there is none."""
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        found = None
+    return (found.origin if found else None) or module
+
+
+def _import_entry_point(entry_point: importlib.metadata.EntryPoint) -> Any:
+    try:
+        return entry_point.load()
+    except BaseException as error:
+        _reraise_interrupt(error)
+        raise _Broken(f"fails on import with {one_line(error)}; mend or uninstall it") from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"--plugin {path}: there is no such file")
+    name = f"memgen_plugin_file_{re.sub(r'[^0-9a-zA-Z]', '_', str(path.resolve()))}"
+    module_spec = importlib.util.spec_from_file_location(name, path)
+    if module_spec is None or module_spec.loader is None:
+        raise UsageError(f"--plugin {path}: not a Python file (its name must end in .py)")
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module  # pickle and dataclasses look a class's module up here
+    try:
+        module_spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        _reraise_interrupt(error)
+        raise _Broken(f"fails on import with {one_line(error)}; mend the file") from error
+    return module
+
+
+def _reraise_interrupt(error: BaseException) -> None:
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+
+
+def _register(
+    registry: Registry, manager: pluggy.PluginManager, module: Any, plugin: Plugin
+) -> None:
+    """Register a plugin and take its specifications, all of them or none."""
+    unique = f"{plugin.distribution}:{plugin.file}"
+    try:
+        manager.register(module, name=unique)
+        manager.check_pending()
+        if not manager.get_hookcallers(module):
+            raise _Broken(
+                f"implements none of the hooks {', '.join(h for h, _ in _KINDS.values())}; "
+                "mark a function with @memgen_bench.hookimpl"
+            )
+        offered = [
+            (noun, item)
+            for noun, (hook, spec_type) in _KINDS.items()
+            for item in _offers(manager, module, hook, spec_type)
+        ]
+        _check_names(registry, offered)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        _forget(manager, unique)
+        raise _Broken(
+            f"{one_line(error)}; the hooks are in memgen_bench.plugin.hookspecs"
+        ) from error
+    except _Broken:
+        _forget(manager, unique)
+        raise
+    for noun, item in offered:
+        registry.catalogue(noun).add(item, plugin)
+    registry.plugins.append(plugin)
+
+
+def _forget(manager: pluggy.PluginManager, name: str) -> None:
+    if manager.has_plugin(name):
+        manager.unregister(name=name)
+
+
+def _offers(
+    manager: pluggy.PluginManager, module: Any, hook: str, spec_type: type[Spec]
+) -> list[Any]:
+    """Call one hook of one plugin and check what comes back."""
+    others = [p for p in manager.get_plugins() if p is not module]
+    caller = manager.subset_hook_caller(hook, others)
+    try:
+        results = caller()
+        items = [item for result in results for item in result]
+    except BaseException as error:
+        _reraise_interrupt(error)
+        raise _Broken(f"hook {hook} fails with {one_line(error)}; mend it") from error
+    if caller.get_hookimpls() and not results:  # pluggy drops a None
+        raise _Broken(f"hook {hook} returned None; return a list of {spec_type.__name__}")
+    for item in items:
+        if not isinstance(item, spec_type | Family):
+            raise _Broken(
+                f"hook {hook} returned {type(item).__name__} {item!r:.60}, "
+                f"not a {spec_type.__name__}; return a list of {spec_type.__name__}"
+            )
+        _check_name(item, hook)
+    return items
+
+
+def _check_name(item: Any, hook: str) -> None:
+    name: Any = item.prefix if isinstance(item, Family) else item.name
+    if not isinstance(name, str):
+        raise _Broken(f"hook {hook}: the name {name!r} is not text")
+    if isinstance(item, Family):
+        if not name.endswith("/"):
+            raise _Broken(f"hook {hook}: the prefix {name!r} of a family must end in a slash")
+        name = name.removesuffix("/")
+    if not _NAME.fullmatch(name):
+        raise _Broken(f"hook {hook}: {name!r} is no name; use a-z, 0-9, '.', '_', '-'")
+    if name == READOUT:
+        raise _Broken(f"hook {hook}: {name!r} is the network's own readout; choose another name")
+
+
+def _check_names(registry: Registry, offered: list[tuple[str, Any]]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for noun, item in offered:
+        key, catalogue, hook = _key(item), registry.catalogue(noun), _KINDS[noun][0]
+        if key in catalogue._plugins:
+            other = catalogue._plugins[key]
+            raise _Broken(
+                f"hook {hook}: the {noun} {key!r} is already taken by {other}; rename it",
+                [(noun, key)],
+            )
+        if (noun, key) in seen:
+            raise _Broken(f"hook {hook} offers {key!r} twice; rename one", [(noun, key)])
+        seen.add((noun, key))
+
+
+def _key(item: Any) -> str:
+    return str(item.prefix if isinstance(item, Family) else item.name)

@@ -1,0 +1,292 @@
+"""What plugins offer: specifications of models, data sets, decoders, noises and engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    Protocol,
+    Self,
+    TypeVar,
+    runtime_checkable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    import numpy as np
+    from torch import nn
+
+    from memgen_bench.arrays import Images, LabelVector, Transition
+    from memgen_bench.messages import Report
+    from memgen_bench.plugin.training_record import TrainingRecord
+
+Need = Literal["validation", "transition", "network", "neighbors", "test"]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set in memory.
+
+    Attributes:
+        train_x: Training images, N×C×H×W float32, exactly as a network sees them; a memory map
+            is fine.
+        train_y: Their true labels, N integers in 0..K-1.
+        test_x: Test images, M×C×H×W float32.
+        test_y: Their true labels, M integers in 0..K-1.
+    """
+
+    train_x: Images
+    train_y: LabelVector
+    test_x: Images
+    test_y: LabelVector
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a model is built for: the image size and the number of classes K."""
+
+    channels: int
+    height: int
+    width: int
+    num_classes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model is trained until it memorizes; all of it is part of a network's identity.
+
+    Attributes:
+        optimizer: `adam` or `sgd`, both without weight decay.
+        lr: Learning rate, constant.
+        momentum: For `sgd`.
+        batch_size: Images per step; batches are drawn anew every epoch.
+        target: Training stops after the epoch whose running train accuracy on the given labels
+            reaches this share.
+        max_epochs: Training stops here at the latest.
+        threads: CPU threads; sums depend on it.
+        precision: `fp32`, or `bf16` for automatic mixed precision.
+    """
+
+    optimizer: Literal["adam", "sgd"] = "adam"
+    lr: float = 1e-3
+    momentum: float = 0.0
+    batch_size: int = 64
+    target: float = 1.0
+    max_epochs: int = 500
+    threads: int = 1
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+    def __post_init__(self) -> None:
+        wrong = [
+            *([f"optimizer {self.optimizer!r}"] if self.optimizer not in ("adam", "sgd") else []),
+            *([f"precision {self.precision!r}"] if self.precision not in ("fp32", "bf16") else []),
+            *([f"lr {self.lr}"] if self.lr <= 0 else []),
+            *([f"target {self.target}"] if not 0 < self.target <= 1 else []),
+            *(
+                f"{name} {getattr(self, name)}"
+                for name in ("batch_size", "max_epochs", "threads")
+                if getattr(self, name) < 1
+            ),
+        ]
+        if wrong:
+            raise ValueError(f"a recipe cannot have {', '.join(wrong)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """What all specifications have in common.
+
+    Attributes:
+        name: What users type; lower case, unique among its kind.
+        summary: One line for `memgen-bench list`.
+        version: Raised whenever the numbers that come out change; part of every identity.
+        citation: Where the method or the data comes from.
+    """
+
+    name: str
+    summary: str
+    version: int = 1
+    citation: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(Spec):
+    """An architecture with its training recipe.
+
+    Attributes:
+        build: Makes an untrained module for a task; its output has K columns (logits).
+        recipe: How it is trained.
+        layers: Names of the modules whose outputs are read, in order, without input and logits;
+            `name:2` is the second call of one module. None: timm's `feature_info` where the
+            module has one, else every activation module.
+        parameters: What sets this model apart from others made by the same function; hashed.
+    """
+
+    build: Callable[[Task], nn.Module]
+    recipe: Recipe = Recipe()
+    layers: tuple[str, ...] | None = None
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+def _no_files(data_dir: Path) -> tuple[Path, ...]:
+    """A data set that is made in memory reads no file."""
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(Spec):
+    """A labelled set of images.
+
+    Attributes:
+        load: Reads the data below a data root.
+        files: The files that `load` reads; raises `DataNotFoundError` where they are not there.
+            Their sizes and times stand for the contents, so that planning reads no data.
+        download: Fetches the data into a data root; None where that is not offered.
+        import_from: Takes files that the user already has (a file or folder) into a data root.
+    """
+
+    load: Callable[[Path], Data]
+    files: Callable[[Path], tuple[Path, ...]] = _no_files
+    download: Callable[[Path], None] | None = None
+    import_from: Callable[[Path, Path], None] | None = None
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """scikit-learn's two methods, of which a decoder needs no more.
+
+    `X` is N×D float32, `y` N int64 labels, of which a class may have no point at all. With
+    scope `network`, `X` is an ordered mapping from layer name to such a matrix. X belongs to all
+    decoders: arrays cannot be written to, and a tensor that was changed fails its decoder.
+
+    A decoder of scope `layer` may also have `fit_moments(moments, **needs)`, which must give the
+    same model as `fit`: it is then fitted from `Moments`, which were added up once for all.
+
+    What it chose for itself, such as a parameter on noisy validation, is left in `chosen_`, a
+    mapping of plain values that is stored with its readings.
+    """
+
+    def fit(self, X: Any, y: Any, **needs: Any) -> Any:
+        """Learn from activations and the labels that it may be fitted on."""
+
+    def predict(self, X: Any) -> Any:
+        """Return one label per row."""
+
+
+@runtime_checkable
+class Recall(Protocol):
+    """A decoder of scope `training`: it fits nothing, but says which stored epoch to read out."""
+
+    def recall(self, record: TrainingRecord) -> tuple[int, Sequence[int]]:
+        """Return an epoch (from 1) and what the network predicted then of all test images.
+
+        Raises:
+            NotApplicable: No such epoch was stored.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderSpec(Spec):
+    """A way to read labels out of activations.
+
+    Attributes:
+        build: Makes a fresh estimator (see `Decoder`; for scope `training`, `Recall`).
+        scope: `layer` (fitted on one layer), `network` (on all of the network's own layers), or
+            `training` (on nothing; see `Recall`).
+        arrays: What `fit` and `predict` get: `numpy`, or `torch` tensors on the run's device.
+            `Moments` hold tensors on the run's device in either case.
+        needs: Extras passed to `fit` by keyword: `validation` (a pair X, noisy y), `transition`
+            (the noise's K×K matrix P[true, given]), `network` (a copy of the module), `neighbors`
+            (a `Neighbors` search among X whose results decoders share; scope `layer` only).
+            `test` is for scope `training`: without it a record is empty of what test labels say.
+        slow: Left out of a suite's default run; `--slow` takes it in.
+        stochastic: Predictions depend on the seed or on the order of points; `memgen-bench check`
+            then compares accuracies, on average, instead of predictions.
+    """
+
+    build: Callable[[], Decoder]
+    scope: Literal["layer", "network", "training"] = "layer"
+    arrays: Literal["numpy", "torch"] = "numpy"
+    needs: tuple[Need, ...] = ()
+    slow: bool = False
+    stochastic: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseSpec(Spec):
+    """A rule that corrupts labels.
+
+    Attributes:
+        corrupt: (labels, rate, num_classes, rng) to new labels. With an rng in the same state, the
+            points that a smaller rate chooses are a subset of a larger one's.
+        transition: (rate, num_classes) to the K×K matrix P[true, given] for equal class counts.
+    """
+
+    corrupt: Callable[[LabelVector, float, int, np.random.Generator], LabelVector]
+    transition: Callable[[float, int], Transition]
+
+
+class Engine(Protocol):
+    """Runs functions; a context manager.
+
+    Attributes:
+        slots: How many functions run at once; more are not submitted.
+    """
+
+    @property
+    def slots(self) -> int:
+        """Return how many functions run at once."""
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Start `function(*args, report)`; its result or exception comes by the future.
+
+        What the function reports is passed on before the future is done, from any thread.
+        """
+
+    def __enter__(self) -> Self:
+        """Be ready for work."""
+
+    def __exit__(self, *error: object) -> None:
+        """End: what still runs, after an error, is stopped at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSpec(Spec):
+    """A way to run many networks at once.
+
+    Attributes:
+        open: (jobs, report, scheduler) to an `Engine`: how many networks run at once,
+            what is called with each message, and what `--scheduler` says.
+        in_process: Functions run in the runner's own process, without a child that may be lost.
+    """
+
+    open: Callable[[int, Report, str], Engine]
+    in_process: bool = False
+
+
+S = TypeVar("S", bound=Spec)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family(Generic[S]):
+    """Many specifications under one prefix, made on demand.
+
+    Attributes:
+        prefix: Ends in a slash: `timm/`.
+        summary: One line for `memgen-bench list`.
+        resolve: Full name to specification; raises `KeyError` where there is no such member.
+        featured: The full names that listings show and that axes without names iterate over.
+        members: All full names that can be named beforehand.
+    """
+
+    prefix: str
+    summary: str
+    resolve: Callable[[str], S]
+    featured: tuple[str, ...] = ()
+    members: Callable[[], Iterable[str]] = tuple

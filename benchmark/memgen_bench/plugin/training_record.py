@@ -1,0 +1,49 @@
+"""What a training leaves behind beside its weights; decoders of scope `training` are given it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from memgen_bench.protocol import MEMORIZED
+
+
+@dataclass(kw_only=True)
+class TrainingRecord:
+    """What happened while a network was trained, epoch by epoch, and its certificate.
+
+    Attributes:
+        loss: Mean loss of each epoch.
+        train_accuracy: Running train accuracy on the given labels.
+        validation_accuracy: Accuracy on noisy validation labels; empty without validation.
+        test_accuracy: Accuracy on true test labels.
+        best_validation_epoch: First epoch (from 1) that is best on noisy validation; 0: none.
+        best_test_epoch: First epoch that is best on test (an oracle).
+        best_validation_predictions: Test predictions of that epoch.
+        best_test_predictions: Test predictions of that epoch.
+        stop_reason: `target` or `max_epochs`.
+        seconds: Wall time of all epochs, evaluations included.
+        accuracy_given: Eval-mode accuracy on the given labels.
+        accuracy_wrong: The same on the wrongly labelled part alone; None where it is empty.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    test_accuracy: list[float] = field(default_factory=list)
+    best_validation_epoch: int = 0
+    best_test_epoch: int = 0
+    best_validation_predictions: list[int] = field(default_factory=list)
+    best_test_predictions: list[int] = field(default_factory=list)
+    stop_reason: str = ""
+    seconds: float = 0.0
+    accuracy_given: float = 0.0
+    accuracy_wrong: float | None = None
+
+    @property
+    def memorized(self) -> bool:
+        """Whether the network memorized its labels, whatever the stop rule said."""
+        return self.accuracy_given >= MEMORIZED
+
+    def without_test(self) -> TrainingRecord:
+        """Return the record without what only test labels can tell."""
+        return replace(self, test_accuracy=[], best_test_epoch=0, best_test_predictions=[])

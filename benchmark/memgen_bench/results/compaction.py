@@ -1,0 +1,57 @@
+"""Compaction: many small parts become few, and rows that no longer count are dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memgen_bench.files.atomic import remove_leftovers, sync_folder
+from memgen_bench.results.parts import read_folder, write_part
+from memgen_bench.results.schemas import TABLES
+from memgen_bench.results.store import counting, to_arrow
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ROWS = 100_000  # of a part: readers take several parts at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compacted:
+    """What became of a table: its parts before and after, and the rows that were dropped."""
+
+    name: str
+    before: int
+    after: int
+    dropped: int
+
+
+def compact(folder: Path) -> list[Compacted]:
+    """Write the rows that count into few parts, and only then remove the old ones.
+
+    Whenever this is cut short the folder reads the same: rows that are there twice are equal, and
+    one of them counts. Parts that a run adds meanwhile stay as they are.
+
+    Raises:
+        StoreError: The folder is not there, a part is damaged or of a newer version.
+        WriteError: A part cannot be written.
+    """
+    done = [_compact(folder, name) for name in TABLES]
+    remove_leftovers(folder)
+    return done
+
+
+def _compact(folder: Path, name: str) -> Compacted:
+    old, rows = read_folder(folder, name, TABLES[name].names)
+    kept = counting(rows, name)
+    dropped = rows.height - kept.height
+    by_name = kept.sort(column for column in ("network_id", "suite", "key") if column in kept)
+    pieces = [by_name.slice(start, _ROWS) for start in range(0, kept.height, _ROWS)]
+    if not dropped and len(old) <= len(pieces):
+        return Compacted(name=name, before=len(old), after=len(old), dropped=0)
+    new = [write_part(folder, name, "compact", to_arrow(piece, name)) for piece in pieces]
+    sync_folder(folder / name)
+    for path in old:
+        if path not in new:
+            path.unlink(missing_ok=True)
+    return Compacted(name=name, before=len(old), after=len(new), dropped=dropped)

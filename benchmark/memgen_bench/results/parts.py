@@ -1,0 +1,177 @@
+"""Parts: Parquet files that are written once, and whose names hold the hashes of their contents."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from memgen_bench.errors import DamagedPartError, StoreError, VanishedPartError, one_line
+from memgen_bench.files.atomic import write_atomically
+from memgen_bench.results import schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PART = "part"  # a column that says which file a row comes from; read where it is asked for
+_NAME = re.compile(r".+-(?P<hash>[0-9a-f]{12})\.parquet")
+
+
+def write_part(folder: Path, name: str, prefix: str, part: pa.Table) -> Path:
+    """Add a part to a table; its name says its contents, so that nothing is rewritten.
+
+    Args:
+        folder: The results folder.
+        name: One of `schemas.TABLES`.
+        prefix: What the part is about: a network's identity, or a suite.
+        part: The rows.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        WriteError: It cannot be written; nothing is left behind.
+    """
+    buffer = io.BytesIO()
+    # Without statistics, as nobody filters by them: a quarter of a small part.
+    pq.write_table(part, buffer, compression="zstd", write_statistics=False)
+    content = buffer.getvalue()
+    path = folder / name / f"{prefix}-{_hash(content)}.parquet"
+    if not path.exists():
+        write_atomically(path, content)
+    return path
+
+
+def copy_part(path: Path, folder: Path, name: str) -> bool:
+    """Add a part to another results folder, and say whether it was not there yet.
+
+    Raises:
+        StoreError: It is damaged.
+        WriteError: It cannot be written; nothing is left behind.
+    """
+    target = folder / name / path.name
+    if target.exists():
+        return False
+    write_atomically(target, _checked(path))
+    return True
+
+
+def list_parts(folder: Path, name: str) -> list[Path]:
+    """Return the parts of a table in a fixed order.
+
+    Raises:
+        StoreError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise StoreError(f"{folder}: no such results folder; make one with memgen-bench run")
+    return sorted((folder / name).glob("*.parquet"))
+
+
+def read_folder(folder: Path, name: str, columns: Sequence[str]) -> tuple[list[Path], pl.DataFrame]:
+    """Return the parts of a table and some columns of their rows; see `read_parts`.
+
+    Raises:
+        StoreError: There is no such folder, or a part is damaged or of a newer version.
+    """
+    paths = list_parts(folder, name)
+    try:
+        return paths, read_parts(paths, name, columns)
+    except VanishedPartError:
+        if list_parts(folder, name) == paths:
+            raise
+        return read_folder(folder, name, columns)  # compacted meanwhile: its rows are elsewhere
+
+
+def read_parts(paths: Sequence[Path], name: str, columns: Sequence[str]) -> pl.DataFrame:
+    """Return some columns of some parts; `PART` may be among them.
+
+    Every byte of a part counts in the hash in its name, which is compared first. Columns that an
+    older version lacks are null.
+
+    Raises:
+        StoreError: A part is damaged, of a newer version, or gone.
+    """
+    versions: dict[int, list[Path]] = {}
+    for path in paths:
+        versions.setdefault(version_of(path), []).append(path)
+    frames = [_scan(versions[version], name, version, columns) for version in sorted(versions)]
+    return pl.concat([_no_rows(name).select(columns), *frames], rechunk=True)
+
+
+def version_of(path: Path) -> int:
+    """Return a part's schema version.
+
+    Raises:
+        DamagedPartError: Its contents are not those that its name holds the hash of.
+        StoreError: It is of a newer version, no part of ours, or gone.
+    """
+    content = _checked(path)
+    try:
+        version = int(pl.read_parquet_metadata(content).get(schemas.VERSION_KEY, "0"))
+    except (pl.exceptions.PolarsError, ValueError):
+        version = 0
+    if version < 1:
+        raise _not_ours(path)
+    if version > schemas.SCHEMA_VERSION:
+        raise StoreError(
+            f"{path}: schema version {version} is newer than this memgen-bench reads "
+            f"({schemas.SCHEMA_VERSION}); upgrade it"
+        )
+    return version
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _checked(path: Path) -> bytes:
+    """Return what a part holds, as it was written."""
+    named = _NAME.fullmatch(path.name)
+    if named is None:
+        raise _not_ours(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise VanishedPartError(path) from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+    if _hash(content) != named["hash"]:
+        raise DamagedPartError(path, "its contents are not what was written")
+    return content
+
+
+def _not_ours(path: Path) -> StoreError:
+    return StoreError(f"{path}: not a results file of memgen-bench; move it elsewhere")
+
+
+def _scan(paths: list[Path], name: str, version: int, columns: Sequence[str]) -> pl.DataFrame:
+    """Read parts of one version."""
+    then = pl.DataFrame(schemas.schema_of(name, version).empty_table()).schema
+    source = PART if PART in columns else None
+    parts = pl.scan_parquet(
+        paths, schema=then, glob=False, hive_partitioning=False, include_file_paths=source
+    )
+    now = _no_rows(name).schema
+    added = [
+        pl.lit(None, now[column]).alias(column) for column in now if column not in (*then, PART)
+    ]
+    try:
+        return parts.with_columns(added).select(columns).collect()
+    except FileNotFoundError as error:
+        raise VanishedPartError(str(error)) from error
+    except pl.exceptions.PolarsError as error:
+        wrong = next((path for path in paths if pl.read_parquet_schema(path) != then), None)
+        if wrong is None:
+            raise StoreError(f"{paths[0].parent}: cannot be read ({one_line(error)})") from error
+        raise _not_ours(wrong) from error
+
+
+def _no_rows(name: str) -> pl.DataFrame:
+    empty = pl.DataFrame(schemas.TABLES[name].empty_table())
+    return empty.with_columns(pl.lit("").alias(PART))

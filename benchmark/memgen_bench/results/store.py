@@ -1,0 +1,116 @@
+"""A results folder: rows in, and the rows that count out.
+
+See `schemas` for what the tables hold, and `parts` for the files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+
+from memgen_bench.results.parts import read_folder, write_part
+from memgen_bench.results.schemas import IDENTITIES, STATUSES, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = [
+    "counting",
+    "latest",
+    "read_frame",
+    "read_networks",
+    "read_plans",
+    "read_results",
+    "table",
+    "to_arrow",
+    "write_part",
+]
+
+
+def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Make a table of `readings`, `networks` or `plans`; a column that a row lacks is null.
+
+    Raises:
+        KeyError: A row has a column that the schema lacks.
+    """
+    schema, rows = TABLES[name], list(rows)
+    for row in rows:
+        if unknown := set(row) - set(schema.names):
+            raise KeyError(f"no column {sorted(unknown)} in {name}")
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def read_results(path: str | Path) -> pa.Table:
+    """Return all readings below a results folder, one row a key.
+
+    Of several rows with one key the best status wins (`ok`, `skipped`, `failed`), then the newest.
+
+    Raises:
+        StoreError: The folder is not there, a part is damaged or of a newer version.
+    """
+    return to_arrow(read_frame(path, "readings"), "readings")
+
+
+def read_networks(path: str | Path) -> pa.Table:
+    """Return all networks below a results folder, one row a network.
+
+    Raises:
+        StoreError: The folder is not there, a part is damaged or of a newer version.
+    """
+    return to_arrow(read_frame(path, "networks"), "networks")
+
+
+def read_plans(path: str | Path) -> pa.Table:
+    """Return which readings each suite below a results folder planned, each once.
+
+    Raises:
+        StoreError: The folder is not there, a part is damaged or of a newer version.
+    """
+    return to_arrow(read_frame(path, "plans"), "plans")
+
+
+def read_frame(path: str | Path, name: str, columns: Iterable[str] | None = None) -> pl.DataFrame:
+    """Return columns of the rows of a table that count: fast where few columns are asked for.
+
+    Args:
+        path: The results folder.
+        name: One of `schemas.TABLES`.
+        columns: What to read; all columns by default.
+
+    Raises:
+        StoreError: The folder is not there, a part is damaged or of a newer version.
+    """
+    asked = list(TABLES[name].names if columns is None else columns)
+    needed = [] if name == "plans" else [IDENTITIES[name], "status", "created"]
+    _, rows = read_folder(Path(path), name, list(dict.fromkeys([*asked, *needed])))
+    return counting(rows, name).select(asked)
+
+
+def counting(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Keep the rows that count: of each plan's rows one, and else those of `read_results`."""
+    if name == "plans":
+        return rows.unique(maintain_order=True)
+    rank = pl.col("status").replace_strict(STATUSES, range(len(STATUSES)), default=None)
+    return latest(rows, [IDENTITIES[name]], [rank, "created"])
+
+
+def latest(rows: pl.DataFrame, same: Sequence[str], order: Sequence[str | pl.Expr]) -> pl.DataFrame:
+    """Keep the last, in some order, of rows that agree in some columns; rows stay in place."""
+    several = rows.select(same).is_duplicated()
+    if not several.any():
+        return rows
+    number = pl.int_range(pl.len())
+    agreeing = rows.with_columns(number.alias("number")).filter(several)
+    kept = agreeing.sort(order, maintain_order=True).unique(same, keep="last")["number"]
+    return rows.filter(~several | number.is_in(kept.implode()))
+
+
+def to_arrow(frame: pl.DataFrame, name: str) -> pa.Table:
+    """Return rows of a table as its schema has them."""
+    schema = TABLES[name]
+    # In slices, as a chunk of a column holds at most 2 GiB of text.
+    slices = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in frame.iter_slices())
+    return pa.concat_tables([schema.empty_table(), *(part.cast(schema) for part in slices)])

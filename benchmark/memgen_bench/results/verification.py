@@ -1,0 +1,153 @@
+"""Verification: is every part of a results folder what was written, and do its rows make sense?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from memgen_bench.errors import DamagedPartError, StoreError, WriteError
+from memgen_bench.results.merging import columns_to_compare, find_conflicts
+from memgen_bench.results.parts import PART, list_parts, read_parts, version_of
+from memgen_bench.results.schemas import IDENTITIES, STATUSES, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+DAMAGED = "damaged"  # the sub-folder of parts that were set aside
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong in a results folder.
+
+    Attributes:
+        message: File, what is wrong, and what to do, in one line.
+        damaged: The part that is to be set aside; None where that is no help.
+    """
+
+    message: str
+    damaged: Path | None = None
+
+
+def verify(folder: Path) -> list[Fault]:
+    """Find everything that is wrong in a results folder.
+
+    Each part is compared with the hash in its name, and then its rows with each other: what they
+    must have, accuracies between 0 and 1 and those of `test_correct`, a network for each reading,
+    and no two fine rows of one identity that differ in what was computed.
+
+    Raises:
+        StoreError: The folder is not there.
+    """
+    faults: list[Fault] = []
+    rows: dict[str, pl.DataFrame] = {}
+    for name in TABLES:
+        fine = []
+        for path in list_parts(folder, name):
+            try:
+                version_of(path)
+                fine.append(path)
+            except DamagedPartError as error:
+                faults.append(Fault(str(error), path))
+            except StoreError as error:
+                faults.append(Fault(str(error)))
+        rows[name] = _read(fine, name)
+        faults += _senseless(rows[name], name)
+    faults += _without_network(rows["readings"], rows["networks"], folder)
+    return faults + [
+        Fault(f"{conflict}; set the wrong one aside, or compact: the newest counts")
+        for name in IDENTITIES
+        for conflict in find_conflicts(rows[name], name)
+    ]
+
+
+def set_aside(part: Path) -> Path:
+    """Move a part out of its table, to `damaged/`, and return where it is now.
+
+    Raises:
+        WriteError: The folder is not writable.
+    """
+    target = part.parent.parent / DAMAGED / part.parent.name / part.name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return part.replace(target)
+    except OSError as error:
+        raise WriteError(f"cannot move {part} to {target} ({error.strerror})") from error
+
+
+def _outside(*columns: str) -> pl.Expr:
+    return pl.any_horizontal(~pl.col(column).is_between(0, 1) for column in columns)
+
+
+def _lack(*columns: str) -> pl.Expr:
+    return pl.any_horizontal(pl.col(column).is_null() for column in columns)
+
+
+_STATUS = ~pl.col("status").is_in(STATUSES)
+_OK = pl.col("status") == "ok"
+# What is wrong with rows of which an expression is true.
+_RULES = {
+    "networks": {
+        "no identity, status or time": _lack("network_id", "status", "created"),
+        "an unknown status": _STATUS,
+        "a share outside [0, 1]": _outside(
+            "rate", "realised_rate", "accuracy_given", "accuracy_wrong"
+        ),
+    },
+    "readings": {
+        "no key, network, status or time": _lack("key", "network_id", "status", "created"),
+        "an unknown status": _STATUS,
+        "a share outside [0, 1]": _outside(
+            *("rate", "realised_rate", "test_accuracy", "balanced_accuracy"),
+            *("validation_accuracy", "train_accuracy_given", "train_accuracy_true"),
+        ),
+        "fine without a test accuracy, or with one and not fine": (
+            pl.col("test_accuracy").is_null() == _OK
+        ),
+        "another test accuracy than test_correct": (
+            (pl.col("test_accuracy") - pl.col("correct") / pl.col("test_count")).abs() > 1e-9
+        ),
+    },
+    "successors": {
+        "no key, network, status or time": _lack("key", "network_id", "status", "created"),
+        "an unknown status": _STATUS,
+        "a share outside [0, 1]": _outside(
+            *("labels_right_before", "labels_right_after", "labels_changed", "readout_before"),
+            *("early_stopped", "decoded", "readout_after", "accuracy_given"),
+        ),
+        "fine without a readout, or with one and not fine": (
+            pl.col("readout_after").is_null() == _OK
+        ),
+    },
+    "plans": {"no suite or key": _lack("suite", "suite_version", "key")},
+}
+
+
+def _read(parts: Sequence[Path], name: str) -> pl.DataFrame:
+    used = {column for rule in _RULES[name].values() for column in rule.meta.root_names()}
+    columns = dict.fromkeys([*columns_to_compare(name), *(used - {"correct"})])
+    rows = read_parts(parts, name, list(columns))
+    if name != "readings":
+        return rows
+    counts = [
+        None if bits is None else int.from_bytes(bits).bit_count() for bits in rows["test_correct"]
+    ]
+    return rows.with_columns(pl.Series("correct", counts, pl.Int64))
+
+
+def _senseless(rows: pl.DataFrame, name: str) -> Iterator[Fault]:
+    for what, rule in _RULES[name].items():
+        for part, count in rows.filter(rule).group_by(PART).len().sort(PART).iter_rows():
+            yield Fault(f"{part}: {what} (rows: {count}); set it aside and run again", Path(part))
+
+
+def _without_network(
+    readings: pl.DataFrame, networks: pl.DataFrame, folder: Path
+) -> Iterator[Fault]:
+    lost = readings.join(networks, on="network_id", how="anti")
+    for part, count in lost.group_by(PART).len().sort(PART).iter_rows():
+        nowhere = folder / "networks"
+        yield Fault(f"{part}: readings of networks that {nowhere} lacks (rows: {count}); run again")

@@ -1,0 +1,1 @@
+"""A run: what is missing is computed, and stored as it comes."""

@@ -1,0 +1,254 @@
+"""Relabel and retrain: what a network learns from the labels that were decoded out of another one.
+
+A *successor* of a memorized network has its model, recipe, seeds and images; its labels are those
+that a decoder reads out of a layer of the memorized network, or of raw pixels as a control. It is
+trained from the initial weights. Decoder and layer are those with the highest accuracy on noisy
+validation labels; true labels are only looked at to say how good the new labels are.
+
+The published experiment (Ketha & Ramaswamy, arXiv 2501.14687) chooses the layer, and stops the
+training, on clean test labels.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from memgen_bench.compute import compute_exactly, find_device, keep_freed_memory, tensor_of, threads
+from memgen_bench.data.planned_data import PlannedData
+from memgen_bench.decode.reader import Reader
+from memgen_bench.errors import TrainingError, UsageError, error_type_of, one_line
+from memgen_bench.hashing import array_digest, digest, network_id
+from memgen_bench.network.trainer import Trainer
+from memgen_bench.network.training import predict
+from memgen_bench.protocol import ALL_LAYERS, INPUT, READOUT
+from memgen_bench.results.environment import code_commit, environment
+from memgen_bench.results.rows import network_row
+from memgen_bench.results.schemas import SUCCESSORS
+from memgen_bench.results.store import read_frame, table, write_part
+from memgen_bench.running.locks import Locks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import torch
+
+    from memgen_bench.arrays import LabelVector
+    from memgen_bench.messages import Report, RunSettings
+    from memgen_bench.network.trainer import Trained
+    from memgen_bench.plan.plan import Plan, PlannedNetwork, Reading
+
+Source = Literal["network", "pixels"]
+Parents: TypeAlias = "dict[str, tuple[PlannedNetwork, Reading]]"  # by the successor's key
+
+# What the choice of a decoder needs to know of readings.
+COLUMNS = (
+    *("key", "network_id", "epoch", "labels", "decoder", "layer", "layer_index", "told_noise"),
+    *("saw_test", "status", "validation_accuracy", "test_accuracy"),
+)
+
+
+def choose(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Choose decoder and layer for each network: the best on its noisy validation labels.
+
+    Args:
+        readings: Rows with `COLUMNS`. Only fine ones on corrupted labels count, of decoders of one
+            layer that were not told the noise and saw no test label.
+        source: `network`: among the network's own layers; `pixels`: the input layer.
+
+    Returns:
+        A row of `readings` for each network; ties go to the earlier layer, then by name.
+    """
+    own = pl.col("layer") == INPUT if source == "pixels" else pl.col("layer") != INPUT
+    fair = ~pl.col("told_noise"), ~pl.col("saw_test").fill_null(False)
+    candidates = readings.filter(
+        own,
+        *fair,
+        pl.col("epoch").is_null(),
+        pl.col("layer") != ALL_LAYERS,
+        pl.col("decoder") != READOUT,
+        pl.col("validation_accuracy").is_not_null(),
+        status="ok",
+        labels="corrupted",
+    )
+    merit = pl.col("validation_accuracy").round(12)
+    best_first = candidates.sort(merit.neg(), "layer_index", "decoder")
+    return best_first.unique("network_id", keep="first", maintain_order=True).sort("network_id")
+
+
+def key_of(reading: str) -> str:
+    """Return the key of the successor that a reading's labels make."""
+    return digest({"successor": reading})
+
+
+def find_parents(plan: Plan, results: Path, source: Source) -> Parents:
+    """Return which memorized networks of a plan can have a successor, and what is to relabel them.
+
+    Raises:
+        UsageError: No reading is there to choose by.
+    """
+    planned = {
+        reading.key: (network, reading)
+        for network in plan.networks
+        if network.kind == "memorized"
+        for reading in network.readings
+    }
+    readings = read_frame(results, "readings", COLUMNS)
+    chosen = choose(readings.filter(readings["key"].is_in(list(planned))), source)["key"]
+    if chosen.is_empty():
+        raise UsageError(
+            f"{results} has no readings on noisy validation labels to choose a decoder of suite "
+            f"{plan.suite.name} by; memgen-bench run makes them"
+        )
+    return {key_of(key): planned[key] for key in chosen}
+
+
+def lacking(parents: Parents, results: Path, *, retry_failed: bool = False) -> Parents:
+    """Return those of them whose successor is not in the results, or failed and is tried again."""
+    there = read_frame(results, "successors", ["key", "status"])
+    done = set(there.filter(~((there["status"] == "failed") & retry_failed))["key"])
+    return {key: parent for key, parent in parents.items() if key not in done}
+
+
+def train_successors(
+    parents: Parents, results: Path, settings: RunSettings, report: Report
+) -> Iterator[tuple[PlannedNetwork, dict[str, Any] | None]]:
+    """Train successors in this process, one after the other, and store each.
+
+    Args:
+        parents: Those that are to have one; see `lacking`.
+        results: Where rows go.
+        settings: How networks are computed.
+        report: Told how trainings go on.
+
+    Yields:
+        Each parent with the row of its successor; None where another run is at it.
+    """
+    with Locks(results) as locks:
+        for key, (network, reading) in parents.items():
+            if not locks.take(key):
+                yield network, None
+                continue
+            row = succeed(network, reading, settings, report)
+            write_part(results, "successors", network.network_id, table("successors", [row]))
+            locks.give_back(key)
+            yield network, row
+
+
+def succeed(
+    network: PlannedNetwork, reading: Reading, settings: RunSettings, report: Report
+) -> dict[str, Any]:
+    """Relabel a memorized network's training images, train its successor and measure both.
+
+    Args:
+        network: The memorized network; trained if it is not cached.
+        reading: Which decoder on which layer relabels; see `choose`.
+        settings: The run.
+        report: Told how trainings go on.
+
+    Returns:
+        A row of the table `successors`; where something failed, with the reason.
+    """
+    compute_exactly()
+    keep_freed_memory()
+    row = _planned(network, reading)
+    with threads(network.recipe.threads):
+        try:
+            return row | _measured(network, reading, settings, report)
+        except Exception as error:
+            why = {"error_type": error_type_of(error), "message": one_line(error)}
+            return row | {"status": "failed", **why}
+
+
+def _planned(network: PlannedNetwork, reading: Reading) -> dict[str, Any]:
+    of_network = network_row(network)
+    return {name: of_network[name] for name in SUCCESSORS.names if name in of_network} | {
+        "key": key_of(reading.key),
+        "reading": reading.key,
+        "source": "pixels" if reading.layer == INPUT else "network",
+        "decoder": reading.decoding.decoder,
+        "decoder_version": reading.decoding.version,
+        "decoder_params": reading.decoding.params,
+        "layer": reading.layer,
+        "test_count": network.test_size,
+        "environment": environment(),
+        "code_commit": code_commit(),
+        "created": datetime.now(UTC),
+    }
+
+
+def _measured(
+    network: PlannedNetwork, reading: Reading, settings: RunSettings, report: Report
+) -> dict[str, Any]:
+    data = PlannedData(network, settings.plugin_files, settings.data_dir)
+    device = find_device(settings.device)
+    parent = Trainer(network, data, device, settings, report).network()
+    if not parent.record.memorized:
+        raise TrainingError(f"{network.label}: did not memorize its labels")
+    labels, decoded = _relabel(network, reading, data, parent, device, settings)
+    successor, relabelled = _successor(network, data, labels)
+    child = Trainer(successor, relabelled, device, settings, report).network()
+    x = tensor_of(data.test.x, device)
+    before, after = (predict(each.module, x) for each in (parent, child))
+    stopped = np.array(parent.record.best_validation_predictions, dtype=np.int64)
+    true, given = data.train.true, data.labels(network.draw).train
+    right = after == data.test.true
+
+    def accuracy(predicted: LabelVector) -> float:
+        return float(np.mean(predicted == data.test.true))
+
+    return {
+        "status": "ok",
+        "successor_id": successor.network_id,
+        "train_count": len(true),
+        "validation_count": len(data.validation.true),
+        "realised_rate": given.realised_rate,
+        "noise_id": given.noise_id,
+        "memorized": True,
+        "labels_right_before": float(np.mean(given.labels == true)),
+        "labels_right_after": float(np.mean(labels == true)),
+        "labels_changed": float(np.mean(labels != given.labels)),
+        "readout_before": accuracy(before),
+        "early_stopped": accuracy(stopped[data.test_places]) if len(stopped) else None,
+        "decoded": accuracy(decoded),
+        "readout_after": float(np.mean(right)),
+        "test_correct": np.packbits(right).tobytes(),
+        "epochs": child.epochs,
+        "stop_reason": child.record.stop_reason,
+        "accuracy_given": child.record.accuracy_given,
+        "train_seconds": child.record.seconds,
+        "device": str(device),
+    }
+
+
+def _relabel(
+    network: PlannedNetwork,
+    reading: Reading,
+    data: PlannedData,
+    parent: Trained,
+    device: torch.device,
+    settings: RunSettings,
+) -> tuple[LabelVector, LabelVector]:
+    """Return what the decoder predicts for all training images and for the test images."""
+    everything = copy.copy(data)
+    everything.sample = np.arange(len(data.train.true))
+    reader = Reader(network, everything, parent.module, device, settings.memory, parent.record)
+    ((_, outcome),) = reader.outcomes([reading])
+    if outcome.predictions is None:
+        raise TrainingError(f"{reading.decoding.decoder} on {reading.layer}: {outcome.message}")
+    return outcome.predictions.train, outcome.predictions.test
+
+
+def _successor(
+    network: PlannedNetwork, data: PlannedData, labels: LabelVector
+) -> tuple[PlannedNetwork, PlannedData]:
+    """Return the network that is trained on other labels, and what it is made of."""
+    identity = {**network.identity, "labels": array_digest(labels)}
+    planned = replace(network, network_id=network_id(identity), identity=identity, checkpoints=())
+    return planned, data.relabelled(network.draw, labels)

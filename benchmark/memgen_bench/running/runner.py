@@ -1,0 +1,400 @@
+"""A run: plan, compute what is missing, store each network's rows as soon as they are there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from memgen_bench.decode.footprint import least_bytes
+from memgen_bench.errors import DataNotFoundError, UsageError
+from memgen_bench.files.atomic import remove_leftovers
+from memgen_bench.files.places import default_cache_dir, default_data_dir
+from memgen_bench.messages import RunSettings
+from memgen_bench.network.cache_files import network_dir, shared_folders
+from memgen_bench.plan.planner import make_plan
+from memgen_bench.plan.suite import ALL, Suite, load_suite
+from memgen_bench.plugin.registry import load_registry
+from memgen_bench.results import store
+from memgen_bench.running.execution import Execution, NewParts
+from memgen_bench.running.locks import Locks
+from memgen_bench.running.missing import find_missing, statuses_of
+from memgen_bench.running.unstored import UnstoredRows
+from memgen_bench.workers import in_child
+from memgen_bench.workers.questions import Questions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import pyarrow as pa
+
+    from memgen_bench.messages import Epoch
+    from memgen_bench.plan.plan import Plan, PlannedNetwork
+    from memgen_bench.plugin.registry import Problem, Registry
+    from memgen_bench.plugin.specs import EngineSpec
+    from memgen_bench.running.missing import MissingWork
+
+DEFAULT_RESULTS = Path("memgen-results")
+DEFAULT_TIMEOUT = 3600.0  # seconds for one step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """How a run ended.
+
+    Attributes:
+        results: The results folder.
+        planned: Rows of a complete run.
+        ok: Planned rows that are there and fine.
+        skipped: Planned rows whose decoder does not apply.
+        failed: Planned rows that failed.
+        networks: Networks planned.
+        not_memorized: Trained networks that did not memorize their labels.
+        missing_data: Data sets that were left out, with the reason.
+    """
+
+    results: Path
+    planned: int
+    ok: int
+    skipped: int
+    failed: int
+    networks: int
+    not_memorized: int
+    missing_data: dict[str, str]
+
+
+class Observer:
+    """Is told how a run goes on; the command line draws a progress bar from it."""
+
+    def problem(self, problem: Problem) -> None:
+        """An installed plugin is broken; the run goes on without it."""
+        warnings.warn(str(problem), stacklevel=2)
+
+    def planned(self, plan: Plan, missing_work: MissingWork) -> None:
+        """The plan is made and compared with what is there."""
+
+    def epoch(self, news: Epoch) -> None:
+        """A training goes on."""
+
+    def stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
+        """Readings of a network are stored, and perhaps it is done."""
+
+
+def plan_run(
+    suite: Suite,
+    registry: Registry,
+    *,
+    data_dir: Path,
+    cache_dir: Path,
+    questions: Questions | None = None,
+    device: str = "auto",
+    slow: bool = False,
+    required_datasets: Iterable[str] = (),
+) -> Plan:
+    """Plan a suite on the data that is there.
+
+    Raises:
+        UsageError: An unknown name or a value that makes no sense.
+        DataNotFoundError: A data set of `required_datasets` is not on disk.
+        DataError: A data set is damaged.
+    """
+    _find_names(suite, registry)  # a typo is answered before anything is asked that takes seconds
+    questions, data, missing_data = questions or Questions(), {}, {}
+    for name in dict.fromkeys(pair.dataset for pair in suite.combinations()):
+        try:
+            data[name] = questions.describe(name, data_dir, cache_dir)
+        except DataNotFoundError as error:
+            if name in required_datasets:
+                raise
+            missing_data[name] = str(error)
+    return make_plan(
+        suite,
+        registry,
+        data,
+        find_layers=lambda spec, task, limit: questions.layers(spec.name, task, limit),
+        device_type=questions.device_type(device),
+        slow=slow,
+        missing_data=missing_data,
+    )
+
+
+def _find_names(suite: Suite, registry: Registry) -> None:
+    for pair in suite.combinations():
+        registry.models.find(pair.model)
+        registry.datasets.find(pair.dataset)
+    for noise in suite.noises:
+        registry.noises.find(noise)
+    for decoder in suite.decoders if suite.decoders != ALL else ():
+        registry.decoders.find(decoder)
+
+
+def run(
+    suite: str | Suite = "core",
+    *,
+    models: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+    decoders: Sequence[str] | None = None,
+    noises: Sequence[str] | None = None,
+    rates: Sequence[float] | None = None,
+    seeds: Sequence[int] | None = None,
+    kinds: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    noise_seeds: Sequence[int] | None = None,
+    init_seeds: Sequence[int] | None = None,
+    order_seeds: Sequence[int] | None = None,
+    train_size: int | None = None,
+    test_size: int | None = None,
+    validation_fraction: float | None = None,
+    max_layer_dim: int | None = None,
+    slow: bool = False,
+    results: str | Path = DEFAULT_RESULTS,
+    data_dir: str | Path | None = None,
+    cache_dir: str | Path | None = None,
+    shared_caches: Sequence[str | Path] = (),
+    device: str = "auto",
+    engine: str = "processes",
+    scheduler: str = "",
+    jobs: int | None = None,
+    memory: int | None = None,
+    timeout: float | None = DEFAULT_TIMEOUT,
+    fresh: bool = False,
+    retry_failed: bool = False,
+    fail_fast: bool = False,
+    resume_minutes: float = 10,
+    plugins: Sequence[str | Path] = (),
+    observer: Observer | None = None,
+) -> Summary:
+    """Run a suite: train the networks that are not cached, decode what is not in the results.
+
+    An axis (`models` … `order_seeds`) replaces the suite's; None keeps it.
+
+    Args:
+        suite: A suite, its name, or a TOML file.
+        models: Model names.
+        datasets: Data set names; named ones must be on disk.
+        decoders: Decoder names.
+        noises: Noise names.
+        rates: Shuffle rates, in [0, 1].
+        seeds: Seeds.
+        kinds: Of memorized, clean, untrained.
+        labels: Of corrupted, true.
+        noise_seeds: Crossed with the seeds, which they are by default.
+        init_seeds: Likewise.
+        order_seeds: Likewise.
+        train_size: Training images to use.
+        test_size: Test images to use.
+        validation_fraction: Share of the training images set aside.
+        max_layer_dim: Limit above which maps are pooled; 0 for none.
+        slow: Take decoders marked `slow` too.
+        results: Folder for the results.
+        data_dir: Data root; see `default_data_dir`.
+        cache_dir: Folder for trained networks; see `default_cache_dir`.
+        shared_caches: Further folders of trained networks, only read.
+        device: `auto`, `cpu`, `cuda`, `cuda:1` …
+        engine: An engine's name. With `serial`, in this process, no time-out can be kept, and a
+            crash is the end of it.
+        scheduler: What the engine connects to, such as `tcp://host:8786` for `dask`.
+        jobs: Networks computed at once; cores divided by the recipes' threads by default.
+        memory: Bytes that activations and moments may take up; what is beyond it lies in
+            memory-mapped files. Half of what is free by default. Changes no number.
+        timeout: Seconds that one step may take: an epoch, a pass over a network's layers, a
+            reading. What takes longer becomes a failed row. None: as long as it takes.
+        fresh: Train and compute everything again, also what is there.
+        retry_failed: Compute again what failed.
+        fail_fast: Stop at the first reading that fails.
+        resume_minutes: How often a training saves its state, to go on from there.
+        plugins: Plugin files that are not installed.
+        observer: Is told how the run goes on.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        MemgenError: What was asked for cannot be done; the message says why.
+    """
+    axes = {
+        "models": models,
+        "datasets": datasets,
+        "decoders": decoders,
+        "noises": noises,
+        "rates": rates,
+        "seeds": seeds,
+        "kinds": kinds,
+        "labels": labels,
+        "noise_seeds": noise_seeds,
+        "init_seeds": init_seeds,
+        "order_seeds": order_seeds,
+        "train_size": train_size,
+        "test_size": test_size,
+        "validation_fraction": validation_fraction,
+        "max_layer_dim": max_layer_dim,
+    }
+    suite = (load_suite(suite) if isinstance(suite, str) else suite).replace(axes)
+    places = data_dir or default_data_dir(), cache_dir or default_cache_dir()
+    data_dir, cache_dir = (Path(place).resolve() for place in places)
+    files = tuple(str(Path(file).resolve()) for file in plugins)
+    observer = observer or Observer()
+    registry = load_registry(plugins)
+    for problem in registry.problems:
+        observer.problem(problem)
+    engine_spec, shared = registry.engines.find(engine), shared_folders(shared_caches)
+    try:
+        plan = plan_run(
+            suite,
+            registry,
+            data_dir=data_dir,
+            cache_dir=cache_dir,
+            questions=questions_for(engine_spec, files, timeout),
+            device=device,
+            slow=slow,
+            required_datasets=datasets or (),
+        )
+        settings = RunSettings(
+            plugin_files=files,
+            data_dir=data_dir,
+            network_dir=network_dir(cache_dir),
+            shared_caches=shared,
+            resume_minutes=resume_minutes,
+            device=device,
+            timeout=timeout,
+            fresh=fresh,
+        )
+        run = _Run(plan, settings, Path(results), observer, fail_fast=fail_fast)
+        return run.go(engine_spec, scheduler, jobs, memory, retry_failed=retry_failed)
+    finally:
+        in_child.children.close()
+
+
+def questions_for(engine: EngineSpec, files: tuple[str, ...], timeout: float | None) -> Questions:
+    """Return questions to plugins, asked in this process, or in a child where networks have one."""
+    if engine.in_process:
+        return Questions(plugin_files=files)
+    return Questions(partial(in_child.children.call, timeout=timeout), files)
+
+
+class _Run:
+    """A plan that is carried out."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        settings: RunSettings,
+        results: Path,
+        observer: Observer,
+        *,
+        fail_fast: bool,
+    ) -> None:
+        self._plan, self._settings, self._results = plan, settings, results
+        self._observer, self._fail_fast = observer, fail_fast
+
+    def go(
+        self,
+        engine: EngineSpec,
+        scheduler: str,
+        jobs: int | None,
+        memory: int | None,
+        *,
+        retry_failed: bool,
+    ) -> Summary:
+        """Compute the readings that the results lack, store them, and say how it ended."""
+        parts = NewParts(self._results)  # before the statuses: what comes in between is seen twice
+        missing_work = find_missing(
+            self._plan,
+            self._results,
+            (self._settings.network_dir, *self._settings.shared_caches),
+            fresh=self._settings.fresh,
+            retry_failed=retry_failed,
+        )
+        networks = [network for network, _ in missing_work.networks.values()]
+        jobs = _jobs(jobs, networks)
+        memory = (memory or psutil.virtual_memory().available // 2) // jobs
+        _check_memory(memory, networks)
+        for folder in (self._results, self._settings.network_dir):
+            remove_leftovers(folder)
+        with Locks(self._results) as locks:
+            store.write_part(self._results, "plans", self._plan.suite.name, _plan_table(self._plan))
+            self._observer.planned(self._plan, missing_work)
+            execution = Execution(
+                missing_work.networks,
+                _function(engine),
+                replace(self._settings, memory=memory),
+                self._results,
+                locks,
+                parts,
+                self._stored,
+            )
+            unstored = UnstoredRows(self._observer.epoch)
+            with contextlib.suppress(_FirstFailure):
+                try:
+                    with engine.open(jobs, unstored, scheduler) as running:
+                        execution.run(running, unstored)
+                finally:
+                    execution.store_rest(unstored)
+        return _summary(self._plan, self._results)
+
+    def _stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
+        self._observer.stored(network, readings, done)
+        if self._fail_fast and readings is not None and "failed" in readings["status"].to_pylist():
+            raise _FirstFailure
+
+
+class _FirstFailure(Exception):  # noqa: N818 - an order to stop
+    """A reading failed, and the run is to stop there."""
+
+
+def _function(engine: EngineSpec) -> Callable[..., None]:
+    if engine.in_process:
+        from memgen_bench.workers.network_rows import run_network
+
+        return run_network
+    return in_child.run_in_child
+
+
+def _jobs(asked: int | None, networks: Sequence[PlannedNetwork]) -> int:
+    """Return how many networks are computed at once: no number depends on it."""
+    threads = max((network.recipe.threads for network in networks), default=1)
+    return max(1, min(asked or (os.cpu_count() or 1) // threads, len(networks)))
+
+
+def _check_memory(memory: int, networks: Sequence[PlannedNetwork]) -> None:
+    """Refuse a budget that the class moments of a layer do not fit into."""
+    for network in networks:
+        for layer in network.layers:
+            least = least_bytes(network.train_size, layer.dim, network.data.task.num_classes)
+            if least > memory:
+                raise UsageError(
+                    f"{memory / 2**20:.0f} MiB of memory for each network computed at once are too "
+                    f"few: the class moments of layer {layer.name!r} of {network.label} take "
+                    f"{least / 2**20:.0f} MiB; raise --memory, or lower --jobs or --max-layer-dim"
+                )
+
+
+def _plan_table(plan: Plan) -> pa.Table:
+    suite = {"suite": plan.suite.name, "suite_version": plan.suite.version}
+    return store.table(
+        "plans",
+        ({**suite, "key": r.key} for network in plan.networks for r in network.readings),
+    )
+
+
+def _summary(plan: Plan, results: Path) -> Summary:
+    statuses = statuses_of(results)
+    found = [statuses.get(reading.key) for network in plan.networks for reading in network.readings]
+    ids = {network.network_id for network in plan.networks}
+    networks = store.read_frame(results, "networks", ["network_id", "memorized"])
+    return Summary(
+        results=results,
+        planned=plan.reading_count,
+        ok=found.count("ok"),
+        skipped=found.count("skipped"),
+        failed=found.count("failed"),
+        networks=len(plan.networks),
+        not_memorized=sum(id_ in ids and known is False for id_, known in networks.iter_rows()),
+        missing_data=dict(plan.missing_data),
+    )

@@ -1,0 +1,55 @@
+"""Rows that came in and are not stored yet."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from memgen_bench.messages import Epoch, Row
+from memgen_bench.results import store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+    from memgen_bench.messages import Message
+
+
+class UnstoredRows:
+    """Takes what workers report, from any thread, and gives out rows that are to be stored.
+
+    Args:
+        on_epoch: Is told of trainings that go on.
+    """
+
+    def __init__(self, on_epoch: Callable[[Epoch], None]) -> None:
+        self._on_epoch, self._lock = on_epoch, threading.Lock()
+        self._rows: dict[str, list[Row]] = {}
+        self._since: dict[str, float] = {}
+
+    def __call__(self, message: Message) -> None:
+        """Take a message."""
+        if isinstance(message, Epoch):
+            self._on_epoch(message)
+        elif isinstance(message, Row):
+            network_id = str(message.columns["network_id"])
+            with self._lock:
+                self._rows.setdefault(network_id, []).append(message)
+                self._since.setdefault(network_id, time.monotonic())
+
+    def older_than(self, seconds: float) -> list[str]:
+        """Return the networks some of whose rows came in that long ago."""
+        with self._lock:
+            return [n for n, since in self._since.items() if time.monotonic() - since >= seconds]
+
+    def take(self, network_id: str) -> dict[str, pa.Table]:
+        """Give out the rows of a network, as tables: its own first, then its readings."""
+        with self._lock:
+            rows = self._rows.pop(network_id, [])
+            self._since.pop(network_id, None)
+        tables: dict[str, list[dict[str, Any]]] = {"networks": [], "readings": []}
+        for row in rows:
+            tables[row.table].append(row.columns)
+        return {name: store.table(name, found) for name, found in tables.items() if found}

@@ -1,0 +1,35 @@
+"""The answers to what a plan asks (see `probe`), given wherever plugins may be run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from memgen_bench.compute import find_device
+from memgen_bench.data import datasets
+from memgen_bench.data.planned_data import registry
+from memgen_bench.network.layers import find_layers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from memgen_bench.plan.plan import DataInfo, Layer
+    from memgen_bench.plugin.specs import Task
+
+
+def device_type(device: str, report: Any = None) -> str:
+    """Return the type of a device."""
+    return find_device(device).type
+
+
+def describe(
+    plugin_files: tuple[str, ...], name: str, data_dir: Path, cache_dir: Path, report: Any = None
+) -> DataInfo:
+    """Describe a data set."""
+    return datasets.describe(registry(plugin_files).datasets.find(name), data_dir, cache_dir)
+
+
+def layers(
+    plugin_files: tuple[str, ...], name: str, task: Task, limit: int, report: Any = None
+) -> tuple[Layer, ...]:
+    """Find a model's layers."""
+    return find_layers(registry(plugin_files).models.find(name), task, limit)

@@ -1,0 +1,221 @@
+"""A process of its own for what may hang, run out of memory, or take its process down."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pkgutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from memgen_bench.errors import MemgenError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A child looks this often, in seconds, whether its parent is still there.
+_GLANCE = 1.0
+
+
+class ChildLost(Exception):  # noqa: N818 - what became of the process, not a fault of this code
+    """A call did not come back.
+
+    Args:
+        error_type: `timeout` or `crash`; `stopped` where somebody closed the children.
+        message: One line.
+    """
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class Child:
+    """A persistent process that makes one call after the other.
+
+    It is a program of its own, which neither runs the caller's main module again nor minds being
+    the child of a daemon.
+    """
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._pipe = Connection(ours.detach())
+        number = theirs.fileno()
+        command = [
+            sys.executable,
+            "-m",
+            "memgen_bench.workers.child",
+            str(number),
+            str(os.getpid()),
+        ]
+        self._process = subprocess.Popen(command, pass_fds=[number], stdin=subprocess.DEVNULL)
+        theirs.close()
+        self._pipe.send(sys.path)
+
+    def call(
+        self,
+        function: str,
+        *args: Any,
+        report: Callable[[Any], None],
+        timeout: float | None = None,
+    ) -> Any:
+        """Return `function(*args, report)`, computed there.
+
+        Args:
+            function: Where it is, as `package.module:name`; imported there.
+            args: What it is called with.
+            report: Called here with what the function reports there.
+            timeout: Seconds from one report to the next, or to the end.
+
+        Raises:
+            ChildLost: The process is gone, and this object is of no more use.
+            MemgenError: The function raised one.
+        """
+        try:
+            self._pipe.send((function, args))
+            self._pipe.recv()  # it has started, and imported what it needs: no time of the call's
+            while True:
+                if not self._pipe.poll(timeout):
+                    self.kill()
+                    raise ChildLost("timeout", f"took longer than {timeout:g} s; see --timeout")
+                kind, value = self._pipe.recv()
+                if kind == "report":
+                    report(value)
+                elif kind == "error":
+                    raise value
+                else:
+                    return value
+        except (EOFError, OSError) as error:
+            self.kill()
+            raise ChildLost("crash", self._ending()) from error
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            tree = psutil.Process(self._process.pid)
+            for process in (*tree.children(recursive=True), tree):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """Let the process end by itself; it must be idle."""
+        self._pipe.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        self.kill()
+
+    def _ending(self) -> str:
+        code = self._process.returncode
+        if code < 0:
+            hint = "; out of memory?" if code == -signal.SIGKILL else ""
+            return f"its process was ended by signal {signal.Signals(-code).name}{hint}"
+        return f"its process ended with exit code {code}"
+
+
+class Children:
+    """Children that are lent out and come back; each call has one for itself."""
+
+    def __init__(self) -> None:
+        self._idle: list[Child] = []
+        self._busy: list[Child] = []
+        self._open = True
+        self._lock = threading.Lock()
+
+    def call(
+        self,
+        function: str,
+        *args: Any,
+        report: Callable[[Any], None] = lambda _: None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Make a call in an idle child, or a new one; see `Child.call`."""
+        with self._lock:
+            if not self._open:
+                raise ChildLost("stopped", "the run was stopped")
+            child = self._idle.pop() if self._idle else Child()
+            self._busy.append(child)
+        usable = False
+        try:
+            answer = child.call(function, *args, report=report, timeout=timeout)
+            usable = True
+            return answer
+        except MemgenError:
+            usable = True
+            raise
+        except ChildLost:
+            if not self._open:
+                raise ChildLost("stopped", "the run was stopped") from None
+            raise
+        finally:
+            self._take_back(child, usable=usable)
+
+    def _take_back(self, child: Child, *, usable: bool) -> None:
+        with self._lock:
+            self._busy.remove(child)
+            if usable and self._open:
+                self._idle.append(child)
+                return
+        child.kill()
+
+    def stop(self) -> None:
+        """Kill all children, also those that are in the middle of a call, until `close`."""
+        with self._lock:
+            self._open = False
+            for child in (*self._idle, *self._busy):
+                child.kill()
+            self._idle.clear()
+
+    def close(self) -> None:
+        """Let idle children end; new ones are made when they are asked for."""
+        with self._lock:
+            self._open = True
+            while self._idle:
+                self._idle.pop().close()
+
+
+def _serve(pipe: Connection, parent: int) -> None:
+    """Make the calls that come through a pipe until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    with contextlib.suppress(EOFError, OSError):
+        sys.path[:] = pipe.recv()
+        while True:
+            name, args = pipe.recv()
+            try:
+                function = _found(name, pipe)
+                answer = ("result", function(*args, lambda news: pipe.send(("report", news))))
+            except MemgenError as error:
+                answer = ("error", error)
+            except (Exception, SystemExit) as error:
+                answer = ("error", MemgenError(one_line(error)))
+            pipe.send(answer)
+
+
+def _found(name: str, pipe: Connection) -> Callable[..., Any]:
+    """Import a function, and say when that is done, well or not."""
+    try:
+        function: Callable[..., Any] = pkgutil.resolve_name(name)
+        return function
+    finally:
+        pipe.send("started")
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone, in whatever call it is."""
+    while os.getppid() == parent:
+        time.sleep(_GLANCE)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    _serve(Connection(int(sys.argv[1])), int(sys.argv[2]))

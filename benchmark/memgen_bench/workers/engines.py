@@ -1,0 +1,67 @@
+"""Where networks are computed: in this process, or in child processes."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+from memgen_bench.workers import in_child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memgen_bench.messages import Report
+
+
+class SerialEngine:
+    """Runs each function where and when it is submitted, without a child process.
+
+    Args:
+        report: Called with what functions report.
+    """
+
+    slots = 1
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Run a function now."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*args, self._report))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class ProcessEngine:
+    """Runs functions in threads that have a child process each.
+
+    Args:
+        jobs: How many run at once.
+        report: Called, in those threads, with what functions report.
+    """
+
+    def __init__(self, jobs: int, report: Report) -> None:
+        self.slots, self._report = jobs, report
+        self._threads = ThreadPoolExecutor(jobs, "memgen")
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+        """Start a function in the next free thread."""
+        return self._threads.submit(function, *args, self._report)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is not None:
+            in_child.children.stop()
+        self._threads.shutdown(cancel_futures=error[0] is not None)
+        in_child.children.close()

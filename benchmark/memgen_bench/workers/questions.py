@@ -1,0 +1,88 @@
+"""What a plan asks of plugins: questions that may hang or crash, each asked where that is safe."""
+
+from __future__ import annotations
+
+import pkgutil
+from typing import TYPE_CHECKING, Any, Protocol
+
+from memgen_bench.errors import DataError, PluginError
+from memgen_bench.workers.child import ChildLost
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from memgen_bench.plan.plan import DataInfo, Layer
+    from memgen_bench.plugin.specs import Task
+
+
+class Ask(Protocol):
+    """Calls a function, here or in a child process."""
+
+    def __call__(self, function: str, *args: Any) -> Any:
+        """Return what the function `package.module:name` returns."""
+
+
+def here(function: str, *args: Any) -> Any:
+    """Answer in this process."""
+    return pkgutil.resolve_name(function)(*args)
+
+
+class Questions:
+    """Asks about data sets, models and devices; each question once.
+
+    Args:
+        ask: Who answers.
+        plugin_files: Plugins that are not installed.
+    """
+
+    def __init__(self, ask: Ask = here, plugin_files: tuple[str, ...] = ()) -> None:
+        self._ask, self._files = ask, plugin_files
+        self._known: dict[Any, tuple[Layer, ...] | Exception] = {}
+
+    def device_type(self, device: str) -> str:
+        """Return `cpu` or `cuda`.
+
+        Raises:
+            UsageError: The device is not there.
+        """
+        kind: str = self._ask("memgen_bench.workers.answers:device_type", device)
+        return kind
+
+    def describe(self, dataset: str, data_dir: Path, cache_dir: Path) -> DataInfo:
+        """Describe a data set; see `datasets.describe`.
+
+        Raises:
+            DataError: It is damaged, or reading it takes the process down.
+        """
+        try:
+            info: DataInfo = self._ask(
+                "memgen_bench.workers.answers:describe", self._files, dataset, data_dir, cache_dir
+            )
+        except ChildLost as lost:
+            raise DataError(f"data set {dataset!r} cannot be read: {lost}") from lost
+        return info
+
+    def layers(self, model: str, task: Task, max_layer_dim: int) -> tuple[Layer, ...]:
+        """Find a model's layers; see `layers.find_layers`.
+
+        Raises:
+            PluginError: It cannot be built or run, or takes the process down.
+        """
+        question = (model, task, max_layer_dim)
+        if question not in self._known:
+            self._known[question] = self._layers(question)
+        answer = self._known[question]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _layers(self, question: tuple[str, Task, int]) -> tuple[Layer, ...] | Exception:
+        try:
+            found: tuple[Layer, ...] = self._ask(
+                "memgen_bench.workers.answers:layers", self._files, *question
+            )
+        except ChildLost as lost:
+            return PluginError(f"model {question[0]!r} cannot be built: {lost}")
+        except PluginError as error:
+            return error
+        return found

@@ -1,0 +1,1 @@
+"""Figures of a page and of a paper, drawn from the same frames."""

@@ -1,0 +1,332 @@
+"""Figures for a page, as Vega-Lite by Altair, from the frames of `figure_frames`.
+
+A chart holds no data: the page puts the rows of its frame into the data set `frame`. Colours of
+text, axes and background are the page's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from memgen_bench.errors import UsageError
+from memgen_bench.protocol import READOUT
+from memgen_leaderboard.figures.frames import CEILING, CURVES, PIXELS, UNTRAINED
+from memgen_leaderboard.figures.palette import COLOURS, DASHES, styles
+
+try:
+    import altair as alt
+except ImportError as error:
+    raise UsageError('pages need altair: pip install "memgen-bench[page]"') from error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Of each figure its name, a caption, and whether models and data sets or decoders are chosen.
+TEXTS: dict[str, dict[str, Any]] = {
+    "layers": {
+        "title": "Layers",
+        "caption": "Test accuracy over layers, a panel for each rate, means over the seeds. Solid: "
+        "layers of the network; dotted with hollow marks: of the untrained network; hollow marks "
+        "alone: raw pixels. Dashed: the network's own readout; dashes and dots: the ceiling, the "
+        "readout of the network trained on true labels.",
+        "pairs": True,
+        "decoders": True,
+    },
+    "epochs": {
+        "title": "Epochs",
+        "caption": "Test accuracy after epochs of the training, a panel for each rate, means over "
+        "the seeds; each decoder's layer is chosen for each epoch. Dashed: the network's own "
+        "readout. A network whose training is over stays what it was.",
+        "pairs": True,
+        "decoders": True,
+    },
+    "rates": {
+        "title": "Rates",
+        "caption": "Recovery over the rate, with 95 % intervals over what the board's notes say. "
+        "Dashed, at 0 %: the networks' own readout.",
+        "pairs": True,
+        "decoders": True,
+    },
+    "pairs": {
+        "title": "Models and data sets",
+        "caption": "Recovery of each decoder on each model and data set.",
+        "pairs": False,
+        "decoders": False,
+    },
+    "time": {
+        "title": "Time",
+        "caption": "Test accuracy against the seconds of fit and predictions, on average over the "
+        "networks. The line is the Pareto front: no other decoder is both faster and better.",
+        "pairs": False,
+        "decoders": False,
+    },
+    "ranks": {
+        "title": "Mean ranks",
+        "caption": "Mean ranks over models and data sets. The lower bars join decoders that cannot "
+        "be told apart (Nemenyi, 95 %); the one called CD is the critical difference.",
+        "pairs": False,
+        "decoders": False,
+    },
+    "training": {
+        "title": "Training",
+        "caption": "Accuracies over the epochs of this network's training; at most 200 of them.",
+    },
+}
+
+Spec = dict[str, Any]
+FRAME = alt.NamedData(name="frame")
+PERCENT = ".1%"
+
+
+def _chart() -> alt.Chart:
+    return alt.Chart(FRAME)
+
+
+def _spec(chart: alt.TopLevelMixin, description: str) -> Spec:
+    return chart.properties(description=description).to_dict()
+
+
+def _percent(field: str, title: str, **scale: Any) -> Any:
+    return alt.Y(
+        f"{field}:Q",
+        title=title,
+        axis=alt.Axis(format=".0%", grid=True),
+        scale=alt.Scale(**scale) if scale else alt.Undefined,
+    )
+
+
+def _tips(*fields: str) -> list[alt.Tooltip]:
+    """Name fields with what they are, so that a pointer over a mark shows them."""
+    return [alt.Tooltip(field) for field in fields]
+
+
+def _colours(order: Sequence[str]) -> alt.Scale:
+    found = styles(order)
+    return alt.Scale(domain=list(found), range=[style.colour for style in found.values()])
+
+
+def _by_decoder(order: Sequence[str]) -> dict[str, Any]:
+    """Return colours and marks; the legend has those decoders that are drawn, `shown`."""
+    found = styles(order)
+    legend = alt.Legend(symbolOpacity=1, symbolLimit=0, values=alt.ExprRef("shown"))
+    shapes = alt.Scale(domain=list(found), range=[style.shape for style in found.values()])
+    return {
+        "color": alt.Color("decoder:N", title=None, scale=_colours(order), legend=legend),
+        "shape": alt.Shape("decoder:N", title=None, scale=shapes, legend=legend),
+    }
+
+
+def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
+    """Return accuracy over layers, a panel for each rate, of one model on one data set.
+
+    Args:
+        order: The decoders, in the board's order.
+        own: The source whose layers are joined by solid lines.
+        draws: The panels.
+    """
+    sources = [own, UNTRAINED, PIXELS, READOUT, CEILING]
+    dashes = [list(DASHES.get(source, ())) for source in sources]
+    source = alt.StrokeDash(
+        "source:N",
+        title=None,
+        scale=alt.Scale(domain=sources, range=dashes),
+        legend=alt.Legend(
+            orient="top",
+            symbolSize=900,  # so long that dashes can be told apart
+            values=[name for name in sources if name != PIXELS],
+        ),
+    )
+    layer = alt.X(
+        "layer:N",
+        title=None,
+        sort=alt.EncodingSortField("layer_index", op="min"),
+        axis=alt.Axis(labelAngle=-40),
+    )
+    accuracy = _percent("accuracy", "test accuracy", domain=[0, 1])
+    tips = [
+        *_tips("decoder:N", "source:N", "layer:N", "draw:N"),
+        alt.Tooltip("accuracy:Q", format=PERCENT),
+        alt.Tooltip("low:Q", format=PERCENT, title="lowest seed"),
+        alt.Tooltip("high:Q", format=PERCENT, title="highest seed"),
+    ]
+    named = _by_decoder(order)
+    panel = alt.Chart().encode(x=layer, y=accuracy)  # the data are those of the facet
+    decoded = panel.transform_filter("isValid(datum.decoder)")
+    lines = decoded.transform_filter(f"datum.source != '{PIXELS}'").mark_line(strokeWidth=1.5)
+    points = decoded.encode(**named, tooltip=tips)
+    # Hollow marks need no network, or no trained one.
+    of_own = f"datum.source == '{own}'"
+    filled = points.transform_filter(of_own).mark_point(size=36, filled=True, opacity=1)
+    hollow = points.transform_filter(f"!({of_own})").mark_point(size=32, strokeWidth=1.2)
+    rules = (
+        alt.Chart()
+        .transform_filter("!isValid(datum.decoder)")
+        .mark_rule(strokeWidth=1.2)
+        .encode(y=accuracy, strokeDash=source, tooltip=tips)
+    )
+    joined = lines.encode(color=named["color"], strokeDash=source)
+    panels = alt.layer(rules, joined, hollow, filled).properties(width=200, height=170)
+    faceted = panels.facet(
+        facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=3, data=FRAME
+    )
+    return _spec(faceted, "Test accuracy over layers, a panel for each rate.")
+
+
+def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:
+    """Return accuracy over epochs, a panel for each rate, of one model on one data set.
+
+    Args:
+        order: The decoders, in the board's order.
+        draws: The panels.
+    """
+    named = _by_decoder(order)
+    tips = [
+        *_tips("decoder:N", "draw:N", "epoch:Q"),
+        alt.Tooltip("accuracy:Q", format=PERCENT),
+        alt.Tooltip("low:Q", format=PERCENT, title="lowest seed"),
+        alt.Tooltip("high:Q", format=PERCENT, title="highest seed"),
+    ]
+    epoch = alt.X("epoch:Q", scale=alt.Scale(type="log"), axis=alt.Axis(format="d", tickCount=4))
+    base = alt.Chart().encode(x=epoch, y=_percent("accuracy", "test accuracy", domain=[0, 1]))
+    decoded = base.transform_filter("isValid(datum.decoder)")
+    lines = decoded.mark_line(strokeWidth=1.5).encode(color=named["color"])
+    points = decoded.mark_point(size=32, filled=True, opacity=1).encode(**named, tooltip=tips)
+    readout = base.transform_filter("!isValid(datum.decoder)").encode(tooltip=tips)
+    dashed = readout.mark_line(strokeWidth=1.2, strokeDash=list(DASHES[READOUT]), point=False)
+    panels = alt.layer(dashed, lines, points).properties(width=200, height=170)
+    faceted = panels.facet(
+        facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=3, data=FRAME
+    )
+    return _spec(faceted, "Test accuracy over epochs of training, a panel for each rate.")
+
+
+def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:
+    """Return recovery over the rates with bands of its intervals."""
+    rate = alt.X(
+        "rate:Q",
+        title="shuffle rate ρ",
+        axis=alt.Axis(values=list(rates), format="g"),
+        scale=alt.Scale(zero=False, nice=False, padding=12),
+    )
+    named = _by_decoder(order)
+    tips = [
+        *_tips("decoder:N", "noise:N", "rate:Q"),
+        *(alt.Tooltip(f"{name}:Q", format=PERCENT) for name in ("recovery", "low", "high")),
+        alt.Tooltip("decoded:Q", format=PERCENT, title="accuracy"),
+        *(alt.Tooltip(f"{name}:Q", format=PERCENT) for name in (READOUT, "untrained", "pixels")),
+    ]
+    base = _chart().encode(x=rate, detail="noise:N")
+    bands = base.mark_area(opacity=0.15).encode(
+        y=_percent("low", "recovery"), y2="high:Q", color=named["color"]
+    )
+    lines = base.mark_line(strokeWidth=1.8).encode(y="recovery:Q", color=named["color"])
+    points = base.mark_point(size=45, filled=True, opacity=1).encode(
+        y="recovery:Q", **named, tooltip=tips
+    )
+    zero = alt.Chart(alt.InlineData([{}])).mark_rule(strokeDash=list(DASHES[READOUT]))
+    rule = zero.encode(y=alt.datum(0))
+    chart = alt.layer(rule, bands, lines, points).properties(width="container", height=340)
+    return _spec(chart, "Recovery over the shuffle rate; the dashed line at 0 is the readout.")
+
+
+def pairs_chart(order: Sequence[str]) -> Spec:
+    """Return recovery of each decoder on each model and data set, as a heat map."""
+    tips = [
+        *_tips("decoder:N", "pair:N"),
+        alt.Tooltip("recovery:Q", format=PERCENT),
+        alt.Tooltip("recovery_half_width:Q", format=PERCENT, title="± half an interval"),
+        alt.Tooltip("decoded:Q", format=PERCENT, title="accuracy"),
+        alt.Tooltip("gain_untrained:Q", format="+.1%", title="vs untrained"),
+        alt.Tooltip("gain_pixels:Q", format="+.1%", title="vs pixels"),
+    ]
+    base = _chart().encode(
+        x=alt.X("pair:N", title=None, axis=alt.Axis(labelAngle=-30, labelLimit=260)),
+        y=alt.Y("decoder:N", title=None, sort=list(order)),
+    )
+    scale = alt.Scale(scheme="cividis", domain=[0, 1], clamp=True)
+    cells = base.mark_rect().encode(
+        color=alt.Color("recovery:Q", scale=scale, legend=alt.Legend(format=".0%")), tooltip=tips
+    )
+    ink = alt.when(alt.datum.recovery > 0.55).then(alt.value("black")).otherwise(alt.value("white"))
+    texts = base.mark_text(fontSize=11).encode(text=alt.Text("recovery:Q", format=".0%"), color=ink)
+    chart = alt.layer(cells, texts).properties(width="container", height=22 * len(order))
+    return _spec(chart, "Recovery of each decoder on each model and data set.")
+
+
+def time_chart(order: Sequence[str], named: Sequence[str]) -> Spec:
+    """Return accuracy against seconds, with the front that no other decoder beats in both.
+
+    Args:
+        order: The decoders, in the board's order.
+        named: Those whose names stand beside them; see `named_on_front`.
+    """
+    seconds = alt.X("seconds:Q", title="fit and predictions (s)", scale=alt.Scale(type="log"))
+    accuracy = _percent("decoded", "test accuracy", zero=False, padding=12)
+    tips = [
+        *_tips("decoder:N"),
+        alt.Tooltip("seconds:Q", format=".2g"),
+        alt.Tooltip("decoded:Q", format=PERCENT, title="accuracy"),
+        alt.Tooltip("recovery:Q", format=PERCENT),
+    ]
+    base = _chart().encode(x=seconds, y=accuracy)
+    front = base.transform_filter("datum.front")
+    line = front.mark_line(interpolate="step-after", strokeWidth=1, opacity=0.6, color=COLOURS[0])
+    points = base.mark_point(size=90, filled=True, opacity=1).encode(
+        **_by_decoder(order), tooltip=tips
+    )
+    beside = front.transform_filter(alt.FieldOneOfPredicate(field="decoder", oneOf=list(named)))
+    names = beside.mark_text(dy=-12, fontSize=11).encode(text="decoder:N")
+    chart = alt.layer(line, points, names).properties(width="container", height=340)
+    return _spec(chart, "Test accuracy against seconds; the line is the Pareto front.")
+
+
+def ranks_chart(decoders: Sequence[str], ties: Sequence[dict[str, Any]], difference: float) -> Spec:
+    """Return a critical-difference diagram (Demšar 2006), names on the lines of a list.
+
+    Args:
+        decoders: Their names, the best first.
+        ties: The rows of `tie_frame`.
+        difference: Mean ranks that are no further apart cannot be told apart.
+    """
+    count = len(decoders)
+    # Bars have lines of their own below the decoders': nameless ones, each as long as no other.
+    bars = [{**tie, "decoder": " " * (1 + place)} for place, tie in enumerate(ties)]
+    end = min(1 + difference, count)
+    bars.append({"start": 1.0, "end": end, "decoder": f"CD = {difference:.2f}"})
+    lines = [*decoders, *(bar["decoder"] for bar in bars)]
+    scale = alt.Scale(domain=[1, count], nice=False, padding=16)
+    axis = alt.Axis(orient="top", tickMinStep=1, title="mean rank, 1 is the best", format="d")
+    rank = alt.X("mean_rank:Q", scale=scale, axis=axis)
+    decoder = alt.Y(
+        "decoder:N", scale=alt.Scale(domain=lines), title=None, axis=alt.Axis(grid=True)
+    )
+    tips = [*_tips("decoder:N"), alt.Tooltip("mean_rank:Q", format=".2f")]
+    base = _chart().encode(x=rank, y=decoder)
+    points = base.mark_point(size=70, filled=True, opacity=1, color=COLOURS[0]).encode(tooltip=tips)
+    texts = base.mark_text(dx=10, align="left").encode(text=alt.Text("mean_rank:Q", format=".1f"))
+    spans = alt.Chart(alt.InlineData(bars)).mark_bar(height=4)
+    joined = spans.encode(x=alt.X("start:Q", scale=scale), x2="end:Q", y=decoder)
+    return _spec(
+        alt.layer(points, texts, joined).properties(width="container", height=22 * len(lines)),
+        "Mean ranks; bars join decoders that cannot be told apart.",
+    )
+
+
+def training_chart() -> Spec:
+    """Return the training curve of one network."""
+    colour = alt.Color(
+        "series:N",
+        title=None,
+        scale=alt.Scale(domain=list(CURVES), range=[COLOURS[0], COLOURS[1], COLOURS[2]]),
+    )
+    dash = alt.StrokeDash(
+        "series:N",
+        title=None,
+        scale=alt.Scale(domain=list(CURVES), range=[[1, 0], [6, 3], [1.5, 2]]),
+    )
+    tips = [*_tips("series:N", "epoch:Q"), alt.Tooltip("accuracy:Q", format=PERCENT)]
+    base = _chart().encode(x=alt.X("epoch:Q"), y=_percent("accuracy", "accuracy", domain=[0, 1]))
+    lines = base.mark_line(strokeWidth=1.8).encode(color=colour, strokeDash=dash)
+    points = base.mark_point(size=60, opacity=0).encode(tooltip=tips)
+    chart = alt.layer(lines, points).properties(width="container", height=260)
+    return _spec(chart, "Accuracies over the epochs of one training.")

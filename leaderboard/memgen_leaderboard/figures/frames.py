@@ -1,0 +1,246 @@
+"""What each figure shows, as tidy frames: a page and a paper draw the same numbers; pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from memgen_bench.protocol import ALL_LAYERS, INPUT, READOUT
+from memgen_leaderboard.scoring.layer_choice import CELL, choose_layers
+from memgen_leaderboard.scoring.ranking import ELIGIBLE
+from memgen_leaderboard.scoring.suite_scores import decoder_order
+from memgen_leaderboard.scoring.units import by_outcome
+
+if TYPE_CHECKING:
+    from memgen_leaderboard.scoring.suite_scores import Scores
+
+PAIR = ("dataset", "model")
+UNTRAINED, PIXELS, CEILING = "untrained network", "raw pixels", "ceiling"
+MOST_EPOCHS = 200  # points of a training curve; longer ones are thinned out
+
+# Series of a training curve, and the columns of a network that hold them.
+CURVES = {
+    "training images, given labels": "curve_train_accuracy",
+    "validation images, noisy labels": "curve_validation_accuracy",
+    "test images, true labels": "curve_test_accuracy",
+}
+
+# Names on the front stand clear of each other where points are so far apart.
+_LEAST_ACCURACY, _LEAST_FACTOR = 0.02, 2.0
+
+
+def drawn_first(scores: Scores, count: int) -> list[str]:
+    """Return the best decoders, those first that read single layers: all figures have their curves.
+
+    Args:
+        scores: What is drawn.
+        count: How many decoders at most.
+    """
+    of_layers = set(scores.units.filter(pl.col("layer") != ALL_LAYERS)["decoder"])
+    return sorted(decoder_order(scores), key=lambda name: name not in of_layers)[:count]
+
+
+def layer_frame(scores: Scores) -> pl.DataFrame:
+    """Return test accuracies over layers, with the controls and the network's own readout.
+
+    Decoders that read all layers at once have no place in it.
+
+    Returns:
+        A row for each data set, model, noise, rate, decoder, `source` and layer: `accuracy`, the
+        mean over the seeds, with the lowest and the highest of them, `low` and `high`. A source
+        is `memorized network` (or the view's kind), `untrained network`, `raw pixels` (the input
+        layer), and without decoder and layer `readout` and `ceiling`.
+    """
+    own = f"{scores.view.kind} network"
+    source = (
+        pl.when(pl.col("layer") == INPUT)
+        .then(pl.lit(PIXELS))
+        .when(pl.col("kind") == scores.view.kind)
+        .then(pl.lit(own))
+        .otherwise(pl.lit(UNTRAINED))
+    )
+    kinds = pl.col("kind").is_in([scores.view.kind, "untrained"])
+    of_input = (pl.col("layer") != INPUT) | (pl.col("kind") == scores.view.kind)
+    of_one_layer = pl.col("layer") != ALL_LAYERS
+    group = [*PAIR, "noise", "rate", "decoder", "layer", "layer_index"]
+    decoded = (
+        scores.view.select(by_outcome(scores.readings))
+        .with_columns(pl.col(pl.Categorical).cast(pl.String))
+        .filter(kinds, of_input, of_one_layer, status="ok", labels=scores.view.labels)
+        .filter(pl.col("decoder") != READOUT)
+        .group_by(*group, source=source)
+        .agg(*_spread("test_accuracy"))
+    )
+    lines = [
+        scores.units.drop_nulls(name)
+        .unique([*PAIR, "noise", "rate", "seed", "noise_seed", "init_seed", "order_seed"])
+        .group_by(*PAIR, "noise", "rate")
+        .agg(*_spread(name), source=pl.lit(name))
+        for name in (READOUT, CEILING)
+    ]
+    found = pl.concat([decoded, *lines], how="diagonal")
+    return _drawn(found).sort(*PAIR, "noise", "rate", "source", "decoder", "layer_index")
+
+
+def epoch_frame(scores: Scores) -> pl.DataFrame:
+    """Return test accuracies over the epochs that networks were read after.
+
+    A decoder's layer is chosen for each epoch, as on the board. After the end of its training a
+    network is what it was in the end; those that did not memorize in the end are left out.
+
+    Returns:
+        A row for each data set, model, noise, rate, decoder and epoch: `accuracy`, the mean over
+        the seeds, with the lowest and the highest of them, `low` and `high`. The network's own
+        readout has no decoder.
+    """
+    at_end = scores.readings.filter(pl.col("memorized").fill_null(False)).drop("epoch")
+    wanted = scores.view.select(scores.checkpoints).filter(kind=scores.view.kind)
+    same = ["network_id", "noise", "rate", "noise_seed", "max_layer_dim"]
+    same += ["labels", "decoder", "layer"]
+    over = wanted.filter(status="skipped").select(*same, "epoch")
+    found = pl.concat(
+        [
+            wanted.filter(status="ok").join(at_end, on="network_id", how="semi"),
+            over.join(at_end.filter(status="ok"), on=same, nulls_equal=True),
+        ],
+        how="diagonal",
+    )
+    decoded = found.filter(pl.col("decoder") != READOUT, labels=scores.view.labels)
+    on = [*CELL, "kind", "labels", "decoder", "layer"]
+    chosen = [
+        part.join(choose_layers(part), on=on, nulls_equal=True)
+        for _, part in decoded.group_by("epoch")
+    ]
+    readout = found.filter(decoder=READOUT).with_columns(decoder=None)
+    rows = pl.concat([*chosen, readout], how="diagonal_relaxed")
+    rows = rows.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    lines = rows.group_by(*PAIR, "noise", "rate", "decoder", "epoch")
+    return _drawn(lines.agg(*_spread("test_accuracy"))).sort(
+        *PAIR, "noise", "rate", "decoder", "epoch"
+    )
+
+
+def rate_frame(scores: Scores) -> pl.DataFrame:
+    """Return recovery over the rate, for each model on a data set and for all together.
+
+    Returns:
+        A row for each data set, model (both null for all together), noise, rate and decoder:
+        `recovery` with its interval from `low` to `high`, and mean accuracies as on a board.
+    """
+    apart = scores.by(*PAIR, "noise", "rate")
+    together = scores.by("noise", "rate") if scores.units.select(PAIR).n_unique() > 1 else None
+    found = pl.concat([apart] if together is None else [together, apart], how="diagonal")
+    half_width = pl.col("recovery_half_width")
+    with_interval = found.drop_nulls("recovery").with_columns(
+        low=pl.col("recovery") - half_width, high=pl.col("recovery") + half_width
+    )
+    columns = ("decoder", "recovery", "low", "high", "decoded", "readout", "untrained", "pixels")
+    return with_interval.select(*PAIR, "noise", "rate", *columns)
+
+
+def pair_frame(scores: Scores) -> pl.DataFrame:
+    """Return recovery of each decoder on each model and data set, for a heat map."""
+    columns = ("recovery", "recovery_half_width", "decoded", "gain_untrained", "gain_pixels")
+    pair = pl.format("{} on {}", "model", "dataset").alias("pair")
+    return scores.by(*PAIR).select(*PAIR, pair, "decoder", *columns).sort(*PAIR)
+
+
+def time_frame(scores: Scores) -> pl.DataFrame:
+    """Return accuracy and seconds of each decoder.
+
+    Returns:
+        A row a decoder: `decoded`, `recovery`, `seconds`; `front` where it may have a rank and no
+        other of those is better in both.
+    """
+    found = scores.board.drop_nulls(["decoded", "seconds"])
+    by_time = found.sort("seconds", "decoded", descending=[False, True])
+    best_so_far = pl.when(ELIGIBLE).then("decoded").otherwise(-1.0).cum_max()
+    front = ELIGIBLE & (pl.col("decoded") > best_so_far.shift(1, fill_value=-1.0))
+    return by_time.select("decoder", "decoded", "recovery", "seconds", front=front)
+
+
+def named_on_front(times: pl.DataFrame) -> list[str]:
+    """Return the decoders on the front whose names have room beside them, the best first.
+
+    Args:
+        times: From `time_frame`.
+    """
+    front = times.filter("front").sort("decoded", descending=True)
+    named: list[tuple[str, float, float]] = []
+    for point in front.select("decoder", "decoded", "seconds").iter_rows():
+        _, accuracy, seconds = point
+        if all(
+            other - accuracy > _LEAST_ACCURACY or slower / seconds > _LEAST_FACTOR
+            for _, other, slower in named
+        ):
+            named.append(point)
+    return [decoder for decoder, *_ in named]
+
+
+def mean_rank_frame(scores: Scores) -> pl.DataFrame | None:
+    """Return mean ranks and where a critical-difference diagram puts them; None without enough.
+
+    Returns:
+        A row a decoder, the best first: `mean_rank`; `side`, on which its name stands; `row`,
+        counted from the axis.
+    """
+    found = scores.critical_difference
+    if found is None:
+        return None
+    count = found.ranks.height
+    left = (count + 1) // 2
+    place = pl.int_range(pl.len())
+    return found.ranks.with_columns(
+        side=pl.when(place < left).then(pl.lit("left")).otherwise(pl.lit("right")),
+        row=pl.when(place < left).then(place).otherwise(count - 1 - place).cast(pl.Int64),
+    )
+
+
+def tie_frame(scores: Scores) -> pl.DataFrame:
+    """Return the bars of a critical-difference diagram: `start` and `end`, a `level` for each."""
+    found = scores.critical_difference
+    ranks = dict(found.ranks.iter_rows()) if found else {}
+    groups = [group for group in (found.groups if found else ()) if len(group) > 1]
+    ends = [(ranks[group[0]], ranks[group[-1]]) for group in groups]
+    rows = [(start, end, level) for level, (start, end) in enumerate(ends)]
+    schema = {"start": pl.Float64, "end": pl.Float64, "level": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def training_frame(networks: pl.DataFrame) -> pl.DataFrame:
+    """Return training curves: `network_id`, `epoch`, `series` and `accuracy`.
+
+    Args:
+        networks: As they are stored; untrained ones have no curve.
+    """
+    # Polars explodes no empty list into nothing.
+    trained = networks.filter(pl.col("curve_loss").list.len() > 0)
+    parts = [
+        trained.select("network_id", accuracy=pl.col(column))
+        .filter(pl.col("accuracy").list.len() > 0)
+        .with_columns(epoch=pl.int_ranges(1, pl.col("accuracy").list.len() + 1))
+        .explode("accuracy", "epoch")
+        .with_columns(series=pl.lit(series))
+        for series, column in CURVES.items()
+    ]
+    curves = pl.concat(parts)
+    last = pl.col("epoch").max().over("network_id")
+    step = ((last + MOST_EPOCHS - 1) // MOST_EPOCHS).clip(1)
+    kept = (pl.col("epoch") == last) | ((pl.col("epoch") - 1) % step == 0)
+    columns = ("network_id", "series", "epoch", "accuracy")
+    return curves.filter(kept).drop_nulls("accuracy").select(columns).sort(columns[:3])
+
+
+def _spread(name: str) -> tuple[pl.Expr, ...]:
+    value = pl.col(name)
+    return value.mean().alias("accuracy"), value.min().alias("low"), value.max().alias("high")
+
+
+def _drawn(frame: pl.DataFrame) -> pl.DataFrame:
+    """Name each (noise, rate) as tables do."""
+    draws = frame.select("noise", "rate").unique().sort("noise", "rate")
+    several = draws["noise"].n_unique() > 1
+    names = [f"{f'{noise} ' if several else ''}ρ {rate:g}" for noise, rate in draws.iter_rows()]
+    named = draws.with_columns(pl.Series("draw", names, pl.String))
+    return frame.join(named, on=["noise", "rate"], nulls_equal=True)

@@ -1,0 +1,47 @@
+"""How figures tell decoders and sources apart: by colour, and by marks and dashes beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memgen_leaderboard.figures.frames import CEILING, PIXELS, UNTRAINED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Okabe & Ito 2008, without black (the readout's) and yellow (unseen on white).
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+# Vega's name of a mark or its outline, and matplotlib's name.
+MARKS = (
+    ("circle", "o"),
+    ("square", "s"),
+    ("triangle-up", "^"),
+    ("diamond", "D"),
+    ("cross", "P"),
+    ("triangle-down", "v"),
+    ("triangle-left", "<"),
+    ("triangle-right", ">"),
+    ("M0,-1L.95,-.31L.59,.81L-.59,.81L-.95,-.31Z", "p"),
+)
+# Of lines: lengths of dashes and gaps, in points.
+DASHES = {UNTRAINED: (1.5, 2.0), "readout": (6.0, 3.0), CEILING: (7.0, 2.0, 1.5, 2.0), PIXELS: ()}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a decoder is drawn: its colour, Vega's mark and matplotlib's."""
+
+    colour: str
+    shape: str
+    marker: str
+
+
+def styles(decoders: Sequence[str]) -> dict[str, Style]:
+    """Return a style for each decoder; no two of the first 54 are the same."""
+    found = {}
+    for place, decoder in enumerate(decoders):
+        row = place // len(COLOURS)
+        shape, marker = MARKS[(place + row) % len(MARKS)]
+        found[decoder] = Style(COLOURS[place % len(COLOURS)], shape, marker)
+    return found

@@ -1,0 +1,381 @@
+"""Figures for a paper, by matplotlib, from the frames of `figure_frames`."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from memgen_bench.errors import UsageError
+from memgen_bench.files.atomic import write_atomically
+from memgen_bench.protocol import INPUT, READOUT
+from memgen_leaderboard.figures import frames as frames
+from memgen_leaderboard.figures.palette import DASHES, styles
+from memgen_leaderboard.scoring.statistics import LEVEL
+from memgen_leaderboard.scoring.suite_scores import decoder_order
+from memgen_leaderboard.tables.boards import main_table
+from memgen_leaderboard.tables.latex import booktabs
+from memgen_leaderboard.tables.notes import board_notes
+
+try:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+except ImportError as error:
+    raise UsageError('figures need matplotlib: pip install "memgen-bench[figures]"') from error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from memgen_leaderboard.figures.palette import Style
+    from memgen_leaderboard.scoring.suite_scores import Scores
+
+ONE_COLUMN, TWO_COLUMNS = 3.3, 6.8  # inches
+_NAMES_A_ROW = 4  # of a legend below a wide figure
+_TICKS = 16  # of mean ranks, at most
+INK, GREY = "#222222", "#888888"
+# And what in each would say when it was made, were it not left out.
+FORMATS = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
+STYLE: Any = {
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3.2,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,  # fonts that editors can edit
+    "svg.fonttype": "none",
+    "svg.hashsalt": "memgen-bench",  # the same file each time
+    "text.parse_math": False,  # names come from strangers
+}
+
+
+def save_figures(scores: Scores, decoders: Sequence[str], folder: Path) -> list[Path]:
+    """Draw all figures of a suite and write each as PNG, SVG and PDF.
+
+    Args:
+        scores: Of one suite.
+        decoders: Which ones curves are drawn of.
+        folder: Where the files are written.
+
+    Returns:
+        The files.
+
+    Raises:
+        WriteError: One cannot be written.
+    """
+    written = []
+    with mpl.rc_context(STYLE):
+        for name, figure in _figures(scores, decoders):
+            for extension, undated in FORMATS.items():
+                content = io.BytesIO()
+                figure.savefig(content, format=extension, metadata={undated: None})
+                path = folder / f"{_file_name(f'{scores.title}-{name}')}.{extension}"
+                write_atomically(path, content.getvalue())
+                written.append(path)
+    return written
+
+
+def save_board(scores: Scores, folder: Path) -> Path:
+    """Write the board as a LaTeX table and return the file."""
+    path = folder / f"{_file_name(f'{scores.title}-board')}.tex"
+    write_atomically(path, booktabs(main_table(scores, board_notes(scores))).encode())
+    return path
+
+
+def _file_name(text: str) -> str:
+    """Return a text as a file name; names of models and data sets may be paths."""
+    return re.sub(r"[^\w.+]+", "-", text)
+
+
+def _figures(scores: Scores, decoders: Sequence[str]) -> Iterator[tuple[str, Figure]]:
+    known = styles(decoder_order(scores))
+    shown = {decoder: known[decoder] for decoder in decoders}
+    layers = frames.layer_frame(scores)
+    for (dataset, model), part in layers.group_by(frames.PAIR, maintain_order=True):
+        yield f"layers-{dataset}-{model}", layers_figure(part, shown, f"{scores.view.kind} network")
+    epochs = frames.epoch_frame(scores)
+    for (dataset, model), part in epochs.group_by(frames.PAIR, maintain_order=True):
+        yield f"epochs-{dataset}-{model}", epochs_figure(part, shown)
+    rates = frames.rate_frame(scores)
+    together = rates.filter(pl.col("model").is_null())
+    if (part := together if together.height else rates).height:
+        yield "rates", rates_figure(part, shown)
+    pairs = frames.pair_frame(scores).drop_nulls("recovery")
+    if pairs.height:
+        yield "pairs", pairs_figure(pairs, list(known))
+    if (times := frames.time_frame(scores)).height:
+        yield "time", time_figure(times, known)
+    if (ranks := frames.mean_rank_frame(scores)) is not None:
+        found = scores.critical_difference
+        assert found is not None
+        yield "ranks", ranks_figure(ranks, frames.tie_frame(scores), found.difference)
+
+
+def layers_figure(frame: pl.DataFrame, shown: dict[str, Style], own: str) -> Figure:
+    """Draw accuracy over layers, a panel for each rate, of one model on one data set.
+
+    Args:
+        frame: From `layer_frame`.
+        shown: The decoders that are drawn.
+        own: The source whose layers are joined by solid lines.
+    """
+    order = frame.drop_nulls("layer").sort("layer_index").unique("layer", maintain_order=True)
+    layers = order["layer"].to_list()
+    shown = _drawn(frame, shown)
+
+    def panel(axes: Axes, part: pl.DataFrame) -> None:
+        _layers_panel(axes, part, shown, own)
+        axes.set_xticks(range(len(layers)), layers, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_xlim(-0.4, len(layers) - 0.6)
+
+    return _panels(frame, panel, [*_decoder_handles(shown), *_source_handles(own)])
+
+
+def _panels(
+    frame: pl.DataFrame, panel: Callable[[Axes, pl.DataFrame], None], handles: Sequence[Line2D]
+) -> Figure:
+    """Draw a panel of accuracies for each rate, with one legend."""
+    draws = frame.unique("draw", maintain_order=True)["draw"].to_list()
+    columns = min(3, len(draws))
+    rows = -(-len(draws) // columns)
+    figure = Figure(
+        figsize=(TWO_COLUMNS if columns > 1 else ONE_COLUMN, 1.75 * rows + 0.65),
+        layout="constrained",
+    )
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for place, axes in enumerate(grid.flat):
+        if place >= len(draws):
+            axes.set_axis_off()
+            continue
+        panel(axes, frame.filter(draw=draws[place]))
+        axes.set_title(draws[place])
+        if place % columns == 0:
+            axes.set_ylabel("test accuracy (%)")
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=4 if columns > 1 else 2)
+    return figure
+
+
+def _layers_panel(axes: Axes, frame: pl.DataFrame, shown: dict[str, Style], own: str) -> None:
+    for source in (READOUT, frames.CEILING):
+        for accuracy in frame.filter(source=source)["accuracy"]:
+            dashes = (0, DASHES[source])
+            axes.axhline(100 * accuracy, color=INK, linestyle=dashes, linewidth=0.9, zorder=1)
+    for decoder, style in shown.items():
+        for source in (frames.PIXELS, frames.UNTRAINED, own):
+            part = frame.filter(decoder=decoder, source=source).sort("layer_index")
+            dashes = (0, DASHES.get(source, ()))
+            axes.plot(
+                *(part["layer_index"], 100 * part["accuracy"]),
+                color=style.colour,
+                marker=style.marker,
+                linestyle="none" if source == frames.PIXELS else dashes if dashes[1] else "-",
+                markerfacecolor=style.colour if source == own else "white",
+                linewidth=0.8 if source == frames.UNTRAINED else 1.2,
+            )
+
+
+def _drawn(frame: pl.DataFrame, shown: dict[str, Style]) -> dict[str, Style]:
+    """Return the styles of the decoders that a frame has."""
+    present = set(frame["decoder"])
+    return {decoder: style for decoder, style in shown.items() if decoder in present}
+
+
+def _decoder_handles(shown: dict[str, Style]) -> list[Line2D]:
+    return [
+        Line2D([], [], color=style.colour, marker=style.marker, label=decoder)
+        for decoder, style in shown.items()
+    ]
+
+
+def _source_handles(own: str) -> list[Line2D]:
+    hollow: dict[str, Any] = {"marker": "o", "markerfacecolor": "white"}
+    lines: dict[str, dict[str, Any]] = {
+        own: {"marker": "o"},
+        frames.UNTRAINED: {"linestyle": (0, DASHES[frames.UNTRAINED]), **hollow},
+        f"{frames.PIXELS} ({INPUT})": {"linestyle": "none", **hollow},
+        READOUT: {"linestyle": (0, DASHES[READOUT])},
+        frames.CEILING: {"linestyle": (0, DASHES[frames.CEILING])},
+    }
+    return [
+        Line2D([], [], color=GREY if "marker" in how else INK, label=name, **how)
+        for name, how in lines.items()
+    ]
+
+
+def epochs_figure(frame: pl.DataFrame, shown: dict[str, Style]) -> Figure:
+    """Draw accuracy over epochs, a panel for each rate, of one model on one data set.
+
+    Args:
+        frame: From `epoch_frame`.
+        shown: The decoders that are drawn.
+    """
+    how: dict[str, Any] = {"color": INK, "linestyle": (0, DASHES[READOUT]), "linewidth": 0.9}
+    shown = _drawn(frame, shown)
+
+    def panel(axes: Axes, part: pl.DataFrame) -> None:
+        readout = part.filter(pl.col("decoder").is_null())
+        axes.plot(readout["epoch"], 100 * readout["accuracy"], **how)
+        for decoder, style in shown.items():
+            line = part.filter(decoder=decoder)
+            axes.plot(
+                *(line["epoch"], 100 * line["accuracy"]), color=style.colour, marker=style.marker
+            )
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda epoch, _: f"{epoch:g}")
+        axes.set_xlabel("epoch")
+
+    handles = [*_decoder_handles(shown), Line2D([], [], label=READOUT, **how)]
+    return _panels(frame, panel, handles)
+
+
+def rates_figure(frame: pl.DataFrame, shown: dict[str, Style]) -> Figure:
+    """Draw recovery over the rate with its intervals.
+
+    Args:
+        frame: From `rate_frame`.
+        shown: The decoders that are drawn.
+    """
+    figure = Figure(figsize=(ONE_COLUMN, 2.9), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(0, color=INK, linestyle=(0, DASHES[READOUT]), linewidth=0.9)
+    for decoder, style in shown.items():
+        for _, part in frame.filter(decoder=decoder).group_by(*frames.PAIR, "noise"):
+            part = part.sort("rate")
+            rates = part["rate"].to_numpy()
+            low, high = (100 * part[name].to_numpy() for name in ("low", "high"))
+            axes.fill_between(rates, low, high, color=style.colour, alpha=0.15, linewidth=0)
+            axes.plot(rates, 100 * part["recovery"], color=style.colour, marker=style.marker)
+    axes.set_xticks(frame["rate"].unique().sort().to_list())
+    axes.set_xlabel("shuffle rate ρ")
+    axes.set_ylabel(f"recovery (%, {LEVEL:.0%} intervals)")
+    readout = Line2D([], [], color=INK, linestyle=(0, DASHES[READOUT]), label=READOUT)
+    handles = [*_decoder_handles(shown), readout]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+def pairs_figure(frame: pl.DataFrame, order: Sequence[str]) -> Figure:
+    """Draw recovery of each decoder on each model and data set as a heat map.
+
+    Args:
+        frame: From `pair_frame`.
+        order: The decoders, from the top.
+    """
+    pairs = frame.unique("pair", maintain_order=True)["pair"].to_list()
+    present = set(frame["decoder"])
+    decoders = [decoder for decoder in order if decoder in present]
+    width = max(ONE_COLUMN, min(TWO_COLUMNS, 1.2 + 0.62 * len(pairs)))
+    figure = Figure(figsize=(width, 0.17 * len(decoders) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    found = {(d, p): value for d, p, value in frame.select("decoder", "pair", "recovery").rows()}
+    values = [[100 * found.get((d, p), float("nan")) for p in pairs] for d in decoders]
+    image = axes.imshow(values, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    for row, line in enumerate(values):
+        for column, value in enumerate(line):
+            if value == value:
+                ink = "black" if value > 55 else "white"
+                axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=ink)
+    labels = [pair.replace(" on ", "\non ") for pair in pairs]
+    axes.set_xticks(range(len(pairs)), labels, rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(decoders)), decoders)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    bar = figure.colorbar(image, ax=axes, label="recovery (%)", pad=0.02, aspect=30)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def time_figure(frame: pl.DataFrame, known: dict[str, Style]) -> Figure:
+    """Draw accuracy against seconds, with the front that no other decoder beats in both.
+
+    Args:
+        frame: From `time_frame`.
+        known: The style of each decoder.
+    """
+    rows = -(-frame.height // _NAMES_A_ROW)
+    figure = Figure(figsize=(TWO_COLUMNS, 2.6 + 0.16 * rows), layout="constrained")
+    axes = figure.subplots()
+    front = frame.filter("front")
+    axes.step(*(front["seconds"], 100 * front["decoded"]), where="post", color=GREY, linewidth=0.8)
+    for row in frame.iter_rows(named=True):
+        style = known[row["decoder"]]
+        axes.plot(
+            *(row["seconds"], 100 * row["decoded"]),
+            color=style.colour,
+            marker=style.marker,
+            markersize=5,
+            linestyle="none",
+            markerfacecolor=style.colour if row["front"] else "white",
+        )
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")  # the usual one is a formula
+    axes.set_xlabel("fit and predictions (s)")
+    axes.set_ylabel("test accuracy (%)")
+    handles = _decoder_handles(_drawn(frame, known))
+    first = set(front["decoder"])
+    for handle in handles:
+        handle.set(linestyle="none", markersize=5)
+        if handle.get_label() not in first:
+            handle.set_markerfacecolor("white")
+    handles.append(Line2D([], [], color=GREY, linewidth=0.8, label="Pareto front"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=_NAMES_A_ROW, handlelength=1)
+    return figure
+
+
+def ranks_figure(ranks: pl.DataFrame, ties: pl.DataFrame, difference: float) -> Figure:
+    """Draw a critical-difference diagram (Demšar 2006).
+
+    Args:
+        ranks: From `mean_rank_frame`.
+        ties: From `tie_frame`.
+        difference: Mean ranks that are no further apart cannot be told apart.
+    """
+    count, rows, bars = ranks.height, ranks["row"].max(), ties.height
+    assert isinstance(rows, int)
+    below = 0.5 + 0.35 * bars
+    figure = Figure(figsize=(TWO_COLUMNS, 0.16 * (rows + below) + 0.75))
+    axes = figure.add_axes((0.25, 0.02, 0.5, 0.96))
+    axes.set_ylim(rows + below + 1, -4)
+    axes.set_xlim(1, count)
+    axes.set_axis_off()
+    axes.plot([1, count], [0, 0], color=INK, linewidth=0.8, clip_on=False)
+    for tick in range(1, count + 1, -(-count // _TICKS)):
+        axes.plot([tick, tick], [0, -0.3], color=INK, linewidth=0.8, clip_on=False)
+        axes.text(tick, -0.5, f"{tick}", ha="center", va="bottom")
+    _ruler(axes, min(difference, count - 1), difference)
+    for row in ties.iter_rows(named=True):
+        height = 0.45 + 0.35 * row["level"]
+        ends = [row["start"] - 0.05, row["end"] + 0.05]
+        axes.plot(ends, [height, height], color=INK, linewidth=2.2, solid_capstyle="butt")
+    for row in ranks.iter_rows(named=True):
+        left = row["side"] == "left"
+        edge, height = (1 if left else count), row["row"] + below + 0.5
+        line = ([row["mean_rank"], row["mean_rank"], edge], [0, height, height])
+        axes.plot(*line, color=INK, linewidth=0.6, clip_on=False)
+        name = (
+            f"{row['decoder']}  {row['mean_rank']:.2f} "
+            if left
+            else (f" {row['mean_rank']:.2f}  {row['decoder']}")
+        )
+        axes.text(edge, height, name, ha="right" if left else "left", va="center")
+    return figure
+
+
+def _ruler(axes: Axes, length: float, difference: float) -> None:
+    axes.plot([1, 1 + length], [-2.6, -2.6], color=INK, linewidth=1.2, clip_on=False)
+    for end in (1, 1 + length):
+        axes.plot([end, end], [-2.4, -2.8], color=INK, linewidth=0.8, clip_on=False)
+    axes.text(1 + length / 2, -2.9, f"CD = {difference:.2f}", ha="center", va="bottom")

@@ -1,0 +1,224 @@
+"""What a page carries of a suite: boards for its filters, figures, networks and readings."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from memgen_bench.results.store import read_frame
+from memgen_leaderboard.figures import charts, frames
+from memgen_leaderboard.scoring.suite_scores import decoder_order
+from memgen_leaderboard.tables.boards import main_table
+from memgen_leaderboard.tables.latex import booktabs
+from memgen_leaderboard.tables.notes import board_notes
+from memgen_leaderboard.text import WORDS, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from memgen_leaderboard.scoring.suite_scores import Scores
+
+AXES = {
+    "kind": "Networks",
+    "labels": "Labels",
+    "dataset": "Data set",
+    "model": "Model",
+    "rate": "Rate",
+}
+HEAD = "decoder"  # the column that says what a row of the board is about
+SHOWN = 6  # decoders that curves are drawn of at first
+
+KINDS = ("memorized", "clean", "untrained")
+# What is told of a reading; `memgen-bench results export` has the rest.
+READING = (
+    *("dataset", "model", "noise", "rate", "seed", "kind", "memorized", "labels", "decoder"),
+    *("layer", "layer_depth", "rankable", "test_accuracy", "validation_accuracy"),
+    *("fit_seconds", "predict_seconds", "status", "error_type", "message", "network_id"),
+)
+
+
+def suite_data(views: Sequence[Scores]) -> dict[str, Any]:
+    """Return what the page's scripts show of a suite.
+
+    Args:
+        views: Of one suite; figures and networks are those of the first.
+    """
+    order = decoder_order(views[0])
+    return {
+        **_boards(views),
+        "decoders": order,
+        "shown": frames.drawn_first(views[0], SHOWN),
+        "figures": _figures(views[0], order),
+        "networks": [_network(row) for row in _networks(views[0]).iter_rows(named=True)],
+        "training": {
+            "spec": charts.training_chart(),
+            "frame": _columns(frames.training_frame(views[0].networks)),
+            **charts.TEXTS["training"],
+        },
+    }
+
+
+def pack(data: dict[str, Any], readings: pl.DataFrame) -> dict[str, str]:
+    """Return data and readings as texts that a page can carry: compressed, in base64."""
+    parquet = io.BytesIO()
+    readings.write_parquet(parquet, compression="zstd", compression_level=12)
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    contents = {
+        "data": gzip.compress(text.encode(), mtime=0),
+        "readings": gzip.compress(readings.write_csv().encode(), mtime=0),
+        "parquet": parquet.getvalue(),
+    }
+    return {name: base64.b64encode(content).decode() for name, content in contents.items()}
+
+
+# boards
+
+
+def _boards(views: Sequence[Scores]) -> dict[str, Any]:
+    """Return a board for each choice of the filters; a note that boards share is told once."""
+    notes: dict[str, int] = {}
+    boards, columns = [], tuple[str, ...]()
+    for view in views:
+        for where, scores in _cuts(view):
+            shown = main_table(scores, board_notes(scores))
+            numbers = [notes.setdefault(note, len(notes)) for note in shown.notes]
+            texts = {"title": shown.title, "rows": shown.rows, "latex": booktabs(shown)}
+            boards.append({"where": where, "notes": numbers, **texts})
+            columns = shown.columns
+    return {
+        "boards": boards,
+        "columns": columns,
+        "head": columns.index(HEAD),
+        "notes": list(notes),
+        "start": boards[0]["where"],
+        "words": [column for column in columns if column in WORDS],
+    }
+
+
+def _cuts(scores: Scores) -> Iterator[tuple[dict[str, str], Scores]]:
+    """Cut a view by one data set, model and rate, or all of each, where there is a choice."""
+    view = scores.view
+    whole: dict[str, tuple[Any, ...]]
+    whole = {"datasets": view.datasets, "models": view.models, "rates": view.rates}
+    choices = []
+    for name, everything in whole.items():
+        values = scores.units[name.removesuffix("s")].unique().sort().to_list()
+        ones = [(f"{value:g}" if name == "rates" else value, (value,)) for value in values]
+        choices.append([("", everything), *(ones if len(ones) > 1 else [])])
+    for cut in product(*choices):
+        chosen: Any = dict(zip(whole, (values for _, values in cut), strict=True))
+        part = scores.narrowed(replace(view, **chosen))
+        if part.units.height:
+            where = (view.kind, view.labels, *(text for text, _ in cut))
+            yield dict(zip(AXES, where, strict=True)), part
+
+
+def filters(boards: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
+    """Return the axes that leave a choice: name, label, and values; the empty one is all."""
+    found = []
+    for axis, label in AXES.items():
+        values = list(dict.fromkeys(board["where"][axis] for board in boards))
+        found += [(axis, label, values)] * (len(values) > 1)
+    return found
+
+
+# figures
+
+
+def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the figures that there is something for: specification, frame and texts."""
+    layers = frames.layer_frame(scores)
+    draws = layers["draw"].unique(maintain_order=True).to_list()
+    own, rates = f"{scores.view.kind} network", frames.rate_frame(scores)
+    times = frames.time_frame(scores)
+    found = [
+        ("layers", charts.layers_chart(order, own, draws), layers),
+        ("epochs", charts.epochs_chart(order, draws), frames.epoch_frame(scores)),
+        ("rates", charts.rates_chart(order, rates["rate"].unique().sort().to_list()), rates),
+        ("pairs", charts.pairs_chart(order), frames.pair_frame(scores)),
+        ("time", charts.time_chart(order, frames.named_on_front(times)), times),
+    ]
+    ranks, differences = frames.mean_rank_frame(scores), scores.critical_difference
+    if ranks is not None and differences is not None:
+        ties = frames.tie_frame(scores).to_dicts()
+        spec = charts.ranks_chart(ranks["decoder"].to_list(), ties, differences.difference)
+        found.append(("ranks", spec, ranks))
+    return [
+        {"name": name, "spec": spec, "frame": _columns(frame), **charts.TEXTS[name]}
+        for name, spec, frame in found
+        if frame.height
+    ]
+
+
+def _columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
+    return frame.with_columns(pl.col(pl.Float64).round_sig_figs(5)).to_dict(as_series=False)
+
+
+# networks and readings
+
+
+def _networks(scores: Scores) -> pl.DataFrame:
+    place = pl.col("kind").replace_strict({kind: place for place, kind in enumerate(KINDS)})
+    return scores.networks.sort("dataset", "model", place, "noise", "rate", "seed")
+
+
+def _network(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a network's name and its certificate, as texts."""
+    seeds = {name: row[f"{name}_seed"] for name in ("noise", "init", "order")}
+    told = {
+        "kind": row["kind"],
+        "memorized": {True: "yes", False: "no"}.get(row["memorized"]),
+        "given labels right": _percent(row["accuracy_given"]),
+        "of the wrong labels": _percent(row["accuracy_wrong"]),
+        "noise": row["noise"],
+        "rate ρ": f"{row['rate']:g}",
+        "labels that are wrong": _percent(row["realised_rate"]),
+        "epochs": row["epochs"],
+        "stopped by": row["stop_reason"],
+        "optimizer": row["optimizer"],
+        "learning rate": row["lr"],
+        "batches of": row["batch_size"],
+        "training images": row["train_count"],
+        "validation images": row["validation_count"],
+        "test images": row["test_count"],
+        "parameters": row["parameter_count"],
+        "seeds": ", ".join(f"{name} {seed}" for name, seed in seeds.items() if seed is not None),
+        "error": row["message"],
+        "code": (row["code_commit"] or "")[:12] or None,
+        "network": row["network_id"],
+    }
+    return {
+        "id": row["network_id"],
+        "group": f"{row['model']} on {row['dataset']}",
+        "name": f"{row['kind']}, ρ {row['rate']:g}, seed {row['seed']}",
+        "certificate": [(term, f"{value}") for term, value in told.items() if value is not None],
+    }
+
+
+def _percent(value: float | None) -> str | None:
+    return None if value is None else f"{percent(value)} %"
+
+
+def readings_frame(scores: Scores) -> pl.DataFrame:
+    """Return the suite's readings that count, of all kinds and labels; seconds to 0.1 ms."""
+    messages = read_frame(scores.folder, "readings", ["key", "error_type", "message"])
+    rows = scores.readings.join(messages, on="key", how="left")
+    texts = pl.col(pl.Categorical).cast(pl.String)
+    seconds = pl.col("fit_seconds", "predict_seconds").round(4)
+    order = [name for name in READING if "seconds" not in name and "accuracy" not in name]
+    return rows.with_columns(texts, seconds).select(READING).sort(order)
+
+
+def environments(networks: pl.DataFrame) -> list[str]:
+    """Return the versions that networks were made with."""
+    found = [json.loads(text) for text in networks["environment"].drop_nulls().unique().sort()]
+    names = ("memgen-bench", "python", "torch", "scikit-learn", "system", "machine")
+    lines = [" ".join(f"{name} {one[name]}," for name in names if name in one) for one in found]
+    return sorted({line.rstrip(",") for line in lines})

@@ -1,0 +1,118 @@
+"""The leaderboard as one HTML file that needs no network: the template and what fills it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import partial
+from importlib.metadata import version
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from memgen_bench.errors import UsageError
+from memgen_bench.files.atomic import write_atomically
+from memgen_leaderboard.page.contents import (
+    HEAD,
+    environments,
+    filters,
+    pack,
+    readings_frame,
+    suite_data,
+)
+from memgen_leaderboard.tables.notes import in_short
+from memgen_leaderboard.tables.report import NO_MEAN_RANKS, suite_tables
+from memgen_leaderboard.text import WORDS
+
+try:
+    import jinja2
+    import vl_convert
+    from markupsafe import Markup
+except ImportError as error:
+    raise UsageError('pages need vl-convert: pip install "memgen-bench[page]"') from error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from memgen_leaderboard.scoring.suite_scores import Scores
+    from memgen_leaderboard.text import Table
+
+# One after the other they are one script.
+SCRIPTS = ("state", "blobs", "table", "board", "charts", "figures", "networks", "readings", "page")
+
+
+def write_page(found: Sequence[Scores], folder: Path) -> Path:
+    """Write `index.html`, which shows suites and views of them, and return its path.
+
+    Args:
+        found: Views of a suite follow one another; the first of each is shown first.
+        folder: Made if it is not there.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
+    text = page(found)
+    path = folder / "index.html"
+    write_atomically(path, text.encode())
+    return path
+
+
+def page(found: Sequence[Scores]) -> str:
+    """Return the page: texts are escaped, and no other script than its own may run in it."""
+    folder = files(__package__) / "files"
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    table = partial(_table, environment.from_string((folder / "table.html").read_text()))
+    own = "\n".join((folder / f"{name}.js").read_text() for name in SCRIPTS)
+    scripts = [vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"), own]
+    suites: dict[tuple[str, str], list[Scores]] = {}
+    for scores in found:
+        suites.setdefault((str(scores.folder), scores.title), []).append(scores)
+    return environment.from_string((folder / "page.html").read_text()).render(
+        css=Markup((folder / "page.css").read_text()),
+        hashes=Markup(" ".join(map(_hash, scripts))),
+        scripts=list(map(Markup, scripts)),
+        suites=[_suite(views) for views in suites.values()],
+        table=table,
+        version=version("memgen-bench"),
+    )
+
+
+def _table(template: jinja2.Template, shown: Table) -> Markup:
+    head = shown.columns.index(HEAD) if HEAD in shown.columns else -1
+    return Markup(template.render(table=shown, words=WORDS, head=head))
+
+
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _suite(views: Sequence[Scores]) -> dict[str, Any]:
+    """Return what the template shows of a suite: texts, tables, and its data, packed."""
+    first = views[0]
+    tables = suite_tables(first)
+    data, readings = suite_data(views), readings_frame(first)
+    return {
+        "title": first.title,
+        "answer": in_short(first),
+        "board": tables[0],
+        "tables": tables[1:],
+        "filters": filters(data["boards"]),
+        "figures": data["figures"],
+        "absent": [] if first.critical_difference else [NO_MEAN_RANKS],
+        "readings": readings.height,
+        "blobs": pack(data, readings),
+        "made": _origin(first),
+    }
+
+
+def _origin(scores: Scores) -> str:
+    """Return with what the numbers were made."""
+    days = sorted({f"{day}" for day in scores.readings["created"].dt.date()})
+    return (
+        f"{scores.title}: protocol {scores.readings['protocol_version'].max()!r}; run "
+        f"{' to '.join(dict.fromkeys([days[0], days[-1]]))}; "
+        f"{'; or '.join(environments(scores.networks))}."
+    )

@@ -1,0 +1,1 @@
+"""From readings to scores; pure but for the reading of results folders."""

@@ -1,0 +1,113 @@
+"""Mean accuracies of decoders and controls on the same networks, and how sure they are; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from memgen_leaderboard.scoring.layer_choice import CELL
+from memgen_leaderboard.scoring.statistics import Answers, Array, Crossed, crossed
+from memgen_leaderboard.scoring.units import UNIT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LEAST_HEADROOM = 0.02  # recovery is undefined where ceiling and readout are closer than this
+SEEDS_AND_IMAGES, IMAGES = "seeds and test images", "test images"
+
+# An accuracy, such as `decoded`, and the decoder it belongs to; a network's own have none.
+Quantity = tuple[str, str]
+READOUT, CEILING = ("readout", ""), ("ceiling", "")
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Mean accuracies with their uncertainty.
+
+    Attributes:
+        crossed: The means and the parts of their covariance.
+        places: Where each quantity is among the means; one that a network lacks is not there.
+    """
+
+    crossed: Crossed
+    places: Mapping[Quantity, int]
+
+    @property
+    def decoders(self) -> list[str]:
+        """Whose accuracies these are."""
+        return [decoder for name, decoder in self.places if name == "decoded"]
+
+    @property
+    def interval(self) -> str:
+        """What the intervals are over."""
+        return IMAGES if self.crossed.seeds is None else SEEDS_AND_IMAGES
+
+    @property
+    def headroom(self) -> float | None:
+        """Ceiling - readout; None where they are too close, or not there."""
+        if not {READOUT, CEILING} <= self.places.keys():
+            return None
+        found = self.mean(CEILING) - self.mean(READOUT)
+        return found if found >= LEAST_HEADROOM else None
+
+    def mean(self, quantity: Quantity) -> float:
+        """Return a mean accuracy."""
+        return float(self.crossed.means[self.places[quantity]])
+
+    def contrast(self, weights: Mapping[Quantity, float]) -> Array:
+        """Return a linear combination of the means, as a row of weights.
+
+        Raises:
+            KeyError: A quantity is not there.
+        """
+        row = np.zeros(len(self.places))
+        for quantity, weight in weights.items():
+            row[self.places[quantity]] = weight
+        return row
+
+    def recovery(self, decoder: str) -> Array:
+        """Return the gradient of a decoder's recovery by the means (the delta method).
+
+        Raises:
+            ValueError: There is no headroom.
+        """
+        headroom, decoded = self.headroom, ("decoded", decoder)
+        if headroom is None:
+            raise ValueError("recovery is undefined without headroom")
+        found = (self.mean(decoded) - self.mean(READOUT)) / headroom
+        return self.contrast({decoded: 1.0, READOUT: found - 1, CEILING: -found}) / headroom
+
+
+def estimates(frame: pl.DataFrame) -> Estimates:
+    """Estimate mean accuracies of decoders, of their controls, and of the networks themselves.
+
+    Args:
+        frame: From `units`, at least one row; every decoder on the same networks.
+    """
+    rows = frame.sort("decoder", "dataset", "test_count", *UNIT)
+    columns: dict[Quantity, pl.Series] = {}
+    for (decoder,), own in rows.group_by("decoder", maintain_order=True):
+        for name in ("decoded", "untrained", "pixels"):
+            columns[name, str(decoder)] = own[f"{name}_bits"]
+        for name, _ in (READOUT, CEILING):  # the same for all of them
+            columns[name, ""] = own[f"{name}_bits"]
+    complete = {q: bits for q, bits in columns.items() if bits.null_count() == 0}
+    networks = rows.head(rows.height // rows["decoder"].n_unique())
+    cells = networks.select(pl.struct(CELL).rank("dense"))[:, 0].to_numpy()
+    seeds = networks["seed"].to_numpy()
+    samples, start = [], 0
+    sizes = networks.group_by("dataset", "test_count", maintain_order=True).len()
+    for _, images, count in sizes.iter_rows():
+        part = slice(start, start := start + count)
+        correct = np.stack([_unpacked(bits[part], images) for bits in complete.values()])
+        samples.append(Answers(correct=correct, cells=cells[part], seeds=seeds[part]))
+    return Estimates(crossed(samples), {q: place for place, q in enumerate(complete)})
+
+
+def _unpacked(bits: pl.Series, images: int) -> npt.NDArray[np.uint8]:
+    packed = np.frombuffer(b"".join(bits), np.uint8).reshape(len(bits), -1)
+    return np.unpackbits(packed, axis=1, count=images)

@@ -1,0 +1,242 @@
+"""The scores of a suite: from a results folder to frames; all that reads files for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from memgen_bench.errors import StoreError, UsageError
+from memgen_bench.results.store import read_frame
+from memgen_leaderboard.scoring.critical_difference import (
+    CriticalDifference,
+    block_means,
+    critical_difference,
+)
+from memgen_leaderboard.scoring.ranking import Ranking, by_rate, rank
+from memgen_leaderboard.scoring.units import (
+    COLUMNS,
+    NAMES,
+    UNMEMORIZED,
+    at_checkpoints,
+    by_outcome,
+    current,
+    planned_networks,
+    units,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from memgen_bench.plan.suite import Labels
+    from memgen_leaderboard.scoring.units import ShownKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Which part of a suite is shown; what is empty leaves nothing out.
+
+    Attributes:
+        rates: Shuffle rates.
+        datasets: Names of data sets.
+        models: Names of models.
+        kind: Which networks are decoded; `unmemorized` are those that met noisy labels and did
+            not memorize them.
+        labels: What decoders are fitted on.
+    """
+
+    rates: tuple[float, ...] = ()
+    datasets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    kind: ShownKind = "memorized"
+    labels: Labels = "corrupted"
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether ranks make sense: they do for memorized networks on corrupted labels."""
+        return (self.kind, self.labels) == ("memorized", "corrupted")
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """The columns that rows are kept by, and the values that are kept."""
+        axes = {"rate": self.rates, "dataset": self.datasets, "model": self.models}
+        return {name: values for name, values in axes.items() if values}
+
+    def select(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Keep the rows of a frame that are shown."""
+        for name, values in self.axes.items():
+            frame = frame.filter(pl.col(name).is_in(values))
+        return frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """The scores of one suite, as frames that are made when they are asked for.
+
+    Attributes:
+        suite: Its name.
+        version: Its version.
+        view: Which part is shown.
+        folder: The results folder.
+        readings: Its readings that count: of all kinds and labels, failed ones included.
+        checkpoints: Likewise those at checkpoints of trainings, which no score counts.
+        missing: How many planned readings of the suite were not run.
+        outdated: How many readings of it are left out, being of an older protocol.
+    """
+
+    suite: str
+    version: int
+    view: View
+    folder: Path
+    readings: pl.DataFrame = field(repr=False)
+    checkpoints: pl.DataFrame = field(repr=False)
+    missing: int
+    outdated: int
+
+    @property
+    def title(self) -> str:
+        """Name and version of the suite."""
+        return f"{self.suite} v{self.version}"
+
+    @cached_property
+    def units(self) -> pl.DataFrame:
+        """What each decoder reads out of each network; see `memgen_leaderboard.scoring.units`."""
+        return self.view.select(units(self.readings, self.view.kind, self.view.labels))
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """The decoders compared."""
+        planned = planned_networks(self.readings, self.view.kind, self.view.labels)
+        count = self.view.select(planned).height
+        return rank(self.units, planned=count, ranked=self.view.is_ranked)
+
+    @property
+    def board(self) -> pl.DataFrame:
+        """One row a decoder, the best first; see `Ranking`."""
+        return self.ranking.board
+
+    @property
+    def pairs(self) -> pl.DataFrame:
+        """One row for every two ranked decoders; see `Ranking`."""
+        return self.ranking.pairs
+
+    @cached_property
+    def rates(self) -> pl.DataFrame:
+        """Mean accuracies for each decoder, noise and rate."""
+        return by_rate(self.units)
+
+    @cached_property
+    def networks(self) -> pl.DataFrame:
+        """Its networks with their certificates and training curves, as they are stored."""
+        own = self.readings["network_id"].cast(pl.String).unique()
+        networks = read_frame(self.folder, "networks")
+        return self.view.select(networks.filter(pl.col("network_id").is_in(own.implode())))
+
+    @cached_property
+    def critical_difference(self) -> CriticalDifference | None:
+        """Mean ranks over (model, data set) blocks; None where there are too few."""
+        return critical_difference(block_means(self.ranking.compared))
+
+    def narrowed(self, view: View) -> Scores:
+        """Return the scores of a part of this view, of the same kind and labels."""
+        part = replace(self, view=view)
+        vars(part)["units"] = view.select(self.units)  # where the property keeps them
+        return part
+
+    def by(self, *columns: str) -> pl.DataFrame:
+        """Return a board without ranks for each group of units, such as `noise` and `rate`."""
+        boards = []
+        for values, part in self.units.group_by(columns, maintain_order=True):
+            group = zip(columns, values, strict=True)
+            named = [pl.lit(value).alias(name) for name, value in group]
+            boards.append(rank(part, ranked=False).board.select(*named, pl.all()))
+        return pl.concat(boards)
+
+
+def all_scores(results: str | Path, views: Sequence[View] = (View(),)) -> list[Scores]:
+    """Return the scores of each suite and view that has something to show; see `all_suites`."""
+    return [scores for scores in all_suites(results, views) if scores.units.height]
+
+
+def require_scores(results: str | Path, views: Sequence[View]) -> list[Scores]:
+    """Return the same, and at least one.
+
+    Raises:
+        StoreError: As above, or nothing can be scored.
+        UsageError: A view names what no suite has.
+    """
+    suites = all_suites(results, views)
+    found = [scores for scores in suites if scores.units.height]
+    if not found:
+        wanted = " and ".join(f"{view.kind} networks on {view.labels} labels" for view in views)
+        kinds = {kind for suite in suites for kind in by_outcome(suite.readings)["kind"].unique()}
+        way_out = "memgen-bench run makes some"
+        if UNMEMORIZED in kinds - {view.kind for view in views}:
+            way_out = f"--kind {UNMEMORIZED} shows those that did not memorize"
+        raise StoreError(f"{results}: nothing to score of {wanted}; {way_out}")
+    return found
+
+
+def all_suites(results: str | Path, views: Sequence[View] = (View(),)) -> list[Scores]:
+    """Return the scores of each suite and view, those too in which nothing can be scored.
+
+    Args:
+        results: A results folder, or a folder of such.
+        views: What to show of each suite.
+
+    Raises:
+        StoreError: There is no such folder, or it is damaged.
+        UsageError: A view names what no suite has.
+    """
+    suites = [suite for folder in results_folders(Path(results)) for suite in _suites(folder)]
+    for view in views if suites else ():
+        _check(view, [suite.readings for suite in suites])
+    return [replace(suite, view=view) for suite in suites for view in views]
+
+
+def results_folders(path: Path) -> list[Path]:
+    """Return a results folder itself, or the results folders in a folder of such."""
+    inner = [child for child in sorted(path.glob("*/")) if (child / "readings").is_dir()]
+    return inner if inner and not (path / "readings").is_dir() else [path]
+
+
+def _suites(folder: Path) -> Iterator[Scores]:
+    readings = read_frame(folder, "readings", ["key", *COLUMNS])
+    readings = readings.with_columns(pl.col(NAMES).cast(pl.Categorical))
+    plans = read_frame(folder, "plans")
+    if plans.is_empty() and readings.height:
+        raise StoreError(f"{folder}: lacks plans/, which says what belongs to which suite")
+    for (suite, version), plan in sorted(plans.group_by("suite", "suite_version")):
+        rows = readings.join(plan, on="key", how="semi")
+        newest = pl.col("protocol_version").max()
+        yield Scores(
+            suite=str(suite),
+            version=int(str(version)),
+            view=View(),
+            folder=folder,
+            readings=current(rows),
+            checkpoints=at_checkpoints(rows),
+            missing=plan.height - rows.height,
+            outdated=rows.filter(pl.col("protocol_version") < newest).height,
+        )
+
+
+def _check(view: View, readings: Sequence[pl.DataFrame]) -> None:
+    asked = dict(view.axes)
+    if not view.is_ranked:
+        asked |= {"kind": (view.kind,), "labels": (view.labels,)}
+    for name, values in asked.items():
+        there = pl.concat([by_outcome(frame).select(name).unique() for frame in readings])[name]
+        known = sorted({value for value in there.cast(pl.String) if value is not None})
+        for value in values:
+            if str(value) not in known:
+                raise UsageError(f"no {name} {value} in the results; there are {', '.join(known)}")
+
+
+def decoder_order(scores: Scores) -> list[str]:
+    """Return the decoders, the best first; a place in this order has a style."""
+    shown = scores.board["decoder"].to_list()
+    return [*shown, *sorted(set(scores.units["decoder"]) - set(shown))]

@@ -1,0 +1,1 @@
+"""Data sets that ship, and the formats that they are read from."""

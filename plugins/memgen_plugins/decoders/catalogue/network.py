@@ -1,0 +1,80 @@
+"""Decoders of a whole network: all its layers, its last weights, or an epoch of its training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memgen_plugins.decoders.catalogue.offering import decoder, estimator
+
+if TYPE_CHECKING:
+    from memgen_bench import DecoderSpec
+
+_ROG = "Lee et al. 2019, arXiv 1901.11300"
+_EDIT = "Ketha & Ramaswamy 2026, arXiv 2603.19865"
+_EARLY = "Arpit et al. 2017, arXiv 1706.05394"
+
+
+def network_decoders() -> list[DecoderSpec]:
+    """Return their specifications."""
+    lda = estimator("layer.gaussian:ShrunkLDA")
+    weighed = "of all layers, their weights chosen on noisy validation"
+    rows = {
+        "velpic": estimator("layer.subspace:VeLPIC"),
+        "ncm": estimator("layer.centroid:CosineCentroid"),
+        "lda": lda,
+    }
+    return [
+        decoder(
+            "ensemble-lda",
+            estimator("network.ensembles:LayerEnsemble", estimator=lda),
+            f"shrunk LDA {weighed}",
+            f"{_ROG}; Genest & Zidek 1986",
+            scope="network",
+            needs=("validation",),
+        ),
+        decoder(
+            "ensemble-rda",
+            estimator("network.ensembles:LayerEnsemble", estimator=estimator("layer.gaussian:RDA")),
+            f"regularised discriminant analysis {weighed}",
+            f"{_ROG}; Friedman 1989",
+            scope="network",
+            needs=("validation",),
+        ),
+        decoder(
+            "rog",
+            estimator(
+                "network.ensembles:LayerEnsemble",
+                estimator=estimator("robust.cleaning:Trimmed", estimator=lda),
+            ),
+            f"robust generative classifier: trimmed LDA {weighed}",
+            _ROG,
+            scope="network",
+            needs=("validation",),
+        ),
+        *(
+            decoder(
+                f"edit-{name}",
+                estimator("network.weight_edit:WeightEdit", estimator=build),
+                f"the network with {name.upper()} vectors in its last layer",
+                _EDIT,
+                scope="network",
+                needs=("network",),
+            )
+            for name, build in rows.items()
+        ),
+        decoder(
+            "early-stopped",
+            estimator("network.early_stopping:EarlyStopped"),
+            "the readout of the epoch that was best on noisy validation",
+            _EARLY,
+            scope="training",
+        ),
+        decoder(
+            "best-epoch",
+            estimator("network.early_stopping:BestEpoch"),
+            "the readout of the epoch that was best on test: an oracle, never ranked",
+            _EARLY,
+            scope="training",
+            needs=("test",),
+        ),
+    ]

@@ -1,0 +1,56 @@
+"""How decoders are offered without importing them: by the place of their class."""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from memgen_bench import DecoderSpec
+
+if TYPE_CHECKING:
+    from memgen_bench.plugin.specs import Need
+
+
+def estimator(place: str, **parameters: Any) -> partial[Any]:
+    """Return what makes an estimator when it is called.
+
+    Args:
+        place: `module:Class` within `memgen_plugins.decoders`.
+        **parameters: Its parameters; those that `estimator` returned are called, too.
+    """
+    return partial(_build, place, **parameters)
+
+
+def _build(place: str, **parameters: Any) -> Any:
+    made = {
+        name: value() if isinstance(value, partial) else value for name, value in parameters.items()
+    }
+    return pkgutil.resolve_name(f"memgen_plugins.decoders.{place}")(**made)
+
+
+def decoder(
+    name: str,
+    build: partial[Any],
+    summary: str,
+    citation: str,
+    *,
+    needs: tuple[Need, ...] = (),
+    scope: Literal["layer", "network", "training"] = "layer",
+    version: int = 1,
+    slow: bool = False,
+    stochastic: bool = False,
+) -> DecoderSpec:
+    """Return the specification of a decoder that takes tensors."""
+    return DecoderSpec(
+        name=name,
+        version=version,
+        summary=summary,
+        citation=citation,
+        build=build,
+        scope=scope,
+        arrays="torch",
+        needs=needs,
+        slow=slow,
+        stochastic=stochastic,
+    )

@@ -1,0 +1,101 @@
+"""Labels spread over a graph of nearest neighbours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import scipy.sparse
+import torch
+
+from memgen_bench.decode.neighbors import Neighbors
+from memgen_plugins.decoders.base.argmax import ArgmaxClassifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+_STEPS, _CHANGE = 200, 1e-6
+
+
+class LabelSpreading(ArgmaxClassifier):
+    """Spread the labels of the training points over their graph, then let neighbours vote.
+
+    Two points are joined where one is among the `n_neighbors` most similar of the other by
+    cosine. With S = Δ^(-1/2) A Δ^(-1/2) for adjacency A and degrees Δ, and Y the one-hot labels,
+    the training points score F = (1 − α)·(1 − αS)⁻¹ Y, which is reached by repeating
+    F ← αSF + (1 − α)Y. A new point scores the sum of F over its `n_neighbors` most similar
+    training points.
+
+    Args:
+        n_neighbors: Neighbours of a point.
+        alpha: Weight of the neighbours against the point's own label, 0 ≤ α < 1.
+
+    Attributes:
+        classes_: The classes seen, ascending.
+        scores_: F, N×K, float64.
+
+    Cost:
+        Fit 2N²D FLOPs, predict 2MND.
+
+    References:
+        Zhou, Bousquet, Lal, Weston & Schölkopf 2003.
+    """
+
+    def __init__(self, n_neighbors: int = 10, alpha: float = 0.9) -> None:
+        self.n_neighbors = n_neighbors
+        self.alpha = alpha
+
+    def fit(self, X: Any, y: Any, neighbors: Neighbors | None = None) -> Self:
+        """Fit on activations X (N×D) and labels y (N).
+
+        Args:
+            X: Activations.
+            y: Labels.
+            neighbors: A search among X that is shared with other decoders.
+        """
+        if not (self.n_neighbors >= 1 and 0 <= self.alpha < 1):
+            raise ValueError(
+                f"n_neighbors={self.n_neighbors} must be at least 1, alpha={self.alpha} in [0, 1)"
+            )
+        points, index = self._start(X, y)
+        self._neighbors = neighbors or Neighbors(points)
+        given = np.eye(len(self.classes_))[index]
+        graph = self._graph(points)
+        scores = given
+        for _ in range(_STEPS if self.alpha else 0):
+            before, scores = scores, self.alpha * (graph @ scores) + (1 - self.alpha) * given
+            if np.abs(scores - before).max() <= _CHANGE:
+                break
+        self.scores_ = scores
+        return self
+
+    def _graph(self, points: torch.Tensor) -> Any:
+        """Return S, a sparse N×N matrix."""
+        adjacency = adjacent(self._neighbors, points, self.n_neighbors)
+        adjacency = adjacency.maximum(adjacency.T)
+        degree = np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1)
+        scale = scipy.sparse.diags_array(1 / np.sqrt(degree))
+        return scale @ adjacency @ scale
+
+    def _parts(self, X: torch.Tensor) -> Iterator[torch.Tensor]:
+        yield self._scores(X)  # at once: the search makes its own blocks
+
+    def _scores(self, X: torch.Tensor) -> torch.Tensor:
+        nearest = self._neighbors.query(X, self.n_neighbors).numpy()
+        total = np.zeros((len(nearest), len(self.classes_)))
+        for column in nearest.T:
+            total += self.scores_[column]
+        return torch.from_numpy(total)
+
+
+def adjacent(neighbors: Neighbors, points: torch.Tensor, count: int) -> Any:
+    """Return which training points are the nearest of each, itself left out: sparse, N×N."""
+    found = neighbors.query(points, count + 1).numpy()
+    rows = np.arange(len(found))[:, None]
+    others: npt.NDArray[np.bool_] = found != rows
+    others[others.all(axis=1), -1] = False  # it is not among its nearest: the last one goes
+    place = np.broadcast_to(rows, found.shape)[others], found[others]
+    ones = np.ones(int(others.sum()))
+    return scipy.sparse.csr_array((ones, place), shape=(len(found), len(found)))

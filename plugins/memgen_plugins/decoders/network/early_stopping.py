@@ -1,0 +1,48 @@
+"""The network's own readout at an earlier epoch: what stopping in time would have given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sklearn.base import BaseEstimator
+
+from memgen_bench import NotApplicable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memgen_bench.plugin.training_record import TrainingRecord
+
+
+class EarlyStopped(BaseEstimator):  # type: ignore[misc] # untyped base
+    """The readout of the epoch with the highest accuracy on noisy validation labels.
+
+    Cost:
+        A forward pass over validation and test images after each epoch of the training.
+
+    References:
+        Arpit et al. 2017, arXiv 1706.05394; Li, Soltanolkotabi & Oymak 2020, arXiv 1903.11680.
+    """
+
+    def recall(self, record: TrainingRecord) -> tuple[int, Sequence[int]]:
+        """Return that epoch, and what was predicted then."""
+        if not record.best_validation_epoch:
+            raise NotApplicable("no epoch was validated; set validation_fraction above 0")
+        return record.best_validation_epoch, record.best_validation_predictions
+
+
+class BestEpoch(BaseEstimator):  # type: ignore[misc] # untyped base
+    """The readout of the epoch with the highest accuracy on test: an oracle, never ranked.
+
+    Cost:
+        A forward pass over the test images after each epoch of the training.
+
+    References:
+        Arpit et al. 2017, arXiv 1706.05394.
+    """
+
+    def recall(self, record: TrainingRecord) -> tuple[int, Sequence[int]]:
+        """Return that epoch, and what was predicted then."""
+        if not record.best_test_epoch:
+            raise NotApplicable("no epoch was tested")
+        return record.best_test_epoch, record.best_test_predictions

@@ -1,0 +1,1 @@
+"""Decoders that are made for noisy labels."""

@@ -1,0 +1,1 @@
+"""Engines that ship: this process, child processes, and a Dask cluster."""

@@ -1,0 +1,208 @@
+"""An engine on a Dask cluster, whose workers share nothing with the runner but the connection."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from distributed import Client, LocalCluster
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from memgen_bench import UsageError
+from memgen_bench.errors import one_line
+from memgen_bench.files.atomic import write_atomically
+from memgen_bench.hashing import file_digest
+from memgen_bench.messages import Row, RunSettings
+from memgen_bench.network.cache_files import network_dir, network_entry
+from memgen_bench.plugin.registry import load_registry
+from memgen_bench.results import store
+from memgen_bench.results.environment import code_commit, versions
+from memgen_bench.workers import in_child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pyarrow as pa
+
+    from memgen_bench.messages import Report
+    from memgen_bench.plan.plan import PlannedNetwork
+
+    Files = Mapping[str, bytes]
+    Answer = tuple[dict[str, pa.Table], Files]
+
+_PATIENCE = "20s"  # for a scheduler to answer
+
+
+class DaskEngine:
+    """Runs networks on Dask workers, each in a child process of its worker.
+
+    A worker uses its own `MEMGEN_DATA` and `MEMGEN_CACHE` where these are set, and the runner's
+    folders otherwise. A network that the runner has goes along, and one that was trained comes
+    back. Networks on CUDA go to workers with the resource `GPU`, one for each. The work of a lost
+    worker is done again by another.
+
+    Args:
+        jobs: Workers of a local cluster, where no scheduler is given.
+        report: Called with what functions report, when they are done.
+        scheduler: Address of a scheduler, such as `tcp://host:8786`.
+
+    Raises:
+        UsageError: There is no scheduler, or its workers have other code, plugins or versions.
+    """
+
+    def __init__(self, jobs: int, report: Report, scheduler: str) -> None:
+        self._report = report
+        self._cluster = None if scheduler else LocalCluster(n_workers=jobs, threads_per_worker=1)
+        try:
+            self._client = Client(scheduler or self._cluster, timeout=_PATIENCE)
+        except OSError as error:
+            raise UsageError(f"no Dask scheduler at {scheduler} ({one_line(error)})") from error
+        self._running: dict[Any, Future[None]] = {}
+        self._checked = False
+
+    @property
+    def slots(self) -> int:
+        """Return how many threads the workers have; at least one, so that some wait for them."""
+        threads: dict[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
+
+    def submit(
+        self,
+        function: Callable[..., Any],
+        network: PlannedNetwork,
+        keys: frozenset[str],
+        settings: RunSettings,
+    ) -> Future[None]:
+        """Start a network's readings on the next free worker."""
+        self._check(settings.plugin_files)
+        own: Future[None] = Future()
+        theirs = self._client.submit(
+            _compute,
+            function,
+            network,
+            keys,
+            settings,
+            _files(settings.network_dir, network.network_id),
+            pure=False,
+            resources={"GPU": 1} if settings.device.startswith("cuda") else None,
+        )
+        self._running[theirs] = own
+        theirs.add_done_callback(lambda done: self._finish(done, own, settings.network_dir))
+        return own
+
+    def _finish(self, done: Any, own: Future[None], network_dir: Path) -> None:
+        """Pass on what a worker answered; called in a thread of the client."""
+        self._running.pop(done, None)
+        try:
+            tables, files = done.result()
+            _keep(network_dir, files)
+            for name, rows in tables.items():
+                for row in rows.to_pylist():
+                    self._report(Row(name, row))
+            own.set_result(None)
+        except BaseException as error:
+            own.set_exception(error)
+
+    def _check(self, plugin_files: tuple[str, ...]) -> None:
+        """Refuse workers whose code, plugins or versions are others; also those that come later."""
+        if self._checked:
+            return
+        try:
+            self._client.register_plugin(_SameCode(about(plugin_files), plugin_files))
+        except Exception as error:
+            raise UsageError(one_line(str(error))) from error
+        self._checked = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is not None:
+            self._client.cancel(list(self._running), force=True)
+            self._client.run(_stop)
+        self._client.run(_close)
+        self._client.close()
+        if self._cluster:
+            self._cluster.close()
+
+
+class _SameCode(WorkerPlugin):
+    """Lets only workers in that have the runner's code, plugins and versions."""
+
+    name = "memgen-bench"
+
+    def __init__(self, expected: dict[str, str], plugin_files: tuple[str, ...]) -> None:
+        self._expected, self._files = expected, plugin_files
+
+    def setup(self, worker: Any) -> None:
+        """Compare, as a worker starts."""
+        found = about(self._files)
+        for name, value in self._expected.items():
+            if found.get(name) != value:
+                raise RuntimeError(
+                    f"Dask worker {worker.address} has {name} {found.get(name)}, the runner "
+                    f"{value}; install the same there"
+                )
+
+
+def about(plugin_files: tuple[str, ...]) -> dict[str, str]:
+    """Return what must be the same on all machines: versions, commit, plugins, plugin files."""
+    plugins = {plugin.name: plugin.release for plugin in load_registry().plugins}
+    files = {file: file_digest(Path(file)) for file in plugin_files}
+    return {**versions(), "commit": str(code_commit()), **plugins, **files}
+
+
+def _compute(
+    function: Callable[..., None],
+    network: PlannedNetwork,
+    keys: frozenset[str],
+    settings: RunSettings,
+    files: Files,
+) -> Answer:
+    """Compute a network's readings on a worker; rows return as Arrow."""
+    settings = _at_home(settings)
+    _keep(settings.network_dir, files)
+    rows: dict[str, list[dict[str, Any]]] = {"networks": [], "readings": []}
+
+    def keep(message: Any) -> None:
+        if isinstance(message, Row):
+            rows[message.table].append(message.columns)
+
+    function(network, keys, settings, keep)
+    tables = {name: store.table(name, found) for name, found in rows.items()}
+    trained = _files(settings.network_dir, network.network_id)
+    return tables, {name: content for name, content in trained.items() if name not in files}
+
+
+def _at_home(settings: RunSettings) -> RunSettings:
+    """Return the settings with this worker's own folders."""
+    data, cache = (os.environ.get(name) for name in ("MEMGEN_DATA", "MEMGEN_CACHE"))
+    return replace(
+        settings,
+        data_dir=Path(data) if data else settings.data_dir,
+        network_dir=network_dir(Path(cache)) if cache else settings.network_dir,
+    )
+
+
+def _files(folder: Path, network_id: str) -> Files:
+    """Return the files of a trained network, as far as they are there."""
+    files = network_entry(folder, network_id).there
+    return {path.name: path.read_bytes() for path in files}
+
+
+def _keep(folder: Path, files: Files) -> None:
+    """Write files that are not there; a network's record, which makes it known, comes last."""
+    for name in sorted(files, key=lambda name: name.endswith(".json")):
+        if not (folder / name).exists():
+            write_atomically(folder / name, files[name])
+
+
+def _stop() -> None:
+    in_child.children.stop()
+
+
+def _close() -> None:
+    in_child.children.close()

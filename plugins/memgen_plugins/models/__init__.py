@@ -1,0 +1,1 @@
+"""Models that ship: small ones, the papers' ones, and those of timm."""

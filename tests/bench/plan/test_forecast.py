@@ -1,0 +1,123 @@
+"""Estimates from recorded timings: the best match counts, and what is not known is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from memgen_bench import load_registry
+from memgen_bench.plan.forecast import Timings
+from memgen_bench.plan.plan import DataInfo, Layer, PlannedNetwork
+from memgen_bench.plan.planner import make_plan
+from memgen_bench.plan.suite import Suite
+from memgen_bench.plugin.specs import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DATA = DataInfo(
+    name="digits",
+    fingerprint="0",
+    task=Task(channels=1, height=8, width=8, num_classes=10),
+    train_count=100,
+    test_count=50,
+)
+LAYERS = tuple(
+    Layer(name=name, index=i, depth=float(i), dim=10, width=10)
+    for i, name in enumerate(("input", "logits"))
+)
+
+
+def networks() -> list[tuple[PlannedNetwork, frozenset[str]]]:
+    suite = Suite.model_validate(
+        {
+            "name": "s",
+            "version": 1,
+            "models": ["mlp", "cnn"],
+            "datasets": ["digits"],
+            "rates": [0.0, 0.4, 0.8],
+            "kinds": ["memorized"],
+            "labels": ["corrupted"],
+            "decoders": ["masc", "ncm"],
+        }
+    )
+    plan = make_plan(
+        suite, load_registry(), {"digits": DATA}, find_layers=lambda *_: LAYERS, device_type="cpu"
+    )
+    return [(n, frozenset(r.key for r in n.readings)) for n in plan.networks]
+
+
+def trained(*rows: tuple[Any, ...]) -> pl.DataFrame:
+    columns = ["model", "dataset", "kind", "rate", "train_seconds", "parameter_count"]
+    return pl.DataFrame(list(rows), schema=columns, orient="row")
+
+
+def read(*rows: tuple[Any, ...]) -> pl.DataFrame:
+    columns = ["model", "dataset", "decoder", "fit_seconds", "predict_seconds"]
+    return pl.DataFrame(list(rows), schema=columns, orient="row")
+
+
+def seconds(timings: Timings, cached: Sequence[str] = ()) -> dict[tuple[str, str, float], Any]:
+    missing_work = networks()
+    found = timings.estimate(missing_work, cached).seconds
+    return {
+        (n.model, n.kind, n.draw.rate if n.draw else 0.0): value
+        for (n, _), value in zip(missing_work, found, strict=True)
+    }
+
+
+READINGS = read(
+    ("mlp", "digits", "masc", 1.0, 1.0),
+    ("mlp", "digits", "masc", 2.0, 2.0),
+    ("other", "digits", "ncm", 0.5, 0.5),
+)
+
+
+def test_the_best_match_counts() -> None:
+    timings = Timings(
+        trained(
+            ("mlp", "digits", "memorized", 0.4, 100.0, 1000),
+            ("mlp", "digits", "memorized", 0.4, 200.0, 1000),
+            ("mlp", "digits", "memorized", 0.6, 600.0, 1000),
+            ("mlp", "digits", "clean", 0.0, 10.0, 1000),
+        ),
+        READINGS,
+    )
+    decoding = 2 * 3.0 + 2 * 1.0  # masc and ncm on two layers each
+    found = seconds(timings)
+    assert found["mlp", "memorized", 0.4] == pytest.approx(150 + decoding)
+    assert found["mlp", "memorized", 0.8] == pytest.approx(300 + decoding)  # of the same kind
+    assert found["mlp", "clean", 0.0] == pytest.approx(10 + decoding)
+    assert found["cnn", "memorized", 0.4] is None
+
+
+def test_what_is_cached_is_not_trained() -> None:
+    missing_work = networks()
+    timings = Timings(trained(("mlp", "digits", "memorized", 0.4, 100.0, 1000)), READINGS)
+    first = next(n for n, _ in missing_work if n.model == "mlp" and n.kind == "memorized")
+    assert seconds(timings, [first.network_id])["mlp", "memorized", 0.4] == pytest.approx(8)
+    whole, less = (
+        timings.estimate(missing_work, cached).bytes for cached in ([], [first.network_id])
+    )
+    assert whole - less == 4 * 1000
+
+
+def test_what_is_not_known_counts_as_the_mean_of_the_rest() -> None:
+    found = Timings(trained(("mlp", "digits", "memorized", 0.4, 100.0, 1)), READINGS).estimate(
+        networks()
+    )
+    known = [value for value in found.seconds if value is not None]
+    assert found.unknown == len(found.seconds) - len(known) > 0
+    assert sum(found.weights) == pytest.approx(len(found.seconds) * sum(known) / len(known))
+    nothing = Timings().estimate(networks())
+    assert nothing.unknown == len(nothing.seconds)
+    assert set(nothing.weights) == {1.0}
+
+
+def test_an_untrained_network_is_not_trained() -> None:
+    (network, keys), *_ = networks()
+    untrained = replace(network, kind="untrained")
+    assert Timings(trained(), READINGS).estimate([(untrained, keys)]).seconds[0] is not None

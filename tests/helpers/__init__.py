@@ -1,0 +1,1 @@
+"""What several test modules share: rows made by hand, and packages of third parties."""

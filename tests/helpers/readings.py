@@ -1,0 +1,88 @@
+"""Readings made by hand: networks of a few layers whose accuracies a test chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from memgen_bench.results import store
+from memgen_leaderboard.scoring import units
+from memgen_leaderboard.scoring.layer_choice import choose_layers
+from memgen_leaderboard.scoring.ranking import rank
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Row = dict[str, Any]
+# layer to (noisy validation accuracy, test accuracy)
+Profile = Mapping[str, tuple[float | None, float | None]]
+
+DEPTHS = {"input": 0.0, "fc1": 0.25, "fc2": 0.5, "fc3": 0.75, "logits": 1.0}
+LATER = datetime(2026, 6, 1, tzinfo=UTC)
+FLAT: Profile = dict.fromkeys(DEPTHS, (0.5, 0.5))
+
+
+def frame(rows: Iterable[Row]) -> pl.DataFrame:
+    found = pl.from_arrow(store.table("readings", rows))
+    assert isinstance(found, pl.DataFrame)
+    return found
+
+
+class Bench:
+    """Writes the readings of networks; a decoder's profile is its accuracies layer by layer."""
+
+    def __init__(self, make_reading: Callable[..., Row]) -> None:
+        self.make, self.rows = make_reading, list[Row]()
+
+    def decode(self, profile: Profile, **columns: Any) -> Bench:
+        for layer, (validation, test) in profile.items():
+            place = {
+                "layer": layer,
+                "layer_index": list(DEPTHS).index(layer),
+                "layer_depth": DEPTHS[layer],
+            }
+            accuracies = {"validation_accuracy": validation, "test_accuracy": test}
+            self.rows.append(self.make(**place, **accuracies, **columns))
+        return self
+
+    def readout(self, accuracy: float, **columns: Any) -> Bench:
+        return self.decode(
+            {"logits": (0.5, accuracy)}, **{"decoder": "readout", "labels": None, **columns}
+        )
+
+    def clean_readout(self, accuracy: float, **columns: Any) -> Bench:
+        """Add the ceiling: the readout of a network trained on true labels."""
+        at_zero = {"kind": "clean", "noise": None, "rate": 0.0, "noise_seed": None}
+        return self.readout(accuracy, **{**at_zero, **columns})
+
+    def cell(self, decoded: float, readout: float, ceiling: float, **columns: Any) -> Bench:
+        """Add a memorized network that one layer is decoded of, its readout and its ceiling."""
+        seeds = {name: columns[name] for name in ("seed", "model") if name in columns}
+        own = {name: value for name, value in columns.items() if name != "decoder"}
+        self.decode({"fc1": (0.5, decoded)}, **columns)
+        return self.readout(readout, **own).clean_readout(ceiling, **seeds)
+
+    def units(self, **view: Any) -> pl.DataFrame:
+        return units.units(units.current(frame(self.rows)), **view)
+
+    def board(self) -> dict[str, Row]:
+        board = rank(self.units()).board
+        return {row["decoder"]: row for row in board.iter_rows(named=True)}
+
+    def chosen(self) -> list[tuple[str, str]]:
+        return choose_layers(frame(self.rows)).select("layer", "chosen_by").rows()
+
+    def stored(self, folder: Path, suite: str = "toy", version: int = 1) -> Path:
+        """Write the rows, and a plan that names them."""
+        store.write_part(folder, "readings", "net", store.table("readings", self.rows))
+        return planned(self.rows, folder, suite, version)
+
+
+def planned(rows: Iterable[Row], folder: Path, suite: str = "toy", version: int = 1) -> Path:
+    """Write a plan that names some rows."""
+    plan = [{"suite": suite, "suite_version": version, "key": row["key"]} for row in rows]
+    store.write_part(folder, "plans", suite, store.table("plans", plan))
+    return folder

@@ -1,0 +1,159 @@
+"""Frames of figures: what a mark on a page or in a paper stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from memgen_leaderboard.figures import frames
+from memgen_leaderboard.figures.frames import MOST_EPOCHS
+from memgen_leaderboard.figures.palette import styles
+from memgen_leaderboard.scoring.suite_scores import Scores, all_scores, decoder_order
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from helpers.readings import Bench
+
+UNTRAINED = {"kind": "untrained", "memorized": None, "order_seed": None}
+
+
+def scores_of(bench: Bench, folder: Path) -> Scores:
+    (found,) = all_scores(bench.stored(folder))
+    return found
+
+
+def test_layers_stand_beside_their_controls(bench: Bench, tmp_path: Path) -> None:
+    for seed, decoded in enumerate((0.6, 0.7)):
+        bench.cell(decoded, 0.4, 0.9, seed=seed)
+        bench.decode({"input": (0.5, 0.5)}, seed=seed)
+        bench.decode({"fc1": (0.5, 0.3), "input": (0.5, 0.5)}, seed=seed, **UNTRAINED)
+    frame = frames.layer_frame(scores_of(bench, tmp_path))
+    found = {
+        (source, layer): (accuracy, low, high)
+        for source, layer, accuracy, low, high in frame.select(
+            "source", "layer", pl.col("accuracy", "low", "high").round(9)
+        ).iter_rows()
+    }
+    assert found == {
+        ("memorized network", "fc1"): (0.65, 0.6, 0.7),
+        ("untrained network", "fc1"): (0.3, 0.3, 0.3),
+        ("raw pixels", "input"): (0.5, 0.5, 0.5),
+        ("readout", None): (0.4, 0.4, 0.4),
+        ("ceiling", None): (0.9, 0.9, 0.9),
+    }
+    assert set(frame["draw"]) == {"ρ 0.4"}
+
+
+def test_what_reads_all_layers_at_once_has_no_place_among_layers(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.6, 0.4, 0.9)
+    every = bench.make(decoder="ensemble", layer="*", layer_index=None, layer_depth=None)
+    bench.rows.append(every)
+    scores = scores_of(bench, tmp_path)
+    assert "ensemble" in set(scores.board["decoder"])
+    assert set(frames.layer_frame(scores)["decoder"].drop_nulls()) == {"masc"}
+
+
+def test_curves_are_drawn_first_of_decoders_that_all_figures_show(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.6, 0.4, 0.9).decode({"fc1": (0.5, 0.5)}, decoder="worse")
+    accuracies = {"validation_accuracy": 0.5, "test_accuracy": 0.8}
+    place = {"layer": "*", "layer_index": None, "layer_depth": None}
+    bench.rows.append(bench.make(decoder="ensemble", **place, **accuracies))
+    scores = scores_of(bench, tmp_path)
+    assert decoder_order(scores) == ["ensemble", "masc", "worse"]
+    assert frames.drawn_first(scores, 2) == ["masc", "worse"]
+    assert frames.drawn_first(scores, 3) == ["masc", "worse", "ensemble"]
+
+
+def test_draws_of_several_noises_name_them(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9).cell(0.6, 0.4, 0.9, noise="flip")
+    frame = frames.layer_frame(scores_of(bench, tmp_path))
+    assert set(frame["draw"]) == {"flip ρ 0.4", "uniform ρ 0.4"}
+
+
+def test_recovery_over_the_rate_is_the_boards(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9).cell(0.5, 0.2, 0.9, rate=0.8).cell(0.7, 0.4, 0.9, model="cnn")
+    scores = scores_of(bench, tmp_path)
+    frame = frames.rate_frame(scores)
+    boards = scores.by("noise", "rate").sort("rate")
+    together = frame.filter(pl.col("model").is_null()).sort("rate")
+    assert together["recovery"].to_list() == boards["recovery"].to_list()
+    low, high = together["low"].to_list(), together["high"].to_list()
+    widths = boards["recovery_half_width"].to_list()
+    assert [(b - a) / 2 for a, b in zip(low, high, strict=True)] == pytest.approx(widths)
+    assert frame.drop_nulls("model").height == 3
+
+
+def test_the_front_has_who_is_neither_slower_nor_worse(bench: Bench, tmp_path: Path) -> None:
+    times = {"fast": (0.5, 1.0), "slow": (0.7, 3.0), "beaten": (0.6, 4.0)}
+    bench.cell(0.4, 0.4, 0.9)
+    for decoder, (accuracy, seconds) in times.items():
+        spent = {"fit_seconds": seconds, "predict_seconds": 0.0}
+        bench.decode({"fc1": (0.5, accuracy)}, decoder=decoder, **spent)
+    for flag in ("told_noise", "saw_test"):
+        spent = {"fit_seconds": 0.1, "predict_seconds": 0.0, flag: True}
+        bench.decode({"fc1": (0.5, 0.8)}, decoder=flag, **spent)
+    frame = frames.time_frame(scores_of(bench, tmp_path))
+    assert frame.filter("front")["decoder"].to_list() == ["fast", "slow"]
+
+
+def test_names_on_the_front_stand_clear_of_each_other() -> None:
+    points = {"a": (0.90, 1.0), "b": (0.895, 0.9), "c": (0.89, 0.4), "d": (0.86, 0.35)}
+    times = pl.DataFrame(
+        {
+            "decoder": [*points, "beaten"],
+            "decoded": [*(accuracy for accuracy, _ in points.values()), 0.5],
+            "seconds": [*(seconds for _, seconds in points.values()), 2.0],
+            "front": [*(True for _ in points), False],
+        }
+    )
+    assert frames.named_on_front(times) == ["a", "c", "d"]
+
+
+def test_mean_ranks_are_absent_below_four_blocks(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9)
+    scores = scores_of(bench, tmp_path)
+    assert frames.mean_rank_frame(scores) is None
+    assert frames.tie_frame(scores).is_empty()
+
+
+def test_mean_ranks_have_a_place_and_ties_a_bar(bench: Bench, tmp_path: Path) -> None:
+    for model in ("a", "b", "c", "d"):
+        bench.cell(0.5, 0.4, 0.9, model=model)
+        for decoder, accuracy in (("better", 0.6), ("best", 0.7)):
+            bench.decode({"fc1": (0.5, accuracy)}, decoder=decoder, model=model)
+    scores = scores_of(bench, tmp_path)
+    frame = frames.mean_rank_frame(scores)
+    assert frame is not None
+    assert frame.rows() == [
+        ("best", 1.0, "left", 0),
+        ("better", 2.0, "left", 1),
+        ("masc", 3.0, "right", 0),
+    ]
+    assert frames.tie_frame(scores).rows() == [(1.0, 2.0, 0), (2.0, 3.0, 1)]
+
+
+@pytest.mark.parametrize("epochs", [1, MOST_EPOCHS, 5 * MOST_EPOCHS + 3])
+def test_long_training_curves_are_thinned_out_to_their_ends(epochs: int) -> None:
+    curve = [epoch / epochs for epoch in range(1, epochs + 1)]
+    columns = {name: [curve, []] for name in frames.CURVES.values()}
+    networks = pl.DataFrame(
+        {"network_id": ["a", "untrained"], "curve_loss": [curve, []], **columns}
+    )
+    frame = frames.training_frame(networks)
+    assert set(frame["network_id"]) == {"a"}
+    one = frame.filter(series=next(iter(frames.CURVES)))
+    assert one.height <= MOST_EPOCHS + 1
+    assert (one["epoch"].min(), one["epoch"].max()) == (1, epochs)
+    assert one["accuracy"].to_list() == [epoch / epochs for epoch in one["epoch"]]
+
+
+def test_many_decoders_look_different() -> None:
+    found = styles([f"decoder-{place}" for place in range(54)]).values()
+    assert len({(style.colour, style.shape) for style in found}) == 54

@@ -1,0 +1,158 @@
+"""The page as a file: self-contained, complete, and with strangers' text made harmless."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import re
+import sys
+import webbrowser
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from memgen_bench import cli
+from memgen_bench.results import store
+from memgen_bench.results.schemas import TABLES
+from memgen_leaderboard.page.contents import filters, readings_frame, suite_data
+from memgen_leaderboard.page.document import page
+from memgen_leaderboard.scoring.suite_scores import View, all_scores
+from memgen_leaderboard.tables.boards import main_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from helpers.readings import Bench
+    from memgen_leaderboard.scoring.suite_scores import Scores
+
+STRANGER = "<script>alert(1)</script>"
+
+
+def small(bench: Bench, folder: Path) -> Path:
+    """Store two models at two rates, a decoder with a strange name and a failed reading."""
+    for model in ("mlp", "cnn"):
+        for rate in (0.2, 0.4):
+            bench.cell(0.6, 0.4, 0.9, model=model, rate=rate)
+            bench.decode({"fc1": (0.5, 0.65)}, decoder=STRANGER, model=model, rate=rate)
+        bench.decode({"fc1": (0.5, 0.7)}, model=model, kind="clean")
+    failed = {"status": "failed", "error_type": "error", "message": f'a, "b"\n{STRANGER}'}
+    nothing = {"test_accuracy": None, "validation_accuracy": None}
+    bench.rows.append(bench.make(decoder="broken", **failed, **nothing))
+    ids = {row["network_id"]: row for row in reversed(bench.rows)}  # the first of each
+    names = TABLES["networks"].names
+    networks = [{k: v for k, v in row.items() if k in names} for row in ids.values()]
+    for row in networks:
+        curves = [name for name in names if name.startswith("curve_")]
+        row |= {name: [0.2, 0.5] for name in curves} | {"environment": '{"python": "3"}'}
+    store.write_part(folder, "networks", "net", store.table("networks", networks))
+    return bench.stored(folder)
+
+
+@pytest.fixture(scope="module")
+def views(new_bench: Callable[[], Bench], tmp_path_factory: pytest.TempPathFactory) -> list[Scores]:
+    folder = small(new_bench(), tmp_path_factory.mktemp("page"))
+    return all_scores(folder, [View(), View(kind="clean")])
+
+
+@pytest.fixture(scope="module")
+def html(views: list[Scores]) -> str:
+    return page(views)
+
+
+def blob(html: str, name: str) -> bytes:
+    (found,) = re.findall(rf'data-blob="{name}">([^<]*)<', html)
+    return base64.b64decode(found)
+
+
+def test_no_script_is_a_strangers(html: str) -> None:
+    assert STRANGER not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert len(re.findall(r"<script[ >]", html)) == len(re.findall("</script>", html)) == 5
+
+
+def test_only_the_pages_own_scripts_may_run_and_nothing_may_be_loaded(html: str) -> None:
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', html)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'"
+    for script in re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in rules["script-src"].split()
+    assert not re.findall(r'<(?:link|img|iframe)|\bsrc="', html.partition("<script")[0])
+
+
+def test_csv_and_parquet_hold_the_same_readings(html: str, views: list[Scores]) -> None:
+    expected = readings_frame(views[0])
+    parquet = pl.read_parquet(io.BytesIO(blob(html, "parquet")))
+    assert parquet.equals(expected)
+    csv = pl.read_csv(gzip.decompress(blob(html, "readings")), schema=parquet.schema)
+    assert csv.equals(expected)
+    assert csv.filter(status="failed")["message"].to_list() == [f'a, "b"\n{STRANGER}']
+
+
+def test_there_is_a_board_for_each_choice_of_the_filters(views: list[Scores]) -> None:
+    data: dict[str, Any] = suite_data(views)
+    assert {axis: values for axis, _, values in filters(data["boards"])} == {
+        "kind": ["memorized", "clean"],
+        "model": ["", "cnn", "mlp"],
+        "rate": ["", "0.2", "0.4"],
+    }
+    where = {"kind": "memorized", "model": "cnn", "rate": "0.2"}
+    (found,) = [board for board in data["boards"] if where.items() <= board["where"].items()]
+    (alone,) = all_scores(views[0].folder, [View(models=("cnn",), rates=(0.2,))])
+    assert found["rows"] == main_table(alone).rows
+
+
+def test_data_of_the_page_are_json_that_browsers_read(html: str) -> None:
+    data = json.loads(gzip.decompress(blob(html, "data")), parse_constant=pytest.fail)
+    assert [figure["name"] for figure in data["figures"]] == ["layers", "rates", "pairs"]
+    assert all(figure["spec"]["$schema"] for figure in data["figures"])
+    names = {network["name"] for network in data["networks"]}
+    assert {"memorized, ρ 0.2, seed 0", "clean, ρ 0, seed 0"} <= names
+
+
+def test_a_page_of_rates_that_cannot_be_ranked_says_so(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.1, 0.12, 0.9, rate=1.0, rankable=False)
+    assert "Nothing is ranked here." in page(all_scores(bench.stored(tmp_path)))
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
+    monkeypatch.setattr(sys, "argv", ["memgen-bench", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_the_command_line_writes_a_page(
+    views: list[Scores],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    there = ("leaderboard", "--results", views[0].folder)
+    assert command(monkeypatch, *there, "--html", tmp_path / "site", "--open") == 0
+    assert opened == [(tmp_path / "site" / "index.html").as_uri()]
+    assert command(monkeypatch, *there, "--open") == 2
+    assert "--html DIR" in capsys.readouterr().err
+
+
+def test_the_command_line_draws_the_decoders_that_are_asked_for(
+    views: list[Scores],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = ("figures", "--results", views[0].folder, "--out", tmp_path / "out")
+    assert command(monkeypatch, *there, "--decoder", "mascc") == 2
+    assert "no decoder mascc in toy v1; there are" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert command(monkeypatch, *there, "--decoder", "masc") == 0
+    drawn = (tmp_path / "out" / "toy-v1-rates.svg").read_text()
+    assert ">masc<" in drawn
+    assert "alert" not in drawn

@@ -1,0 +1,231 @@
+"""The board: recovery, ranks and ties, coverage, and who is not ranked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.readings import FLAT, Bench, Row
+from memgen_leaderboard.scoring.ranking import best_decoders, by_rate, rank
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+# recovery
+
+
+def test_recovery_is_a_ratio_of_sums(bench: Bench) -> None:
+    bench.cell(0.7, 0.5, 0.9, seed=0)
+    bench.cell(0.9, 0.8, 0.9, seed=1)
+    # Not the mean of the ratios, which is 0.75.
+    assert bench.board()["masc"]["recovery"] == pytest.approx((0.2 + 0.1) / (0.4 + 0.1))
+
+
+@pytest.mark.parametrize(("decoded", "recovery"), [(0.3, -0.5), (1.0, 3.0), (0.4, 0.0)])
+def test_recovery_is_not_clipped(decoded: float, recovery: float, bench: Bench) -> None:
+    bench.cell(decoded, 0.4, 0.6)
+    assert bench.board()["masc"]["recovery"] == pytest.approx(recovery)
+
+
+def test_recovery_needs_two_points_of_headroom(bench: Bench) -> None:
+    bench.cell(0.9, 0.5, 0.515)
+    row = bench.board()["masc"]
+    assert (row["recovery"], row["rank"]) == (None, None)
+    assert row["decoded"] == 0.9
+
+
+def test_recovery_is_null_without_a_ceiling(bench: Bench) -> None:
+    bench.decode(FLAT).readout(0.3)
+    assert bench.board()["masc"]["recovery"] is None
+
+
+@given(shift=st.integers(-16, 16).map(lambda sixteenths: sixteenths / 64))
+def test_recovery_does_not_feel_what_all_accuracies_gain(
+    shift: float, new_bench: Callable[[], Bench]
+) -> None:
+    def recovery(plus: float) -> float:
+        bench = new_bench()
+        for seed, (decoded, readout, ceiling) in enumerate([(0.5, 0.3, 0.7), (0.4, 0.35, 0.6)]):
+            bench.cell(decoded + plus, readout + plus, ceiling + plus, seed=seed)
+        found: float = bench.board()["masc"]["recovery"]
+        return found
+
+    assert recovery(shift) == pytest.approx(recovery(0.0))
+
+
+# ranks
+
+
+def test_decoders_are_ranked_by_recovery(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.8)
+    bench.decode({"fc1": (0.5, 0.7)}, decoder="better")
+    bench.decode({"fc1": (0.5, 0.3)}, decoder="worse")
+    bench.decode({"fc1": (0.5, 0.6)}, decoder="equal")
+    ranks = {name: (row["rank"], row["last_rank"]) for name, row in bench.board().items()}
+    expected = {"better": (1, 1), "equal": (2, 3), "masc": (2, 3), "worse": (4, 4)}
+    assert list(ranks.items()) == list(expected.items())
+
+
+def test_decoders_that_cannot_be_told_apart_share_a_rank(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.8)
+    bench.decode({"fc1": (0.5, 0.605)}, decoder="hardly")
+    bench.decode({"fc1": (0.5, 0.8)}, decoder="surely")
+    ranks = {name: (row["rank"], row["last_rank"]) for name, row in bench.board().items()}
+    assert ranks == {"surely": (1, 1), "hardly": (2, 3), "masc": (2, 3)}
+
+
+def test_luck_of_the_seeds_is_no_rank(bench: Bench) -> None:
+    """On the images alone `other` is surely better; over seeds it is not."""
+    for seed, other in enumerate((0.95, 0.6, 0.62, 0.58)):
+        bench.cell(0.6, 0.4, 0.98, seed=seed)
+        bench.decode({"fc1": (0.5, other)}, seed=seed, decoder="other")
+    units = bench.units()
+    assert rank(units.filter(pl.col("seed") == 0)).pairs["p_holm"][0] < 0.001
+    found = rank(units)
+    assert found.pairs["p_holm"][0] > 0.2
+    assert found.board["rank"].to_list() == [1, 1]
+    assert found.board["last_rank"].to_list() == [2, 2]
+
+
+def test_pairs_are_compared_on_the_same_images(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.9)
+    bench.decode({"fc1": (0.5, 0.7)}, decoder="other")
+    (pair,) = rank(bench.units()).pairs.iter_rows(named=True)
+    assert (pair["decoder"], pair["other"]) == ("other", "masc")
+    assert (pair["difference"], pair["recovery_difference"]) == pytest.approx((0.1, 0.2))
+    apart = np.r_[np.ones(20), np.zeros(180)]  # other is right wherever masc is, and on 20 more
+    error = apart.std(ddof=1) / np.sqrt(200)
+    assert pair["half_width"] == pytest.approx(1.972 * error, rel=1e-3)
+    assert pair["p_value"] == pair["p_holm"] < 1e-4
+    assert pair["interval"] == "test images"
+
+
+def test_of_many_pairs_some_are_below_5_percent_by_chance_and_no_rank(bench: Bench) -> None:
+    rng = np.random.default_rng(0)
+    bench.cell(0.6, 0.4, 0.9)
+    for place in range(12):
+        right = rng.random(200) < 0.6
+        reading = {"test_correct": np.packbits(right).tobytes(), "decoder": f"d{place}"}
+        bench.decode({"fc1": (0.5, float(right.mean()))}, **reading)
+    found = rank(bench.units())
+    assert found.pairs["p_value"].min() < 0.05  # type: ignore[operator]
+    assert set(found.board["rank"]) == {1}
+
+
+@pytest.mark.parametrize("flag", [{"memorized": False}, {"rankable": False}])
+def test_networks_that_do_not_qualify_are_left_out(flag: Row, bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.8, seed=0)
+    bench.cell(0.2, 0.1, 0.8, seed=1, **flag)
+    row = bench.board()["masc"]
+    assert (row["ok"], row["planned"], row["decoded"], row["coverage"]) == (1, 1, 0.6, 1.0)
+
+
+def test_a_rate_that_cannot_be_ranked_is_shown_by_rate(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.8)
+    bench.cell(0.1, 0.1, 0.8, rate=1.0, rankable=False)
+    bench.cell(0.9, 0.9, 0.8, seed=1, rate=0.2, memorized=False)
+    rates = by_rate(bench.units()).select("rate", "decoded", "rankable").rows()
+    assert rates == [(0.4, 0.6, True), (1.0, 0.1, False)]
+
+
+def test_coverage_below_95_percent_is_not_ranked(bench: Bench) -> None:
+    for seed in range(20):
+        bench.cell(0.5, 0.4, 0.8, seed=seed)
+        for decoder, covered in (("most", 19), ("few", 18)):
+            if seed < covered:
+                bench.decode({"fc1": (0.5, 0.9)}, seed=seed, decoder=decoder)
+    board = bench.board()
+    assert {name: row["rank"] for name, row in board.items()} == {"most": 1, "masc": 2, "few": None}
+    counts = {name: (row["ok"], row["planned"]) for name, row in board.items()}
+    assert counts == {"most": (19, 20), "masc": (20, 20), "few": (18, 20)}
+    assert list(board)[-1] == "few"
+
+
+def test_ranked_decoders_are_compared_on_their_common_support(bench: Bench) -> None:
+    for seed in range(20):
+        bench.cell(0.5 if seed else 0.9, 0.4, 0.9, seed=seed)
+        if seed:
+            bench.decode({"fc1": (0.5, 0.6)}, seed=seed, decoder="most")
+    bench.decode({"fc1": (0.5, 0.8)}, seed=0, decoder="rare")
+    board = bench.board()
+    accuracies = {name: row["decoded"] for name, row in board.items()}
+    assert accuracies == pytest.approx({"most": 0.6, "masc": 0.5, "rare": 0.8})
+    assert board["masc"]["recovery"] == pytest.approx(0.2)
+    assert (board["masc"]["ok"], board["rare"]["rank"]) == (20, None)
+
+
+def test_networks_that_were_planned_and_failed_count_against_coverage(bench: Bench) -> None:
+    bench.cell(0.5, 0.4, 0.8)
+    (row,) = rank(bench.units(), planned=2).board.iter_rows(named=True)
+    assert (row["ok"], row["planned"], row["coverage"], row["rank"]) == (1, 2, 0.5, None)
+    assert row["recovery"] == pytest.approx(0.25)
+
+
+def test_a_network_without_its_clean_twin_is_left_out_of_the_comparison(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.8, seed=0)
+    bench.decode({"fc1": (0.5, 0.9)}, seed=1).readout(0.4, seed=1)
+    row = bench.board()["masc"]
+    assert (row["rank"], row["recovery"], row["decoded"]) == (1, pytest.approx(0.5), 0.6)
+
+
+def test_a_view_without_ranks_has_none(bench: Bench) -> None:
+    bench.cell(0.5, 0.4, 0.8)
+    bench.decode({"fc1": (0.5, 0.8)}, decoder="better")
+    found = rank(bench.units(), ranked=False)
+    assert found.board["rank"].to_list() == [None, None]
+    assert found.board["decoder"].to_list() == ["better", "masc"]
+    assert found.pairs.is_empty()
+
+
+def test_without_recovery_decoders_are_sorted_by_accuracy_and_not_ranked(bench: Bench) -> None:
+    bench.decode({"fc1": (0.5, 0.4)}).decode({"fc1": (0.5, 0.8)}, decoder="better").readout(0.3)
+    board = bench.board()
+    assert list(board) == ["better", "masc"]
+    assert {row["rank"] for row in board.values()} == {None}
+
+
+def test_no_units_are_an_empty_board(bench: Bench) -> None:
+    bench.cell(0.1, 0.1, 0.8, rankable=False)
+    found = rank(bench.units())
+    assert (found.board.height, found.pairs.height) == (0, 0)
+
+
+def test_a_decoder_that_is_told_the_noise_is_not_ranked(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.8)
+    bench.decode({"fc1": (0.5, 0.75)}, decoder="told", told_noise=True)
+    board = bench.board()
+    assert (board["told"]["rank"], board["masc"]["rank"]) == (None, 1)
+    assert board["told"]["recovery"] == pytest.approx(0.875)
+    assert board["told"]["recovery_half_width"] > 0
+
+
+def test_what_saw_the_test_set_is_not_the_most_that_any_decoder_gets(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.8)
+    for flag in ("told_noise", "saw_test"):
+        bench.decode({"fc1": (0.5, 0.75)}, decoder=flag, **{flag: True})
+    assert best_decoders(rank(bench.units()).board)["decoder"].to_list() == ["masc"]
+
+
+def test_a_decoder_that_is_told_the_noise_narrows_no_support(bench: Bench) -> None:
+    for seed in range(20):
+        bench.cell(0.6, 0.4, 0.8, seed=seed)
+        if seed:
+            bench.decode({"fc1": (0.5, 0.8)}, decoder="told", told_noise=True, seed=seed)
+    row = bench.board()["masc"]
+    assert (row["ok"], row["rank"]) == (20, 1)
+
+
+def test_gains_are_against_the_same_decoder(bench: Bench) -> None:
+    bench.cell(0.75, 0.5, 1.0)
+    bench.decode({"input": (0.5, 0.5)})
+    untrained = {"kind": "untrained", "memorized": None, "order_seed": None}
+    bench.decode({"fc1": (0.5, 0.25)}, **untrained)
+    bench.decode({"fc1": (0.5, 0.7), "input": (0.5, 0.9)}, decoder="other")
+    row, other = bench.board()["masc"], bench.board()["other"]
+    assert (row["gain_untrained"], row["gain_pixels"]) == (0.5, 0.25)
+    assert row["gain_untrained_half_width"] > row["gain_pixels_half_width"] > 0
+    assert (other["gain_untrained"], other["gain_untrained_half_width"]) == (None, None)

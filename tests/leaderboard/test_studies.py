@@ -1,0 +1,266 @@
+"""The studies of the leaderboard: tables up to date, and the sentences around them true."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pytest
+
+from memgen_bench.results.store import read_frame
+from memgen_leaderboard.figures.frames import epoch_frame
+from memgen_leaderboard.scoring.layer_choice import regret
+from memgen_leaderboard.scoring.published import best_layers, compare, read_published
+from memgen_leaderboard.scoring.suite_scores import View, all_scores, all_suites
+from memgen_leaderboard.scoring.units import units
+from memgen_leaderboard.scoring.variance import CROSSED, variance_table
+from memgen_leaderboard.text import points
+
+SCRIPT = Path(__file__).parents[2] / "leaderboard" / "studies.py"
+STUDIES = runpy.run_path(str(SCRIPT))
+LOST: Final = "unmemorized"  # what networks on Fashion-MNIST turned out to be
+TEXT = " ".join((SCRIPT.parent / "README.md").read_text().split())
+
+
+def test_the_tables_come_from_the_committed_results(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [str(SCRIPT), "--check"])
+    with pytest.raises(SystemExit) as stopped:
+        STUDIES["main"]()
+    assert stopped.value.code == 0, capsys.readouterr().out
+
+
+def test_the_boards_rule_for_layers_loses_the_least_at_every_rate() -> None:
+    found = regret(STUDIES["readings"]("layer-rules"), ["rate"])
+    least = found.sort("regret").unique(["kind", "rate"], keep="first")
+    assert least.height == 2 * 4
+    assert set(least["rule"]) == {"cell"}
+    other = found.filter(kind="memorized", rule="rates").sort("regret")
+    assert other["rate"][-1] == 0.8
+
+
+def test_the_layer_before_the_logits_loses_more_the_higher_the_rate() -> None:
+    found = regret(STUDIES["readings"]("layer-rules"), ["rate"]).filter(rule="penultimate")
+    memorized, untrained = (
+        found.filter(kind=kind).sort("rate")["regret"].to_list()
+        for kind in ("memorized", "untrained")
+    )
+    assert memorized == sorted(memorized)
+    assert max(memorized) - min(memorized) > 10 * (max(untrained) - min(untrained))
+
+
+def test_of_the_seeds_the_noise_draw_decides() -> None:
+    found = variance_table(units(STUDIES["readings"]("crossed")))
+    for column in ("accuracy", "difference"):
+        alone = found.filter(pl.col("axis").is_in(CROSSED)).sort(column)
+        assert alone["axis"][-1] == "noise_seed"
+        assert alone[column][-1] > 2 * alone[column][-2]
+
+
+def test_memorization_takes_from_the_readout_what_it_leaves_to_decoders() -> None:
+    (scores,) = all_scores(SCRIPT.parent / "studies" / "dynamics")
+    frame = epoch_frame(scores).group_by("rate", "decoder", "epoch").agg(pl.col("accuracy").mean())
+    by_epoch = frame.sort("epoch").group_by("rate", "decoder", maintain_order=True)
+    ends = by_epoch.agg(
+        first=pl.col("accuracy").first(),
+        last=pl.col("accuracy").last(),
+        lost=pl.col("accuracy").max() - pl.col("accuracy").last(),
+        best=pl.col("epoch").sort_by("accuracy").last(),
+    )
+    readout = ends.filter(pl.col("decoder").is_null()).sort("rate")
+    assert readout["best"].to_list() == [8, 8, 8]
+    assert [round(100 * lost) for lost in readout["lost"]][::2] == [16, 34]
+    assert readout["lost"].to_list() == sorted(readout["lost"])
+    ncm = by_epoch.agg(pl.col("accuracy", "epoch")).filter(rate=0.4, decoder="ncm").row(0)
+    course = dict(zip(ncm[3], (round(100 * value, 1) for value in ncm[2]), strict=True))
+    assert (course[1], course[8], course[128]) == (80.8, 90.8, 86.0)
+    decoders = ends.filter(pl.col("decoder").is_not_null())
+    assert (decoders["lost"] <= 0.08).all()
+    winner = decoders.filter(decoder=STUDIES["WINNER"])
+    assert ((winner["last"] - winner["first"]).abs() <= 0.02).all()
+
+
+def test_what_is_said_of_the_winner_is_true() -> None:
+    winner, judged = STUDIES["WINNER"], STUDIES["judged"]()
+    board = {row["decoder"]: row for row in judged.board.iter_rows(named=True)}
+    over = {row["other"]: row for row in judged.pairs.filter(decoder=winner).iter_rows(named=True)}
+    first = max(STUDIES["FIRST"], key=lambda name: board[name]["decoded"])
+    assert first == "linear-svm"
+    for other, least in (("masc", 0.03), (first, 0.0)):
+        row = over[other]
+        assert row["difference"] >= least
+        assert row["difference"] > row["half_width"]
+        assert f"{100 * row['difference']:.1f} ± {100 * row['half_width']:.1f}" in TEXT
+    for name in ("decoded", "untrained", "pixels"):
+        assert f"{100 * board[winner][name]:.1f} %" in TEXT
+    assert f"would have given {100 * board['early-stopped']['decoded']:.1f} %" in TEXT
+    early = over["early-stopped"]
+    assert f"{100 * early['difference']:.1f} ± {100 * early['half_width']:.1f} points more" in TEXT
+
+
+def test_the_winner_owes_it_to_the_highest_rate() -> None:
+    winner, (whole,) = STUDIES["WINNER"], all_scores(SCRIPT.parent / "results" / "core")
+    ranked = whole.board.drop_nulls("rank")
+    rates = whole.rates.join(ranked, on="decoder", how="semi").filter("rankable")
+    own = rates.filter(decoder=winner).select("rate", own="decoded")
+    ahead = rates.join(own, on="rate").filter(pl.col("decoded") > pl.col("own"))
+    assert ahead.group_by("rate").len().sort("rate").rows() == [(0.2, 15), (0.4, 14), (0.6, 3)]
+    found = {
+        (d, r): f"{100 * a:.1f}" for d, r, a in rates.select("decoder", "rate", "decoded").rows()
+    }
+    earlier = max(found[name, 0.8] for name in STUDIES["FIRST"])
+    assert f"at 0.8 it has {found[winner, 0.8]} %, the best earlier decoder {earlier} %" in TEXT
+    other = "lda-shrunk>qda-shrunk"
+    assert f"`{other}` has {found[other, 0.2]} and {found[other, 0.4]} %" in TEXT
+    by_model = whole.by("model").filter(model="timm/test_convnext")
+    on_convnext = dict(by_model.select("decoder", "recovery").iter_rows())
+    better = [name for name in ranked["decoder"] if on_convnext[name] > on_convnext[winner]]
+    assert len(better) == ranked.height / 2
+    assert f"ConvNeXt it recovers {100 * on_convnext[winner]:.1f} %" in TEXT
+    assert f"early stopping {100 * on_convnext['early-stopped']:.1f} %" in TEXT
+
+
+def test_what_is_said_of_the_whole_board_is_true() -> None:
+    winner, (whole,) = STUDIES["WINNER"], all_scores(SCRIPT.parent / "results" / "core")
+    gains = whole.board.drop_nulls("gain_untrained_half_width")
+    assert (gains["gain_untrained"] <= gains["gain_untrained_half_width"]).all()
+    pairs = whole.pairs.filter(decoder=winner)
+    assert (pairs["p_holm"] >= 0.05).sum() == 10
+    (p_value,) = pairs.filter(other="early-stopped")["p_holm"]
+    assert f"(p = {p_value:.3f})" in TEXT
+    board = {row["decoder"]: f"{100 * row['decoded']:.1f}" for row in whole.board.rows(named=True)}
+    for name in ("ncm-debiased", "ncm-told", "trimmed-lda", "lda-shrunk"):
+        assert board[name] in TEXT
+    assert f"gives {board['masc-tuned']} % instead of {board['masc']}, which is less" in TEXT
+    assert board["masc-tuned"] < board["ncm"]
+    assert max(board[f"edit-{rows}"] for rows in ("velpic", "ncm", "lda")) < "70"
+
+
+def test_slow_decoders_gain_what_the_text_says() -> None:
+    folder = SCRIPT.parent / "studies" / "slow"
+    (scores,) = all_scores(folder)
+    board = {row["decoder"]: row for row in scores.board.iter_rows(named=True)}
+    accuracy = {name: row["decoded"] for name, row in board.items()}
+    gains = {name: accuracy[name] - accuracy[other] for name, other in STUDIES["SLOW"].items()}
+    assert max(gains, key=lambda name: gains[name]) == "confident-lda"
+    assert abs(accuracy["confident-lda"] - accuracy[STUDIES["WINNER"]]) < 0.01
+    named = ("confident-lda", "logreg-forward", "masc-white-tuned", "rda", "lda-debiased")
+    assert [points(gains[name]) for name in named] == ["+4.2", "+3.2", "+3.2", "+1.9", "+0.6"]
+    assert gains["qda-debiased"] < gains["lda-debiased"]
+    for told, other in (("lda-told", "lda-shrunk"), ("qda-told", "rda-50")):
+        for place in ("decoded", "untrained", "clean", "pixels"):
+            assert -0.09 < board[told][place] - board[other][place] < -0.05
+    rows = read_frame(folder, "readings").filter(kind="memorized")
+    debiased = rows.filter(pl.col("decoder").is_in(["lda-debiased", "qda-debiased"]))
+    left_in = debiased["chosen"].cast(pl.String).str.contains('"rate": 0.0')
+    assert left_in.sum() > left_in.len() / 2
+
+
+def test_slow_decoders_on_fashion_mnist_gain_what_the_text_says() -> None:
+    def gains(rate: float) -> dict[str, float]:
+        (scores,) = all_scores(STUDIES["FASHION"], [View(kind=LOST, rates=(rate,))])
+        found = dict(scores.board.select("decoder", "decoded").iter_rows())
+        return {name: found[name] - found[other] for name, other in STUDIES["SLOW"].items()}
+
+    low, high = gains(0.4), gains(0.8)
+    for name in ("lda-told", "qda-told"):
+        assert -0.01 < min(low[name], high[name]) <= max(low[name], high[name]) < 0
+    assert points(high["lda-debiased"]) == "+2.1"
+    most = {name: points(max(low[name], high[name])) for name in low}
+    assert max(most["confident-lda"], most["logreg-forward"]) == "+2.5"
+    assert most["masc-white-tuned"] == "+3.6"
+
+
+def fashion(kind: Any, column: str, rate: float) -> dict[str, float]:
+    (scores,) = all_scores(STUDIES["FASHION"], [View(kind=kind, rates=(rate,))])
+    rows = scores.units.select("decoder", column).drop_nulls().iter_rows()
+    return {decoder: round(100 * accuracy, 1) for decoder, accuracy in rows}
+
+
+def test_on_fashion_mnist_the_network_knew_more_than_the_controls() -> None:
+    best = {}
+    for rate in (0.4, 0.8):
+        trained, pixels = (fashion(LOST, name, rate) for name in ("decoded", "pixels"))
+        untrained = fashion("untrained", "decoded", rate)
+        gains = [
+            (trained[name] - control[name], name)
+            for control in (pixels, untrained)
+            for name in control
+        ]
+        worse = {name for gain, name in gains if gain < (2 if rate == 0.4 else 0)}
+        assert worse == (set() if rate == 0.4 else {"edit-lda"})
+        decoders = pixels.keys() | untrained.keys()
+        best[rate] = [
+            max((found[name], name) for name in decoders & found.keys())
+            for found in (trained, pixels, untrained)
+        ]
+        assert max(fashion("clean", "decoded", 0.8).values()) == pytest.approx(91.2)
+    assert best == {
+        0.4: [(88.2, "logreg-forward"), (84.5, "spreading-tuned"), (82.8, "knn-50")],
+        0.8: [(83.3, "spreading-tuned"), (82.5, "rda"), (81.0, "spreading")],
+    }
+
+
+def test_early_stopping_on_fashion_mnist_is_ahead_of_all_decoders() -> None:
+    found = [fashion(LOST, "decoded", rate) for rate in (0.4, 0.8)]
+    for trained in found:
+        decoders = {name for name in trained if name != "best-epoch"}
+        assert max(decoders, key=lambda name: trained[name]) == "early-stopped"
+    names = ("early-stopped", STUDIES["WINNER"], "spreading", "lda", "masc")
+    assert [found[0][name] for name in names] == [88.6, 86.2, 87.2, 86.6, 82.5]
+    assert [found[1][name] for name in names] == [84.0, 81.8, 83.3, 79.8, 73.5]
+    (scores,) = all_scores(STUDIES["FASHION"], [View(kind=LOST)])
+    gains = scores.by("rate").filter(decoder="masc").sort("rate")["gain_pixels"]
+    assert [points(gain) for gain in gains] == ["+12.2", "+6.9"]
+
+
+def test_readings_on_fashion_mnist_agree_with_the_papers() -> None:
+    (scores,) = all_suites(STUDIES["FASHION"])
+    found = compare(scores.readings, best_layers(read_published())).with_columns(
+        far=(pl.col("difference").abs() > 0.02)
+    )
+    far = found.filter("far").select("decoder", "rate", "own", "published").sort("rate").rows()
+    assert [(name, rate, round(100 * (own - theirs), 1)) for name, rate, own, theirs in far] == [
+        ("readout", 0.4, 3.0),
+        ("knn-5", 0.8, 3.0),
+    ]
+    assert found.height - len(far) == 22
+    of_lda_and_masc = found.filter(pl.col("decoder").is_in(["lda", "masc"]))["difference"]
+    assert max(map(abs, of_lda_and_masc)) < 0.016
+
+
+def test_five_neighbours_differ_most_in_the_last_layers() -> None:
+    cell = {"decoder": "knn-5", "rate": 0.8, "kind": "memorized", "labels": "corrupted"}
+    own = read_frame(STUDIES["FASHION"], "readings").filter(**cell)
+    of_test = {"model": "paper-cnn", "dataset": "fashion-mnist", "split": "test"}
+    theirs = read_published().filter(**cell, **of_test).group_by("layer")
+    both = own.join(theirs.agg(pl.col("accuracy").mean()), on="layer")
+    found = {
+        layer: (round(100 * accuracy, 1), round(100 * other, 1))
+        for layer, accuracy, other in both.select("layer", "test_accuracy", "accuracy").rows()
+    }
+    assert found["fc3"] == (37.6, 31.2)
+    assert [round(own - theirs, 1) for own, theirs in (found["flatten"], found["fc2"])] == [
+        1.7,
+        1.8,
+    ]
+
+
+def test_networks_on_fashion_mnist_trained_as_far_as_the_text_says() -> None:
+    networks = read_frame(STUDIES["FASHION"], "networks").filter(kind="memorized").sort("rate")
+    found = networks.select("rate", "epochs", "stop_reason", "accuracy_given").rows()
+    assert [(*row[:3], round(100 * row[3], 1)) for row in found] == [
+        (0.4, 425, "target", 98.6),
+        (0.8, 500, "max_epochs", 98.0),
+    ]
+    ends = [
+        (round(100 * min(last), 1), round(100 * max(last), 1))
+        for last in (networks[f"curve_{name}_accuracy"][0][-100:] for name in ("train", "test"))
+    ]
+    assert ends == [(97.0, 99.1), (59.9, 65.1)]
+    cell = {"model": "paper-cnn", "dataset": "fashion-mnist", "rate": 0.8, "split": "train"}
+    theirs = read_published().filter(**cell, decoder="readout")["accuracy"]
+    assert [round(100 * accuracy) for accuracy in theirs] == [92, 92, 91]
