@@ -12,19 +12,24 @@ from memgen_bench.errors import (
     PluginError,
     UsageError,
 )
+from memgen_bench.messages import Report
+from memgen_bench.plugin.composition import compose
 from memgen_bench.plugin.hookspecs import hookimpl
 from memgen_bench.plugin.specs import (
     Data,
     DatasetSpec,
     Decoder,
     DecoderSpec,
+    Engine,
     EngineSpec,
     Family,
     ModelSpec,
+    Need,
     NoiseSpec,
     Recipe,
     Task,
 )
+from memgen_bench.plugin.training_record import TrainingRecord
 
 if TYPE_CHECKING:
     from memgen_bench.gate.trial import try_decoder
@@ -41,19 +46,24 @@ __all__ = [
     "DatasetSpec",
     "Decoder",
     "DecoderSpec",
+    "Engine",
     "EngineSpec",
     "Family",
     "MemgenError",
     "ModelSpec",
+    "Need",
     "NoiseSpec",
     "NotApplicable",
     "PluginError",
     "Recipe",
     "Registry",
+    "Report",
     "Summary",
     "Task",
+    "TrainingRecord",
     "UsageError",
     "build_decoder",
+    "compose",
     "hookimpl",
     "load_registry",
     "read_networks",
@@ -94,3 +104,7 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

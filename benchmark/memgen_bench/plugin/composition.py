@@ -50,7 +50,7 @@ def compose(name: str, specs: Sequence[DecoderSpec]) -> DecoderSpec:
 
 
 def _build(specs: tuple[DecoderSpec, ...]) -> Any:
-    relabelled = pkgutil.resolve_name("memgen_bench.plugin.relabelling:Relabelled")
+    relabelled = pkgutil.resolve_name("memgen_bench.decode.relabelling:Relabelled")
     built, *others = [spec.build() for spec in specs]
     for other in others:
         built = relabelled(built, other)

@@ -8,8 +8,7 @@ from memgen_bench import EngineSpec, UsageError, hookimpl
 from memgen_bench.workers.engines import ProcessEngine, SerialEngine
 
 if TYPE_CHECKING:
-    from memgen_bench.messages import Report
-    from memgen_bench.plugin.specs import Engine
+    from memgen_bench import Engine, Report
 
 
 def _without(scheduler: str) -> None:

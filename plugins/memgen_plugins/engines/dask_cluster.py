@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from memgen_bench.messages import Report
+    from memgen_bench import Report
     from memgen_bench.plan.plan import PlannedNetwork
 
     Files = Mapping[str, bytes]

@@ -10,9 +10,9 @@ import pytest
 
 import memgen_bench
 from memgen_bench import DecoderSpec, UsageError, load_registry
+from memgen_bench.decode.relabelling import Relabelled
 from memgen_bench.plan.suite import Suite
 from memgen_bench.plugin.composition import compose
-from memgen_bench.plugin.relabelling import Relabelled
 from memgen_plugins.decoders.layer.centroid import CosineCentroid
 from memgen_plugins.decoders.layer.gaussian import RDA, ShrunkLDA
 from memgen_plugins.decoders.layer.neighbors import CosineNeighbors

@@ -11,8 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from memgen_bench.compute import as_tensor, blocks
-from memgen_bench.decode.moments import Moments, moments_of
+from memgen_bench.toolkit.decoders import Moments, as_tensor, blocks, moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

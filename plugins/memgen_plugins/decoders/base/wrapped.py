@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from memgen_bench.compute import as_tensor
+from memgen_bench.toolkit.decoders import as_tensor
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -10,7 +10,7 @@ from memgen_plugins.decoders.catalogue.offering import decoder, estimator
 from memgen_plugins.decoders.catalogue.robust import robust_decoders
 
 if TYPE_CHECKING:
-    from memgen_bench.plugin.specs import Need
+    from memgen_bench import Need
 
 _MASC = (
     "Ketha & Ramaswamy 2025, arXiv 2501.14687; the same decision as CLAFIC: Watanabe, Lambert, "

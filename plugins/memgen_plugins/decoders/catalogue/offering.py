@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from memgen_bench import DecoderSpec
 
 if TYPE_CHECKING:
-    from memgen_bench.plugin.specs import Need
+    from memgen_bench import Need
 
 
 def estimator(place: str, **parameters: Any) -> partial[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from memgen_bench.plugin.composition import compose
+from memgen_bench import compose
 from memgen_plugins.decoders.catalogue.offering import decoder, estimator
 
 if TYPE_CHECKING:

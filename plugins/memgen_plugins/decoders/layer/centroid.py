@@ -9,7 +9,7 @@ import torch
 from memgen_plugins.decoders.base.argmax import LinearScores, MomentClassifier
 
 if TYPE_CHECKING:
-    from memgen_bench.decode.moments import Moments
+    from memgen_bench.toolkit.decoders import Moments
 
 
 class CosineCentroid(LinearScores, MomentClassifier):

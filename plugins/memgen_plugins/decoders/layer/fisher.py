@@ -9,8 +9,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from memgen_bench.compute import as_tensor
-from memgen_bench.decode.moments import Moments, moments_of
+from memgen_bench.toolkit.decoders import Moments, as_tensor, moments_of
 from memgen_plugins.decoders.base.wrapped import Wrapped
 from memgen_plugins.decoders.layer.gaussian import tied_factor
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from memgen_bench import NotApplicable
-from memgen_bench.compute import as_tensor
-from memgen_bench.decode.eigen import eigh64
+from memgen_bench.toolkit.decoders import as_tensor, eigh64
 from memgen_plugins.decoders.base.argmax import LinearScores, MomentClassifier, not_zero
 
 if TYPE_CHECKING:
-    from memgen_bench.decode.moments import Moments
+    from memgen_bench.toolkit.decoders import Moments
 
 
 def _log_priors(moments: Moments) -> torch.Tensor:

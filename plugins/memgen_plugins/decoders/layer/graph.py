@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from memgen_bench.decode.neighbors import Neighbors
+from memgen_bench.toolkit.decoders import Neighbors
 from memgen_plugins.decoders.base.argmax import ArgmaxClassifier
 
 if TYPE_CHECKING:

@@ -9,13 +9,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from memgen_bench.compute import as_tensor, blocks
-from memgen_bench.decode.eigen import eigh64
-from memgen_bench.decode.scratch import Scratch
+from memgen_bench.toolkit.decoders import Scratch, as_tensor, blocks, eigh64
 from memgen_plugins.decoders.base.argmax import LinearScores, MomentClassifier, not_zero
 
 if TYPE_CHECKING:
-    from memgen_bench.decode.moments import Moments
+    from memgen_bench.toolkit.decoders import Moments
 
 _MAX_ITERATIONS = 1000
 _WIDEST_CHANGE = 1024

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from memgen_bench.compute import as_tensor
+from memgen_bench.toolkit.decoders import as_tensor
 from memgen_plugins.decoders.base.argmax import LinearScores, MomentClassifier
 
 if TYPE_CHECKING:
-    from memgen_bench.decode.moments import Moments
+    from memgen_bench.toolkit.decoders import Moments
 
 
 # So many points are projected at once: the products stay in the processor's cache.

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from memgen_bench.compute import as_tensor
-from memgen_bench.decode.eigen import eigh64
+from memgen_bench.toolkit.decoders import as_tensor, eigh64
 from memgen_plugins.decoders.base.argmax import MomentClassifier
 
 if TYPE_CHECKING:
-    from memgen_bench.decode.moments import Moments
+    from memgen_bench.toolkit.decoders import Moments
 
 
 class WhitenedMASC(MomentClassifier):

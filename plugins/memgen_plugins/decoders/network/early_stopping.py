@@ -11,7 +11,7 @@ from memgen_bench import NotApplicable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memgen_bench.plugin.training_record import TrainingRecord
+    from memgen_bench import TrainingRecord
 
 
 class EarlyStopped(BaseEstimator):  # type: ignore[misc] # untyped base

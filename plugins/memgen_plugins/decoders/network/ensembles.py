@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 
-from memgen_bench.plugin.parameters import taken
+from memgen_bench.toolkit.decoders import taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,8 +12,7 @@ from sklearn.base import clone
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import StratifiedKFold
 
-from memgen_bench.decode.moments import moments_of
-from memgen_bench.decode.neighbors import Neighbors
+from memgen_bench.toolkit.decoders import Neighbors, moments_of
 from memgen_plugins.decoders.base.wrapped import Wrapped
 from memgen_plugins.decoders.layer.gaussian import tied_factor
 from memgen_plugins.decoders.layer.graph import adjacent

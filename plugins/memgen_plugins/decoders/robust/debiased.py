@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from sklearn.base import clone
 
-from memgen_bench.decode.eigen import eigh64
-from memgen_bench.decode.moments import Moments, moments_of
+from memgen_bench.toolkit.decoders import Moments, eigh64, moments_of
 from memgen_plugins.decoders.base.wrapped import Wrapped
 from memgen_plugins.noises import uniform_transition
 

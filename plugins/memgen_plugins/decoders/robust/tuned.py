@@ -10,7 +10,7 @@ from sklearn.model_selection import ParameterGrid
 from sklearn.utils.metaestimators import available_if
 
 from memgen_bench import NotApplicable
-from memgen_bench.plugin.parameters import taken
+from memgen_bench.toolkit.decoders import taken
 from memgen_plugins.decoders.base.wrapped import Wrapped, from_moments
 
 
