@@ -41,7 +41,7 @@ from memgen_bench.decode.activations import extract, stream
 from memgen_bench.decode.eigen import eigh
 from memgen_bench.decode.moments import Adding, KeptMoments, Labelling, Moments, moments_of
 from memgen_bench.decode.reader import Reader
-from memgen_bench.files.places import default_data_dir
+from memgen_bench.files.places import default_data_dir, find_places
 from memgen_bench.network.layers import find_layers
 from memgen_bench.network.training import initial_module, make_optimizer, train_epoch
 from memgen_bench.plan.suite import load_suite
@@ -411,7 +411,7 @@ def read(decoders: list[str], cache_dir: Path) -> None:
         "validation_fraction": 0.0,
     }
     suite = load_suite("fashion").replace(chosen)
-    plan = plan_run(suite, registry, data_dir=default_data_dir(), cache_dir=cache_dir, device="cpu")
+    plan = plan_run(suite, registry, find_places(cache_dir=cache_dir), device="cpu")
     planned = next(network for network in plan.networks if network.kind == "memorized")
     data = PlannedData(planned, (), default_data_dir())
     reader = Reader(planned, data, network()[0], CPU, 8 << 30)

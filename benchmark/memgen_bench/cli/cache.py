@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.unfolding import unfold
+from memgen_bench.files.places import Places
 
 if TYPE_CHECKING:
     from memgen_bench.network.cache_files import CacheEntry
 
 app = typer.Typer(help="List, check and clear out trained networks.", no_args_is_help=True)
 
+Networks = Annotated[Places, options.where("cache_dir", "shared_caches")]
+
 _DAY = 86_400.0
 _WRITING = 1 / 24  # days for which a temporary file may still be written to
 
 
 @app.command("list")
+@unfold
 def show(
-    cache_dir: options.CacheDir = None,
-    shared_caches: options.SharedCaches = None,
+    *,
+    places: Networks,
     debug: options.Debug = False,
 ) -> None:
     """List trained networks, checkpoints, and what was set aside, the newest last."""
@@ -33,7 +38,7 @@ def show(
     from memgen_bench.network.cache_files import cache_entries
 
     console = options.console()
-    for folder in options.network_folders(cache_dir, shared_caches):
+    for folder in places.network_folders():
         table = Table("network", "state", "epochs", "train acc", "size", "age", "what it is")
         table.box, table.pad_edge = None, False
         table.columns[0].no_wrap = True
@@ -69,9 +74,10 @@ def _age(entry: CacheEntry) -> str:
 
 
 @app.command()
+@unfold
 def size(
-    cache_dir: options.CacheDir = None,
-    shared_caches: options.SharedCaches = None,
+    *,
+    places: Networks,
     debug: options.Debug = False,
 ) -> None:
     """Say how much room trained networks and the rest take up."""
@@ -81,7 +87,7 @@ def size(
 
     from memgen_bench.network.cache_files import cache_entries
 
-    for folder in options.network_folders(cache_dir, shared_caches):
+    for folder in places.network_folders():
         there = cache_entries(folder)
         count = Counter(entry.state for entry in there)
         print(f"{folder}: {decimal(sum(entry.size for entry in there))}")
@@ -91,16 +97,17 @@ def size(
 
 
 @app.command()
+@unfold
 def verify(
-    cache_dir: options.CacheDir = None,
-    shared_caches: options.SharedCaches = None,
+    *,
+    places: Networks,
     debug: options.Debug = False,
 ) -> None:
     """Check every checksum; name what is damaged, and change nothing."""
     from memgen_bench.network.cache_files import cache_entries
 
     checked = damaged = 0
-    folders = options.network_folders(cache_dir, shared_caches)
+    folders = places.network_folders()
     for entry in (entry for folder in folders for entry in cache_entries(folder)):
         if entry.state in ("network", "checkpoint"):
             checked += 1
@@ -113,7 +120,9 @@ def verify(
 
 
 @app.command()
+@unfold
 def prune(
+    *,
     older_than: Annotated[
         float | None,
         typer.Option(help="Also what was written so many days ago.", min=0, metavar="DAYS"),
@@ -127,8 +136,7 @@ def prune(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-    data_dir: options.DataDir = None,
-    cache_dir: options.CacheDir = None,
+    places: Annotated[Places, options.where("data_dir", "cache_dir")],
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
@@ -137,8 +145,8 @@ def prune(
 
     from memgen_bench.network.cache_files import cache_entries
 
-    (folder,) = options.network_folders(cache_dir, None)
-    kept = _planned(keep_suites, data_dir, cache_dir, plugins) if keep_suites else None
+    (folder,) = places.network_folders()
+    kept = _planned(keep_suites, places, plugins) if keep_suites else None
     count = room = 0
     for entry in cache_entries(folder):
         if reason := _reason(entry, older_than, kept):
@@ -181,11 +189,8 @@ def _fault(entry: CacheEntry) -> str | None:
     return None
 
 
-def _planned(
-    suites: list[str], data_dir: Path | None, cache_dir: Path | None, plugins: list[Path] | None
-) -> set[str]:
+def _planned(suites: list[str], places: Places, plugins: list[Path] | None) -> set[str]:
     """Return the networks of some suites, whose data must be there: networks are known by them."""
-    from memgen_bench.files.places import default_cache_dir, default_data_dir
     from memgen_bench.plan.suite import load_suite
     from memgen_bench.running.runner import plan_run
 
@@ -194,8 +199,7 @@ def _planned(
         plan_run(
             suite,
             registry,
-            data_dir=data_dir or default_data_dir(),
-            cache_dir=cache_dir or default_cache_dir(),
+            places,
             device="cpu",
             required_datasets=[pair.dataset for pair in suite.combinations()],
         )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.unfolding import unfold
+from memgen_bench.files.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from memgen_bench.testing.examination import Subject
 
 
+@unfold
 def check(
+    *,
     targets: Annotated[
         list[str] | None,
         typer.Argument(help="Decoders, models, data sets, noises, plugin files.", metavar="NAME…"),
@@ -28,7 +32,7 @@ def check(
         Path | None,
         typer.Option(help="Write Markdown for a pull request; - is the terminal.", metavar="FILE"),
     ] = None,
-    data_dir: options.DataDir = None,
+    places: Annotated[Places, options.where("data_dir")],
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
@@ -36,7 +40,6 @@ def check(
     from rich.console import Console
 
     from memgen_bench.errors import UsageError
-    from memgen_bench.files.places import default_data_dir
     from memgen_bench.testing.check_report import markdown
     from memgen_bench.testing.subjects import find_subjects, plugin_files
 
@@ -44,9 +47,7 @@ def check(
         raise UsageError("name what to check (a decoder, FILE.py …), or say --all, not both")
     files = (*plugin_files(map(str, plugins or ())), *plugin_files(targets or ()))
     registry = options.registry([Path(file) for file in dict.fromkeys(files)])
-    subjects = find_subjects(
-        registry, targets or (), tuple(dict.fromkeys(files)), data_dir or default_data_dir()
-    )
+    subjects = find_subjects(registry, targets or (), tuple(dict.fromkeys(files)), places.data_dir)
     to_terminal = str(report) == "-"
     console = Console(highlight=False, stderr=to_terminal)
     findings = _examine(subjects, console)

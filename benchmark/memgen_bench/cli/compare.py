@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.unfolding import unfold
+from memgen_bench.files.places import DEFAULT_RESULTS
 
 
 class Against(StrEnum):
@@ -17,12 +18,12 @@ class Against(StrEnum):
     published = "published"
 
 
+@unfold
 def compare(
-    results: options.Results = Path("memgen-results"),
+    *,
+    results: options.Results = DEFAULT_RESULTS,
     against: Annotated[Against, typer.Option(help="What to compare with.")] = Against.published,
-    rates: options.Rates = None,
-    datasets: options.Datasets = None,
-    models: options.Models = None,
+    view: options.View,
     debug: options.Debug = False,
 ) -> None:
     """Put own accuracies and published ones side by side.
@@ -34,8 +35,7 @@ def compare(
     from memgen_leaderboard.tables.boards import comparison_table
     from memgen_leaderboard.tables.terminal import show
 
-    view = View(**options.view(rates, datasets, models))
-    tables = [comparison_table(scores) for scores in all_suites(results, [view])]
+    tables = [comparison_table(scores) for scores in all_suites(results, [View(**view)])]
     if not any(table.rows for table in tables):
         raise StoreError(
             f"{results}: nothing that was {against.value}, too; memgen-bench run --suite fashion "

@@ -8,15 +8,20 @@ from typing import Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.unfolding import unfold
+from memgen_bench.files.places import Places
 
 app = typer.Typer(help="List, download and import data sets.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="A data set's name.")]
+DataPlaces = Annotated[Places, options.where("data_dir")]
 
 
 @app.command("list")
+@unfold
 def show(
-    data_dir: options.DataDir = None,
+    *,
+    places: DataPlaces,
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
@@ -26,9 +31,8 @@ def show(
     from rich.text import Text
 
     from memgen_bench.errors import DataNotFoundError
-    from memgen_bench.files.places import default_data_dir
 
-    root = data_dir or default_data_dir()
+    root = places.data_dir
     table = Table("name", "here", "summary", box=None, pad_edge=False)
     for name, spec in options.registry(plugins).datasets.items():
         try:
@@ -43,20 +47,21 @@ def show(
 
 
 @app.command()
+@unfold
 def download(
+    *,
     name: Name,
-    data_dir: options.DataDir = None,
+    places: DataPlaces,
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
     """Fetch a data set from where its authors offer it."""
     from memgen_bench.errors import DataError, MemgenError, UsageError
-    from memgen_bench.files.places import default_data_dir
 
     spec = options.registry(plugins).datasets.find(name)
     if spec.download is None:
         raise UsageError(f"data set {name!r} cannot be downloaded; it is made or imported")
-    root = data_dir or default_data_dir()
+    root = places.data_dir
     try:
         spec.download(root)
     except MemgenError:
@@ -70,22 +75,23 @@ def download(
 
 
 @app.command("import")
+@unfold
 def take(
+    *,
     name: Name,
     source: Annotated[Path, typer.Argument(help="The official files: a folder or an archive.")],
-    data_dir: options.DataDir = None,
+    places: DataPlaces,
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
     """Take files that you already have into the data root."""
     from memgen_bench.errors import UsageError
-    from memgen_bench.files.places import default_data_dir
 
     spec = options.registry(plugins).datasets.find(name)
     if spec.import_from is None:
         raise UsageError(f"data set {name!r} takes no files; it is made, or read where it lies")
     if not source.exists():
         raise UsageError(f"{source}: there is no such file or folder")
-    root = data_dir or default_data_dir()
+    root = places.data_dir
     spec.import_from(source, root)
     print(f"{name} is in {root}")

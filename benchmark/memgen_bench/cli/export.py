@@ -8,25 +8,18 @@ from typing import Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.unfolding import unfold
+from memgen_bench.plan.axes import Changes
 
 
+@unfold
 def export(
+    *,
     out: Annotated[
         Path, typer.Option(help="Where they go; made if it is not there.", metavar="DIR")
     ],
     suite: options.Suite = "core",
-    models: options.Models = None,
-    datasets: options.Datasets = None,
-    noises: options.Noises = None,
-    rates: options.Rates = None,
-    seeds: options.Seeds = None,
-    noise_seeds: options.NoiseSeeds = None,
-    init_seeds: options.InitSeeds = None,
-    order_seeds: options.OrderSeeds = None,
-    train_size: options.TrainSize = None,
-    test_size: options.TestSize = None,
-    validation_fraction: options.ValidationFraction = None,
-    max_layer_dim: options.MaxLayerDim = None,
+    changes: Annotated[Changes, options.all_but("decoders", "kinds", "labels")],
     layers: Annotated[
         list[str] | None,
         typer.Option("--layer", help="A layer to freeze; may be repeated; all by default."),
@@ -34,9 +27,7 @@ def export(
     draws: Annotated[
         int, typer.Option(help="Draws of labels, for uniform noise at rate 1.", min=1)
     ] = 1,
-    data_dir: options.DataDir = None,
-    cache_dir: options.CacheDir = None,
-    shared_caches: options.SharedCaches = None,
+    places: options.Places,
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
@@ -45,20 +36,17 @@ def export(
     One fixture for each model, data set, noise and rate above 0: two files in a folder. Networks
     that are not cached are trained.
     """
-    axes = {name: value for name, value in locals().items() if name in options.AXES}
-
     from memgen_bench.cli.progress import show_epoch
     from memgen_bench.errors import UsageError
     from memgen_bench.fixtures.fixture import save_fixture
     from memgen_bench.fixtures.freezing import export as freeze
     from memgen_bench.fixtures.freezing import fixture_name
 
-    places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": "cpu"}
-    axes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
-    plan = options.plan(suite, axes, plugins, places, slow=False)
+    changes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
+    plan = options.plan(suite, changes, places, plugins)
     for reason in plan.missing_data.values():
         print(f"left out: {reason}")
-    settings = options.run_settings(data_dir, cache_dir, shared_caches, plugins, "cpu")
+    settings = options.run_settings(places, plugins, "cpu")
     memorized = [each for each in plan.networks if each.kind == "memorized"]
     if not memorized:
         raise UsageError("no memorized network is planned; name a --rate above 0")

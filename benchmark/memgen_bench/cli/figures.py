@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.unfolding import unfold
+from memgen_bench.files.places import DEFAULT_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,16 +20,16 @@ if TYPE_CHECKING:
 SHOWN = 5  # decoders that curves are drawn of
 
 
+@unfold
 def figures(
+    *,
     out: Annotated[Path, typer.Option(help="Where files are written.", metavar="DIR")],
-    results: options.Results = Path("memgen-results"),
+    results: options.Results = DEFAULT_RESULTS,
     decoders: Annotated[
         list[str] | None,
         typer.Option("--decoder", help="Draw curves of it; else of the five best of one layer."),
     ] = None,
-    rates: options.Rates = None,
-    datasets: options.Datasets = None,
-    models: options.Models = None,
+    view: options.View,
     kind: Annotated[
         str, typer.Option(help="memorized, unmemorized, clean or untrained networks.")
     ] = "memorized",
@@ -37,8 +39,8 @@ def figures(
     from memgen_leaderboard.figures.plots import save_board, save_figures
     from memgen_leaderboard.scoring.suite_scores import View, require_scores
 
-    view = View(**options.view(rates, datasets, models), kind=cast("ShownKind", kind))
-    for scores in require_scores(results, [view]):
+    views = [View(**view, kind=cast("ShownKind", kind))]
+    for scores in require_scores(results, views):
         shown = _chosen(scores, decoders)
         for path in [*save_figures(scores, shown, out), save_board(scores, out)]:
             print(path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.unfolding import unfold
+from memgen_bench.files.places import DEFAULT_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +19,19 @@ if TYPE_CHECKING:
     from memgen_leaderboard.scoring.units import ShownKind
 
 
+@unfold
 def leaderboard(
-    results: options.Results = Path("memgen-results"),
-    rates: options.Rates = None,
-    datasets: options.Datasets = None,
-    models: options.Models = None,
-    labels: options.Labels = None,
-    kinds: options.ShownKinds = None,
+    *,
+    results: options.Results = DEFAULT_RESULTS,
+    view: Annotated[dict[str, Any], options.only("rates", "datasets", "models", "labels")],
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind",
+            help="memorized, unmemorized (met noise, and did not), clean …; may be repeated.",
+            rich_help_panel="Axes",
+        ),
+    ] = None,
     update: Annotated[
         list[Path] | None,
         typer.Option(help="Fill the marked parts of a Markdown file; may be repeated."),
@@ -50,11 +58,11 @@ def leaderboard(
         raise UsageError("--update and --html are written one at a time; name one of them")
     if open_ and not html:
         raise UsageError("--open needs --html DIR: where the page is written")
-    part = options.view(rates, datasets, models)
+    labels = view.pop("labels", ["corrupted"])
     views = [
-        View(**part, kind=cast("ShownKind", kind), labels=cast("Labels", fitted))
+        View(**view, kind=cast("ShownKind", kind), labels=cast("Labels", fitted))
         for kind in kinds or ["memorized"]
-        for fitted in labels or ["corrupted"]
+        for fitted in labels
     ]
     found = require_scores(results, views)
     if update:
@@ -71,8 +79,8 @@ def _update(files: Sequence[Path], found: Sequence[Scores], *, check: bool) -> N
     from memgen_leaderboard.tables.markdown import update
     from memgen_leaderboard.tables.report import SECTIONS
 
-    parts = {name: partial(make, found) for name, make in SECTIONS.items()}
-    fresh = {file: update(file, parts, check=check) for file in files}
+    sections = {name: partial(make, found) for name, make in SECTIONS.items()}
+    fresh = {file: update(file, sections, check=check) for file in files}
     for file, is_fresh in fresh.items():
         stale = "is stale; run the same command without --check" if check else "updated"
         print(f"{file} {'is up to date' if is_fresh else stale}")

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import GenericAlias
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from memgen_bench.cli.unfolding import MadeOf
+from memgen_bench.files import places as files
+from memgen_bench.plan import axes
 
+if TYPE_CHECKING:
     from rich.console import Console
 
     from memgen_bench.messages import RunSettings
     from memgen_bench.plan.plan import Plan
     from memgen_bench.plugin.registry import Registry
-
-# The options that replace an axis or a size of a suite.
-AXES = (
-    *("models", "datasets", "decoders", "noises", "rates", "seeds", "kinds", "labels"),
-    *("noise_seeds", "init_seeds", "order_seeds"),
-    *("train_size", "test_size", "validation_fraction", "max_layer_dim"),
-)
-
-
-def _axis(name: str, help_: str) -> Any:
-    return typer.Option(f"--{name}", help=f"{help_}; may be repeated.", rich_help_panel="Axes")
 
 
 def _set_debug(debug: bool) -> None:
@@ -63,69 +56,51 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]
 Results = Annotated[Path, typer.Option(help="Folder of the results.", metavar="DIR")]
 
 Suite = Annotated[str, typer.Option(help="A suite's name or TOML file.")]
-Models = Annotated[list[str] | None, _axis("model", "A model")]
-Datasets = Annotated[list[str] | None, _axis("dataset", "A data set")]
-Decoders = Annotated[list[str] | None, _axis("decoder", "A decoder")]
-Noises = Annotated[list[str] | None, _axis("noise", "A noise")]
-Rates = Annotated[list[float] | None, _axis("rate", "A shuffle rate in [0, 1]")]
-Seeds = Annotated[list[int] | None, _axis("seed", "A seed")]
-Kinds = Annotated[list[str] | None, _axis("kind", "memorized, clean or untrained")]
-ShownKinds = Annotated[
-    list[str] | None, _axis("kind", "memorized, unmemorized (met noise, and did not), clean …")
-]
-Labels = Annotated[list[str] | None, _axis("labels", "corrupted or true")]
-NoiseSeeds = Annotated[list[int] | None, _axis("noise-seed", "A noise seed")]
-InitSeeds = Annotated[list[int] | None, _axis("init-seed", "An initialisation seed")]
-OrderSeeds = Annotated[list[int] | None, _axis("order-seed", "A data-order seed")]
-TrainSize = Annotated[int | None, typer.Option(help="Training images to use.")]
-TestSize = Annotated[int | None, typer.Option(help="Test images to use.")]
-ValidationFraction = Annotated[
-    float | None, typer.Option(help="Share of the training images to set aside.")
-]
-MaxLayerDim = Annotated[
-    int | None, typer.Option(help="Pool maps that are wider than this; 0: none.")
-]
 Slow = Annotated[bool, typer.Option("--slow", help="Take slow decoders too.")]
 
 
-def view(
-    rates: Sequence[float] | None, datasets: Sequence[str] | None, models: Sequence[str] | None
-) -> dict[str, Any]:
-    """Return which part of the results to show, as a view of the leaderboard takes it."""
-    return {
-        "rates": tuple(rates or ()),
-        "datasets": tuple(datasets or ()),
-        "models": tuple(models or ()),
-    }
+def only(*names: str) -> MadeOf:
+    """Return the mark of a parameter that holds what is given for some axes and sizes, by name."""
+
+    def given(**values: Any) -> dict[str, Any]:
+        return {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+            if value is not None
+        }
+
+    return MadeOf(given, {name: _option(name) for name in names})
 
 
-def network_folders(cache_dir: Path | None, shared: Sequence[Path] | None) -> list[Path]:
-    """Return the folders of trained networks, the one that is written to first."""
-    from memgen_bench.files.places import default_cache_dir
-    from memgen_bench.network.cache_files import network_dir, shared_folders
-
-    return [network_dir(cache_dir or default_cache_dir()), *shared_folders(shared or ())]
+def all_but(*names: str) -> MadeOf:
+    """Return the mark of a parameter that holds what is given for all other axes and sizes."""
+    return only(*(name for name in axes.CHANGES if name not in names))
 
 
-def run_settings(
-    data_dir: Path | None,
-    cache_dir: Path | None,
-    shared: Sequence[Path] | None,
-    plugins: Sequence[Path] | None,
-    device: str,
-) -> RunSettings:
-    """Return how networks are computed in this process."""
-    from memgen_bench.files.places import default_data_dir
-    from memgen_bench.messages import RunSettings
-
-    network_dir, *shared_caches = network_folders(cache_dir, shared)
-    return RunSettings(
-        plugin_files=tuple(str(file.resolve()) for file in plugins or ()),
-        data_dir=data_dir or default_data_dir(),
-        network_dir=network_dir,
-        shared_caches=tuple(shared_caches),
-        device=device,
+def _option(name: str) -> Any:
+    """Return the option of an axis, for a value of it, or of a size."""
+    kind, about = get_args(axes.CHANGES[name])
+    value, _ = get_args(kind)
+    if get_origin(value) is not Sequence:
+        return Annotated[kind, typer.Option(help=f"{about}.")]
+    singular = name if name == "labels" else name.removesuffix("s")  # one value is of labels, too
+    option = typer.Option(
+        f"--{singular.replace('_', '-')}",
+        help=f"{about}; may be repeated.",
+        rich_help_panel="Axes",
     )
+    return Annotated[GenericAlias(list, get_args(value)) | None, option]
+
+
+def where(*names: str) -> MadeOf:
+    """Return the mark of a parameter that holds `Places`, named by some options or by all three."""
+    known = {"data_dir": DataDir, "cache_dir": CacheDir, "shared_caches": SharedCaches}
+    return MadeOf(files.find_places, {name: known[name] for name in names or known})
+
+
+Changes = Annotated[axes.Changes, all_but()]
+Places = Annotated[files.Places, where()]
+View = Annotated[dict[str, Any], only("rates", "datasets", "models")]
 
 
 def console() -> Console:
@@ -150,27 +125,44 @@ def registry(plugins: list[Path] | None) -> Registry:
 
 def plan(
     suite: str,
-    axes: dict[str, Any],
+    changes: axes.Changes,
+    places: files.Places,
     plugins: list[Path] | None,
-    places: dict[str, Any],
     *,
-    slow: bool,
+    device: str = "cpu",
+    slow: bool = False,
     engine: str = "processes",
 ) -> Plan:
     """Plan a suite with the options given, to be run by an engine that is there."""
-    from memgen_bench.files.places import default_cache_dir, default_data_dir
     from memgen_bench.plan.suite import load_suite
     from memgen_bench.running.runner import plan_run, questions_for
 
-    known, files = registry(plugins), tuple(str(file.resolve()) for file in plugins or ())
+    known = registry(plugins)
     known.engines.find(engine)
     return plan_run(
-        load_suite(suite).replace(axes),
+        load_suite(suite).replace(changes),
         known,
-        data_dir=places["data_dir"] or default_data_dir(),
-        cache_dir=places["cache_dir"] or default_cache_dir(),
-        questions=questions_for(known.engines["processes"], files, None),
-        device=places["device"],
+        places,
+        questions=questions_for(known.engines["processes"], _resolved(plugins), None),
+        device=device,
         slow=slow,
-        required_datasets=axes["datasets"] or (),
+        required_datasets=changes.get("datasets") or (),
     )
+
+
+def run_settings(places: files.Places, plugins: list[Path] | None, device: str) -> RunSettings:
+    """Return how networks are computed in this process."""
+    from memgen_bench.messages import RunSettings
+
+    network_dir, *shared_caches = places.network_folders()
+    return RunSettings(
+        plugin_files=_resolved(plugins),
+        data_dir=places.data_dir,
+        network_dir=network_dir,
+        shared_caches=tuple(shared_caches),
+        device=device,
+    )
+
+
+def _resolved(plugins: list[Path] | None) -> tuple[str, ...]:
+    return tuple(str(file.resolve()) for file in plugins or ())

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.unfolding import unfold
+from memgen_bench.files.places import DEFAULT_RESULTS, Places
+from memgen_bench.plan.axes import Axes
 
 if TYPE_CHECKING:
-    from memgen_bench.running.missing import MissingWork
+    from memgen_bench.plan.plan import Plan
     from memgen_bench.running.runner import Summary
 
 
@@ -28,29 +31,15 @@ def _bytes(text: str) -> int:
     return size
 
 
+@unfold
 def run(
+    *,
     suite: options.Suite = "core",
     everything: Annotated[bool, typer.Option("--all", help="Every combination.")] = False,
-    models: options.Models = None,
-    datasets: options.Datasets = None,
-    decoders: options.Decoders = None,
-    noises: options.Noises = None,
-    rates: options.Rates = None,
-    seeds: options.Seeds = None,
-    kinds: options.Kinds = None,
-    labels: options.Labels = None,
-    noise_seeds: options.NoiseSeeds = None,
-    init_seeds: options.InitSeeds = None,
-    order_seeds: options.OrderSeeds = None,
-    train_size: options.TrainSize = None,
-    test_size: options.TestSize = None,
-    validation_fraction: options.ValidationFraction = None,
-    max_layer_dim: options.MaxLayerDim = None,
+    changes: options.Changes,
     slow: options.Slow = False,
-    results: options.Results = Path("memgen-results"),
-    data_dir: options.DataDir = None,
-    cache_dir: options.CacheDir = None,
-    shared_caches: options.SharedCaches = None,
+    results: options.Results = DEFAULT_RESULTS,
+    places: options.Places,
     device: options.Device = "auto",
     engine: Annotated[
         str, typer.Option(help="Where networks are computed; see list engines.", metavar="NAME")
@@ -101,64 +90,37 @@ def run(
     An axis option replaces the suite's values; with neither --all nor an axis option the plan is
     printed. What is in the results already is not computed again.
     """
-    axes: dict[str, Any] = {
-        "models": models,
-        "datasets": datasets,
-        "decoders": decoders,
-        "noises": noises,
-        "rates": rates,
-        "seeds": seeds,
-        "kinds": kinds,
-        "labels": labels,
-        "noise_seeds": noise_seeds,
-        "init_seeds": init_seeds,
-        "order_seeds": order_seeds,
-    }
-    sizes = {
-        "train_size": train_size,
-        "test_size": test_size,
-        "validation_fraction": validation_fraction,
-        "max_layer_dim": max_layer_dim,
-    }
-    places = {
-        "data_dir": data_dir,
-        "cache_dir": cache_dir,
-        "shared_caches": shared_caches or (),
-        "device": device,
-    }
-    start = everything or any(value is not None for value in axes.values())
-    axes |= sizes
+    start = everything or changes.keys() & Axes.__annotations__.keys()
     if dry_run or not start:
-        again = {"fresh": fresh, "retry_failed": retry_failed}
-        _print_plan(suite, axes, results, again, plugins, places, slow=slow, engine=engine)
+        plan = options.plan(
+            suite, changes, places, plugins, device=device, slow=slow, engine=engine
+        )
+        _print_plan(plan)
+        _print_missing(plan, results, places, fresh=fresh, retry_failed=retry_failed)
         if not dry_run:
             print(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
         return
     how: dict[str, Any] = {
+        "slow": slow,
+        "results": results,
+        "device": device,
         "engine": engine,
         "scheduler": scheduler,
         "jobs": jobs,
         "memory": memory,
-        "resume_minutes": resume_minutes,
         "timeout": timeout or None,
         "fresh": fresh,
         "retry_failed": retry_failed,
         "fail_fast": fail_fast,
-        "slow": slow,
+        "resume_minutes": resume_minutes,
+        "plugins": plugins or (),
     }
-    summary = _run(suite, axes, results, how, plugins, places)
+    summary = _run(suite, **changes, **vars(places), **how)
     if summary.failed and (strict or fail_fast or not summary.ok):
         raise typer.Exit(1)
 
 
-def _run(
-    suite: str,
-    axes: dict[str, Any],
-    results: Path,
-    how: dict[str, Any],
-    plugins: list[Path] | None,
-    places: dict[str, Any],
-) -> Summary:
+def _run(suite: str, **keywords: Any) -> Summary:
     import signal
 
     from rich.console import Console
@@ -173,15 +135,7 @@ def _run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as a cluster asks to end
     try:
         with ProgressObserver(console) as observer:
-            summary = memgen_bench.run(
-                suite,
-                **axes,
-                **places,
-                **how,
-                results=results,
-                plugins=plugins or (),
-                observer=observer,
-            )
+            summary = memgen_bench.run(suite, **keywords, observer=observer)
     except KeyboardInterrupt:
         print(
             "memgen-bench: stopped; what is finished is stored, and the same command goes on from "
@@ -189,7 +143,7 @@ def _run(
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    print_boards(all_scores(results))
+    print_boards(all_scores(summary.results))
     _print_summary(summary, time.monotonic() - started)
     return summary
 
@@ -197,9 +151,9 @@ def _run(
 def _print_summary(summary: Summary, seconds: float) -> None:
     for reason in summary.missing_data.values():
         print(f"left out: {reason}")
-    parts = [f"{summary.ok} ok / {summary.planned} planned"]
-    parts += [f"{n} {what}" for n, what in _exceptions(summary) if n]
-    print(f"{summary.networks} networks, readings {', '.join(parts)}; {seconds:.0f} s")
+    counts = [f"{summary.ok} ok / {summary.planned} planned"]
+    counts += [f"{n} {what}" for n, what in _exceptions(summary) if n]
+    print(f"{summary.networks} networks, readings {', '.join(counts)}; {seconds:.0f} s")
     print(
         f"Results are in {summary.results}; next: memgen-bench leaderboard "
         f"--results {summary.results}"
@@ -214,22 +168,9 @@ def _exceptions(summary: Summary) -> list[tuple[int, str]]:
     ]
 
 
-def _print_plan(
-    suite: str,
-    axes: dict[str, Any],
-    results: Path,
-    again: dict[str, bool],
-    plugins: list[Path] | None,
-    places: dict[str, Any],
-    *,
-    slow: bool,
-    engine: str,
-) -> None:
+def _print_plan(plan: Plan) -> None:
     from collections import Counter
 
-    from memgen_bench.running.missing import find_missing
-
-    plan = options.plan(suite, axes, plugins, places, slow=slow, engine=engine)
     for reason in plan.missing_data.values():
         print(f"left out: {reason}")
     for (model, dataset, kind), count in Counter(
@@ -241,13 +182,14 @@ def _print_plan(
     decoders = {d.decoder for network in plan.networks for d in network.decoders if d.decoder}
     print(f"decoders: {', '.join(sorted(decoders))}")
     print(f"{len(plan.networks)} networks, {plan.reading_count} readings")
-    folders = options.network_folders(places["cache_dir"], places["shared_caches"])
-    _print_todo(find_missing(plan, results, folders, **again))
 
 
-def _print_todo(missing_work: MissingWork) -> None:
+def _print_missing(plan: Plan, results: Path, places: Places, **again: bool) -> None:
     from datetime import timedelta
 
+    from memgen_bench.running.missing import find_missing
+
+    missing_work = find_missing(plan, results, places.network_folders(), **again)
     if not missing_work.networks:
         print("all of it is in the results")
         return

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.unfolding import unfold
+from memgen_bench.files.places import DEFAULT_RESULTS
 
 
+@unfold
 def why(
+    *,
     key: Annotated[str, typer.Argument(help="A network_id or a reading's key, or its beginning.")],
     suite: options.Suite = "core",
-    models: options.Models = None,
-    datasets: options.Datasets = None,
-    decoders: options.Decoders = None,
-    noises: options.Noises = None,
-    rates: options.Rates = None,
-    seeds: options.Seeds = None,
-    kinds: options.Kinds = None,
-    labels: options.Labels = None,
-    noise_seeds: options.NoiseSeeds = None,
-    init_seeds: options.InitSeeds = None,
-    order_seeds: options.OrderSeeds = None,
-    train_size: options.TrainSize = None,
-    test_size: options.TestSize = None,
-    validation_fraction: options.ValidationFraction = None,
-    max_layer_dim: options.MaxLayerDim = None,
+    changes: options.Changes,
     slow: options.Slow = False,
-    results: options.Results = Path("memgen-results"),
-    data_dir: options.DataDir = None,
-    cache_dir: options.CacheDir = None,
-    shared_caches: options.SharedCaches = None,
+    results: options.Results = DEFAULT_RESULTS,
+    places: options.Places,
     device: options.Device = "auto",
     plugins: options.Plugins = None,
     debug: options.Debug = False,
@@ -42,14 +31,11 @@ def why(
 
     With the same options as the run in question: they say what is planned.
     """
-    axes = {name: value for name, value in locals().items() if name in options.AXES}
-
     from memgen_bench.results.mismatches import Known, explain
 
-    places = {"data_dir": data_dir, "cache_dir": cache_dir, "device": device}
-    folders = options.network_folders(cache_dir, shared_caches)
+    folders = places.network_folders()
     known = Known(
-        plan=options.plan(suite, axes, plugins, places, slow=slow),
+        plan=options.plan(suite, changes, places, plugins, device=device, slow=slow),
         notes=_notes(folders),
         **_stored(results),
     )
@@ -57,7 +43,7 @@ def why(
         print(line)
 
 
-def _notes(folders: list[Path]) -> dict[str, dict[str, Any]]:
+def _notes(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """Return what the networks in some folders say of themselves; name those that are damaged."""
     from memgen_bench.errors import DamagedError
     from memgen_bench.network.cache_files import cache_entries

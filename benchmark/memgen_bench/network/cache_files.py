@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from memgen_bench import hashing
-from memgen_bench.errors import DamagedError, MemgenError, UsageError
+from memgen_bench.errors import DamagedError, MemgenError
 from memgen_bench.files.checksummed import checksum, read_checksummed, with_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from memgen_bench.plan.plan import PlannedNetwork
 
@@ -122,27 +122,6 @@ class CacheEntry:
                 file.unlink(missing_ok=True)
             except OSError as error:
                 raise MemgenError(f"cannot remove {file}: {error.strerror}") from error
-
-
-def network_dir(cache_dir: Path) -> Path:
-    """Return the folder of trained networks in a cache."""
-    return cache_dir / "networks"
-
-
-def shared_folders(named: Iterable[str | Path]) -> tuple[Path, ...]:
-    """Return the folders of trained networks that a user names.
-
-    Raises:
-        UsageError: One is not there, or is a whole cache.
-    """
-    folders = tuple(Path(each).resolve() for each in named)
-    for folder in folders:
-        if not folder.is_dir():
-            raise UsageError(f"--shared-cache {folder}: there is no such folder")
-        if network_dir(folder).is_dir():
-            below = network_dir(folder)
-            raise UsageError(f"--shared-cache {folder}: that is a whole cache; name {below}")
-    return folders
 
 
 def network_entry(folder: Path, network_id: str) -> CacheEntry:

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from memgen_bench.errors import UsageError
+from memgen_bench.plan.axes import Axes, Sizes
 from memgen_bench.plugin.specs import Recipe
 from memgen_bench.protocol import MAX_LAYER_DIM
 
@@ -32,10 +33,8 @@ Labels = Literal["corrupted", "true"]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # as results hold them
 ALL: Literal["all"] = "all"
-_AXES = (
-    *("noises", "rates", "seeds", "noise_seeds", "init_seeds", "order_seeds"),
-    *("kinds", "labels"),
-)
+# Axes that do not make a suite another one; pairs of the first two do.
+_NAMELESS = ("models", "datasets", "decoders")
 
 
 class _Strict(BaseModel):
@@ -157,12 +156,13 @@ class Suite(_Strict):
         own, others = set(self.combinations()), set(changed.combinations())
         wider = (
             axis
-            for axis in _AXES
-            if set(getattr(changed, axis) or ()) - set(getattr(self, axis) or ())
+            for axis in Suite.model_fields
+            if axis in Axes.__annotations__.keys() - _NAMELESS
+            and set(getattr(changed, axis) or ()) - set(getattr(self, axis) or ())
         )
         resized = (
             f"{size}={getattr(changed, size)}"
-            for size in ("train_size", "test_size", "validation_fraction", "max_layer_dim")
+            for size in Sizes.__annotations__
             if getattr(changed, size) != getattr(self, size)
         )
         marks = [*(["pairs"] if others - own else []), *wider, *resized]

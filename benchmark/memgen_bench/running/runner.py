@@ -8,16 +8,16 @@ import warnings
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import psutil
 
 from memgen_bench.decode.footprint import least_bytes
 from memgen_bench.errors import DataNotFoundError, UsageError
 from memgen_bench.files.atomic import remove_leftovers
-from memgen_bench.files.places import default_cache_dir, default_data_dir
+from memgen_bench.files.places import DEFAULT_RESULTS, find_places
 from memgen_bench.messages import RunSettings
-from memgen_bench.network.cache_files import network_dir, shared_folders
+from memgen_bench.plan.axes import takes_changes
 from memgen_bench.plan.planner import make_plan
 from memgen_bench.plan.suite import ALL, Suite, load_suite
 from memgen_bench.plugin.registry import load_registry
@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from memgen_bench.files.places import Places
     from memgen_bench.messages import Epoch
+    from memgen_bench.plan.axes import Changes
     from memgen_bench.plan.plan import Plan, PlannedNetwork
     from memgen_bench.plugin.registry import Problem, Registry
     from memgen_bench.plugin.specs import EngineSpec
     from memgen_bench.running.missing import MissingWork
 
-DEFAULT_RESULTS = Path("memgen-results")
 DEFAULT_TIMEOUT = 3600.0  # seconds for one step
 
 
@@ -89,9 +90,8 @@ class Observer:
 def plan_run(
     suite: Suite,
     registry: Registry,
+    places: Places,
     *,
-    data_dir: Path,
-    cache_dir: Path,
     questions: Questions | None = None,
     device: str = "auto",
     slow: bool = False,
@@ -108,7 +108,7 @@ def plan_run(
     questions, data, missing_data = questions or Questions(), {}, {}
     for name in dict.fromkeys(pair.dataset for pair in suite.combinations()):
         try:
-            data[name] = questions.describe(name, data_dir, cache_dir)
+            data[name] = questions.describe(name, places.data_dir, places.cache_dir)
         except DataNotFoundError as error:
             if name in required_datasets:
                 raise
@@ -134,24 +134,10 @@ def _find_names(suite: Suite, registry: Registry) -> None:
         registry.decoders.find(decoder)
 
 
+@takes_changes
 def run(
     suite: str | Suite = "core",
     *,
-    models: Sequence[str] | None = None,
-    datasets: Sequence[str] | None = None,
-    decoders: Sequence[str] | None = None,
-    noises: Sequence[str] | None = None,
-    rates: Sequence[float] | None = None,
-    seeds: Sequence[int] | None = None,
-    kinds: Sequence[str] | None = None,
-    labels: Sequence[str] | None = None,
-    noise_seeds: Sequence[int] | None = None,
-    init_seeds: Sequence[int] | None = None,
-    order_seeds: Sequence[int] | None = None,
-    train_size: int | None = None,
-    test_size: int | None = None,
-    validation_fraction: float | None = None,
-    max_layer_dim: int | None = None,
     slow: bool = False,
     results: str | Path = DEFAULT_RESULTS,
     data_dir: str | Path | None = None,
@@ -169,28 +155,12 @@ def run(
     resume_minutes: float = 10,
     plugins: Sequence[str | Path] = (),
     observer: Observer | None = None,
+    **changes: Unpack[Changes],
 ) -> Summary:
     """Run a suite: train the networks that are not cached, decode what is not in the results.
 
-    An axis (`models` … `order_seeds`) replaces the suite's; None keeps it.
-
     Args:
         suite: A suite, its name, or a TOML file.
-        models: Model names.
-        datasets: Data set names; named ones must be on disk.
-        decoders: Decoder names.
-        noises: Noise names.
-        rates: Shuffle rates, in [0, 1].
-        seeds: Seeds.
-        kinds: Of memorized, clean, untrained.
-        labels: Of corrupted, true.
-        noise_seeds: Crossed with the seeds, which they are by default.
-        init_seeds: Likewise.
-        order_seeds: Likewise.
-        train_size: Training images to use.
-        test_size: Test images to use.
-        validation_fraction: Share of the training images set aside.
-        max_layer_dim: Limit above which maps are pooled; 0 for none.
         slow: Take decoders marked `slow` too.
         results: Folder for the results.
         data_dir: Data root; see `default_data_dir`.
@@ -211,6 +181,8 @@ def run(
         resume_minutes: How often a training saves its state, to go on from there.
         plugins: Plugin files that are not installed.
         observer: Is told how the run goes on.
+        **changes: Axes and sizes that replace the suite's, `models` … `max_layer_dim`; see
+            `memgen_bench.plan.axes`. None keeps the suite's.
 
     Returns:
         How it ended.
@@ -218,48 +190,29 @@ def run(
     Raises:
         MemgenError: What was asked for cannot be done; the message says why.
     """
-    axes = {
-        "models": models,
-        "datasets": datasets,
-        "decoders": decoders,
-        "noises": noises,
-        "rates": rates,
-        "seeds": seeds,
-        "kinds": kinds,
-        "labels": labels,
-        "noise_seeds": noise_seeds,
-        "init_seeds": init_seeds,
-        "order_seeds": order_seeds,
-        "train_size": train_size,
-        "test_size": test_size,
-        "validation_fraction": validation_fraction,
-        "max_layer_dim": max_layer_dim,
-    }
-    suite = (load_suite(suite) if isinstance(suite, str) else suite).replace(axes)
-    places = data_dir or default_data_dir(), cache_dir or default_cache_dir()
-    data_dir, cache_dir = (Path(place).resolve() for place in places)
+    suite = (load_suite(suite) if isinstance(suite, str) else suite).replace(changes)
+    places = find_places(data_dir, cache_dir, shared_caches).resolved()
     files = tuple(str(Path(file).resolve()) for file in plugins)
     observer = observer or Observer()
     registry = load_registry(plugins)
     for problem in registry.problems:
         observer.problem(problem)
-    engine_spec, shared = registry.engines.find(engine), shared_folders(shared_caches)
+    engine_spec, folders = registry.engines.find(engine), places.network_folders()
     try:
         plan = plan_run(
             suite,
             registry,
-            data_dir=data_dir,
-            cache_dir=cache_dir,
+            places,
             questions=questions_for(engine_spec, files, timeout),
             device=device,
             slow=slow,
-            required_datasets=datasets or (),
+            required_datasets=changes.get("datasets") or (),
         )
         settings = RunSettings(
             plugin_files=files,
-            data_dir=data_dir,
-            network_dir=network_dir(cache_dir),
-            shared_caches=shared,
+            data_dir=places.data_dir,
+            network_dir=folders[0],
+            shared_caches=folders[1:],
             resume_minutes=resume_minutes,
             device=device,
             timeout=timeout,

@@ -14,9 +14,10 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from memgen_bench import UsageError
 from memgen_bench.errors import one_line
 from memgen_bench.files.atomic import write_atomically
+from memgen_bench.files.places import network_dir
 from memgen_bench.hashing import file_digest
 from memgen_bench.messages import Row, RunSettings
-from memgen_bench.network.cache_files import network_dir, network_entry
+from memgen_bench.network.cache_files import network_entry
 from memgen_bench.plugin.registry import load_registry
 from memgen_bench.results import store
 from memgen_bench.results.environment import code_commit, versions

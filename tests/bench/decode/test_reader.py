@@ -22,6 +22,7 @@ from memgen_bench.decode.neighbors import FOUND, Neighbors
 from memgen_bench.decode.reader import Reader
 from memgen_bench.decode.scratch import Scratch
 from memgen_bench.decode.training_points import TrainingPoints
+from memgen_bench.files.places import find_places
 from memgen_bench.network.training import initial_module
 from memgen_bench.plan.plan import Layer
 from memgen_bench.plan.suite import Suite
@@ -180,7 +181,7 @@ class Lab:
         suite = SUITE.replace({"decoders": decoders, "models": (model,)})
         registry = load_registry([self.plugin])
         questions = Questions(plugin_files=(str(self.plugin),))
-        plan = plan_run(suite, registry, data_dir=folder, cache_dir=folder, questions=questions)
+        plan = plan_run(suite, registry, find_places(folder, folder), questions=questions)
         (network,) = plan.networks
         data = PlannedData(network, (str(self.plugin),), folder)
         module = initial_module(registry.models[model], network.data.task, network.init_seed)

@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memgen_bench.errors import DamagedError, UsageError
+from memgen_bench.errors import DamagedError
 from memgen_bench.network.cache_files import (
     cache_entries,
     cached,
     network_entry,
     note_of,
     resume_entry,
-    shared_folders,
 )
 
 if TYPE_CHECKING:
@@ -87,12 +86,3 @@ def test_every_byte_of_a_checkpoint_counts(tmp_path: Path, network: PlannedNetwo
             entry.files[0].write_bytes(harmed)
             with pytest.raises(DamagedError):
                 entry.read()
-
-
-def test_shared_folders_must_be_what_they_are_taken_for(tmp_path: Path) -> None:
-    (tmp_path / "networks").mkdir()
-    assert shared_folders([tmp_path / "networks"]) == ((tmp_path / "networks").resolve(),)
-    with pytest.raises(UsageError, match="nowhere: there is no such folder"):
-        shared_folders([tmp_path / "nowhere"])
-    with pytest.raises(UsageError, match=r"a whole cache; name .*networks"):
-        shared_folders([tmp_path])

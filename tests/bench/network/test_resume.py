@@ -15,6 +15,7 @@ from torch import nn
 from memgen_bench import Recipe, load_registry
 from memgen_bench.errors import MemgenError
 from memgen_bench.files.atomic import write_atomically
+from memgen_bench.files.places import find_places
 from memgen_bench.messages import Row, RunSettings
 from memgen_bench.network import resume as module_under_test
 from memgen_bench.network.cache_files import note_of
@@ -366,9 +367,7 @@ TINY = Suite.model_validate(
 def planned(tmp_path_factory: pytest.TempPathFactory) -> PlannedNetwork:
     """Return a network on real digits."""
     folder = tmp_path_factory.mktemp("plan")
-    return plan_run(
-        TINY, load_registry(), data_dir=folder, cache_dir=folder, device="cpu"
-    ).networks[-1]
+    return plan_run(TINY, load_registry(), find_places(folder, folder), device="cpu").networks[-1]
 
 
 def run(network: PlannedNetwork, folder: Path, minutes: float = 0) -> dict[str, pa.Table]:

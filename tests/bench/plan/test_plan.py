@@ -253,6 +253,7 @@ def test_a_plan_is_not_told_how_it_is_run() -> None:
     how = {"jobs", "memory", "results", "resume_minutes", "shared_caches", "observer"}
     assert how < set(inspect.signature(run).parameters)
     assert not told & how
+    assert "places" not in inspect.signature(make_plan).parameters
 
 
 def test_what_else_is_in_the_plan_changes_no_key(registry: Registry) -> None:

@@ -219,6 +219,11 @@ def test_an_option_replaces_its_axis_and_leaves_the_rest(grid: Suite) -> None:
         ({"datasets": ["mnist"]}, "grid+pairs"),
         ({"train_size": 500}, "grid+train_size=500"),
         ({"max_layer_dim": 0}, "grid+max_layer_dim=0"),
+        (
+            {"order_seeds": [1], "init_seeds": [1], "noise_seeds": [1], "seeds": [1]}
+            | {"rates": [1.0], "noises": ["flip"], "test_size": 50, "train_size": 50},
+            "grid+noises+rates+seeds+noise_seeds+init_seeds+order_seeds+train_size=50+test_size=50",
+        ),
         ({"models": ["paper-mlp"], "seeds": [1], "test_size": 50}, "grid+pairs+seeds+test_size=50"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 import memgen_bench
 from helpers.readings import frame
 from memgen_bench.cli import main
-from memgen_bench.files.places import default_data_dir
+from memgen_bench.files.places import default_data_dir, find_places
 from memgen_bench.messages import RunSettings
 from memgen_bench.plan.suite import load_suite
 from memgen_bench.plugin.registry import load_registry
@@ -62,8 +62,7 @@ def planned(folder: Path) -> tuple[PlannedNetwork, dict[str, Reading], RunSettin
     plan = plan_run(
         load_suite(str(folder / "suite.toml")),
         load_registry(),
-        data_dir=default_data_dir(),
-        cache_dir=folder / "cache",
+        find_places(cache_dir=folder / "cache"),
         device="cpu",
     )
     network = next(each for each in plan.networks if each.kind == "memorized")
