@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+import memgen_bench
 from memgen_bench import cli, read_networks, read_results
 from memgen_bench.results import store
 from memgen_leaderboard.scoring.suite_scores import all_scores
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     PluginWriter = Callable[[str, str], Path]
     CommandLine = Callable[..., "Completed"]
 
+ROOT = Path(__file__).parents[3]
 SCRIPT = Path(sys.executable).with_name("memgen-bench")
 SUITE = """
 name = "tiny"
@@ -43,6 +47,7 @@ validation_fraction = 0.2
 max_layer_dim = 0
 """
 WIDE = {"COLUMNS": "200"}  # tables that are not folded
+HEAVY = {"torch", "torchvision", "timm", "sklearn", "pyarrow", "polars"}
 KINDS = ["clean", "memorized", "untrained"]
 
 
@@ -163,7 +168,25 @@ def test_help_answers_without_what_takes_long_to_import(verb: list[str]) -> None
     assert "Usage:" in done.stdout
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "typer" in imported
-    assert not imported & {"torch", "torchvision", "timm", "sklearn", "pyarrow", "polars"}
+    assert not imported & HEAVY
+
+
+def test_the_version_is_told_without_what_takes_long_to_import() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "memgen_bench.cli", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"memgen-bench {memgen_bench.__version__}\n"
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not imported & HEAVY
+
+
+def test_the_version_is_said_by_the_package_only() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "version" not in project
+    assert importlib.metadata.version("memgen-bench") == memgen_bench.__version__
 
 
 def test_no_command_shows_the_help(here: CommandLine) -> None:
