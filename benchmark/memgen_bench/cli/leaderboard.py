@@ -80,11 +80,11 @@ def _update(files: Sequence[Path], found: Sequence[Scores], *, check: bool) -> N
     from memgen_leaderboard.tables.report import SECTIONS
 
     sections = {name: partial(make, found) for name, make in SECTIONS.items()}
-    fresh = {file: update(file, sections, check=check) for file in files}
-    for file, is_fresh in fresh.items():
+    current = {file: update(file, sections, check=check) for file in files}
+    for file, is_current in current.items():
         stale = "is stale; run the same command without --check" if check else "updated"
-        print(f"{file} {'is up to date' if is_fresh else stale}")
-    if check and not all(fresh.values()):
+        print(f"{file} {'is up to date' if is_current else stale}")
+    if check and not all(current.values()):
         raise typer.Exit(1)
 
 

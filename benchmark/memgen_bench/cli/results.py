@@ -19,8 +19,8 @@ app = typer.Typer(help="Verify, merge, compact and export results.", no_args_is_
 Folder = Annotated[Path, typer.Argument(help="A results folder.", metavar="FOLDER")]
 
 
-class Table(StrEnum):
-    """A table of a results folder."""
+class TableName(StrEnum):
+    """The tables of a results folder."""
 
     readings = "readings"
     networks = "networks"
@@ -93,7 +93,7 @@ def export(
     out: Annotated[
         Path, typer.Option(help="Where to: .csv, .json, .ndjson or .parquet.", metavar="FILE")
     ],
-    table: Annotated[Table, typer.Option(help="Which rows.")] = Table.readings,
+    table: Annotated[TableName, typer.Option(help="Which rows.")] = TableName.readings,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     debug: options.Debug = False,
 ) -> None:

@@ -152,7 +152,7 @@ def _print_summary(summary: Summary, seconds: float) -> None:
     for reason in summary.missing_data.values():
         print(f"left out: {reason}")
     counts = [f"{summary.ok} ok / {summary.planned} planned"]
-    counts += [f"{n} {what}" for n, what in _exceptions(summary) if n]
+    counts += [f"{n} {what}" for n, what in _shortfalls(summary) if n]
     print(f"{summary.networks} networks, readings {', '.join(counts)}; {seconds:.0f} s")
     print(
         f"Results are in {summary.results}; next: memgen-bench leaderboard "
@@ -160,7 +160,7 @@ def _print_summary(summary: Summary, seconds: float) -> None:
     )
 
 
-def _exceptions(summary: Summary) -> list[tuple[int, str]]:
+def _shortfalls(summary: Summary) -> list[tuple[int, str]]:
     return [
         (summary.skipped, "skipped"),
         (summary.failed, "failed"),
