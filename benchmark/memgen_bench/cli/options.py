@@ -83,7 +83,7 @@ def _option(name: str) -> Any:
     value, _ = get_args(kind)
     if get_origin(value) is not Sequence:
         return Annotated[kind, typer.Option(help=f"{about}.")]
-    singular = name if name == "labels" else name.removesuffix("s")  # one value is of labels, too
+    singular = name if name == "labels" else name.removesuffix("s")  # one value says which labels
     option = typer.Option(
         f"--{singular.replace('_', '-')}",
         help=f"{about}; may be repeated.",
