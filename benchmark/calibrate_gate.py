@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from memgen_bench import DecoderSpec, load_registry
-from memgen_bench.compute import threads
+from memgen_bench.compute import as_tensor, threads
 from memgen_bench.decode.moments import Adding, KeptMoments, Labelling
 from memgen_bench.fixtures.fixture import Fixture, load_fixtures
 from memgen_bench.gate.accuracy import compare
@@ -67,7 +67,7 @@ class Doubled(Fixture):
 
     def points(self, layer: str) -> tuple[Any, Any, Any]:
         """Return a layer's activations of the training, validation and test points."""
-        train, validation, test = (part.astype(np.float64) for part in super().points(layer))
+        train, validation, test = (each.astype(np.float64) for each in super().points(layer))
         return train, validation, test
 
 
@@ -87,7 +87,7 @@ def blocks_of(rows: int) -> Iterator[None]:
 
 def added_up(X: Any, y: Any) -> Moments:
     """Return moments that were added up, whatever the shapes."""
-    labelling = Labelling({"true": np.asarray(y)}, frozenset({"true"}))
+    X, labelling = as_tensor(X), Labelling({"true": np.asarray(y)}, frozenset({"true"}))
     adding = Adding(labelling, num_classes=10, dim=X.shape[1], device=X.device)
     adding.add(X)
     return adding.moments("true")
@@ -107,7 +107,7 @@ def same(fixture: Fixture) -> Fixture:
     return fixture
 
 
-MOMENTS = "memgen_bench.gate.readings.moments_of"
+MOMENTS = "memgen_bench.decode.shared_activations.moments_of"
 # name, how often, what is changed around the readings, and what of the fixtures
 HARMLESS: list[tuple[str, list[tuple[Callable[[], Any], Callable[[Fixture], Fixture]]]]] = [
     ("2 and 4 threads", [(partial(threads, n), same) for n in (2, 4)]),

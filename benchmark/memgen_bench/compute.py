@@ -94,6 +94,11 @@ def block_rows(width: int) -> int:
     return max(256, min(8192, (64 << 20) // (4 * max(width, 1))))
 
 
+def is_finite(matrix: npt.NDArray[Any] | torch.Tensor) -> bool:
+    """Whether a matrix has no NaN and no infinity, without a mask as large as the matrix."""
+    return all(bool(torch.isfinite(block.sum())) for block in blocks(as_tensor(matrix)))
+
+
 def tensor_of(images: Images, device: torch.device) -> torch.Tensor:
     """Return images as a tensor on a device, channels last in memory (the faster order)."""
     tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device)

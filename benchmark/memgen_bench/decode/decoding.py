@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Activations:
-    """Finite activations of the three parts of a split.
+    """Finite activations of the three subsets of a split.
 
     Attributes:
         train: What decoders are fitted on; None where all of them are fitted from moments.
@@ -55,7 +55,7 @@ class Extras:
     """What a decoder gets beside X and y when its specification says that it needs it.
 
     Attributes:
-        validation_labels: Noisy labels of the validation part.
+        validation_labels: Noisy labels of the validation points.
         transition: P[true, given] of the noise.
         module: The network.
         seed: For decoders that draw random numbers.
@@ -75,7 +75,7 @@ class Extras:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Predicted labels of each part; `train` is that of the sample."""
+    """Predicted labels of each subset; `train` is that of the sample."""
 
     train: LabelVector
     validation: LabelVector
@@ -86,7 +86,8 @@ class Predictions:
 class Outcome:
     """What became of one reading: predictions, or the reason why there are none.
 
-    `chosen` is what the decoder chose for itself, as JSON.
+    `chosen` is what the decoder chose for itself, as JSON. `spoilt` says that it wrote to the
+    activations, which are not its own: they must not be used any more.
     """
 
     status: str
@@ -96,45 +97,55 @@ class Outcome:
     error_type: str | None = None
     message: str | None = None
     chosen: str | None = None
+    spoilt: bool = False
 
 
 CHANGED = "X belongs to all decoders and must not be written to; work on a copy"
 
 
-class InputChanged(Exception):  # noqa: N818 - an order to read the activations again
-    """A decoder wrote to the activations, which are not its own."""
-
-
 def decode(
-    spec: DecoderSpec, parts: Activations, labels: LabelVector, extras: Extras, num_classes: int
+    spec: DecoderSpec,
+    activations: Activations,
+    labels: LabelVector,
+    extras: Extras,
+    num_classes: int,
 ) -> Outcome:
-    """Fit a fresh decoder and let it predict all three parts.
+    """Fit a fresh decoder and let it predict all three subsets.
 
     Whatever the decoder does, the outcome says so: `ok`, `skipped` (it raised `NotApplicable`) or
     `failed`. The first warning that it gives becomes the message of an `ok` outcome.
 
     Args:
         spec: The decoder.
-        parts: LayerActivations.
+        activations: The points to fit on and to predict.
         labels: The labels to fit on, one per training point.
         extras: What it may ask for.
         num_classes: K; labels are 0..K-1.
-
-    Raises:
-        InputChanged: The decoder wrote to its tensors; `parts` must not be used any more.
     """
     given = _Given(spec, extras)
+    outcome = _caught(given, activations, labels, extras, num_classes)
+    if given.written_to():
+        return Outcome(status="failed", error_type="error", message=CHANGED, spoilt=True)
+    return outcome
+
+
+def _caught(
+    given: _Given,
+    activations: Activations,
+    labels: LabelVector,
+    extras: Extras,
+    num_classes: int,
+) -> Outcome:
+    """Return the outcome, also where the decoder raises."""
     try:
         with warnings.catch_warnings(record=True) as caught, _seeded_streams(extras):
             warnings.simplefilter("always")
-            return _decode(given, parts, labels, extras, num_classes, caught)
+            return _decode(given, activations, labels, extras, num_classes, caught)
     except NotApplicable as reason:
         return Outcome(status="skipped", message=one_line(str(reason)))
     except (Exception, SystemExit) as error:
         hint = f" ({CHANGED})" if "read-only" in str(error) else ""
         return failure(one_line(error) + hint, error_type_of(error))
-    finally:
-        given.check()
 
 
 @contextmanager
@@ -158,28 +169,28 @@ def failure(message: str, error_type: str) -> Outcome:
 
 def _decode(
     given: _Given,
-    parts: Activations,
+    activations: Activations,
     labels: LabelVector,
     extras: Extras,
     num_classes: int,
     caught: list[warnings.WarningMessage],
 ) -> Outcome:
     decoder: Any = _seeded(given.spec.build(), extras.seed)
-    fit = _fit_of(decoder, given, parts, labels, extras)
+    fit = _fit_of(decoder, given, activations, labels, extras)
     started = time.perf_counter()
     fit()
     finish(extras.device)
     fitted = time.perf_counter()
     shared_fit = _shared_seconds(extras)
-    test = _predict(decoder, given.array(parts.test), num_classes)
+    test = _predict(decoder, given.array(activations.test), num_classes)
     finish(extras.device)
     done = time.perf_counter()
     shared_predict = _shared_seconds(extras) - shared_fit
     if test is None:
         return failure("predict() returned NaN labels", "nan")
     others = [
-        _predict(decoder, given.array(part), num_classes) if _count(part) else None
-        for part in (parts.sample, parts.validation)
+        _predict(decoder, given.array(subset), num_classes) if _count(subset) else None
+        for subset in (activations.sample, activations.validation)
     ]
     train_predicted, validation = (
         np.empty(0, np.int64) if labels is None else labels for labels in others
@@ -234,13 +245,13 @@ def recall(
 
 
 def _fit_of(
-    decoder: Any, given: _Given, parts: Activations, labels: LabelVector, extras: Extras
+    decoder: Any, given: _Given, activations: Activations, labels: LabelVector, extras: Extras
 ) -> Callable[[], Any]:
     """Return the call that fits a decoder, its arguments ready."""
-    needs = _needs(given, parts, extras)
+    needs = _needs(given, activations, extras)
     if extras.moments is not None:
         return partial(decoder.fit_moments, extras.moments, **needs)
-    return partial(decoder.fit, given.array(parts.train), given.labels(labels), **needs)
+    return partial(decoder.fit, given.array(activations.train), given.labels(labels), **needs)
 
 
 class _Given:
@@ -250,17 +261,17 @@ class _Given:
         self.spec, self._device, self._neighbors = spec, extras.device, extras.neighbors
         self._tensors: list[torch.Tensor] = []
 
-    def array(self, part: Any) -> Any:
-        """Return activations in the form that the specification asks for."""
-        if isinstance(part, Mapping):
-            return {name: self.array(matrix) for name, matrix in part.items()}
+    def array(self, subset: Any) -> Any:
+        """Return a subset's activations in the form that the specification asks for."""
+        if isinstance(subset, Mapping):
+            return {name: self.array(matrix) for name, matrix in subset.items()}
         if self.spec.arrays == "torch":
-            tensor = as_tensor(part).to(self._device)
+            tensor = as_tensor(subset).to(self._device)
             self._tensors.append(tensor)
             if self._neighbors is not None:
-                self._neighbors.know(tensor, part)
+                self._neighbors.know(tensor, subset)
             return tensor
-        view = part.view()
+        view = subset.view()
         view.flags.writeable = False
         return view
 
@@ -269,10 +280,9 @@ class _Given:
         own = labels.copy()
         return torch.from_numpy(own).to(self._device) if self.spec.arrays == "torch" else own
 
-    def check(self) -> None:
-        """Raise where a tensor was written to: torch counts its changes."""
-        if any(tensor._version for tensor in self._tensors):
-            raise InputChanged
+    def written_to(self) -> bool:
+        """Whether a tensor was written to: torch counts its changes."""
+        return any(tensor._version for tensor in self._tensors)
 
 
 def _seeded(decoder: Any, seed: int) -> Any:
@@ -284,14 +294,14 @@ def _seeded(decoder: Any, seed: int) -> Any:
     return decoder
 
 
-def _needs(given: _Given, parts: Activations, extras: Extras) -> dict[str, Any]:
+def _needs(given: _Given, activations: Activations, extras: Extras) -> dict[str, Any]:
     """Return the extras that a specification names, and no other."""
     needs: dict[str, Any] = {}
     wanted = given.spec.needs
     if "validation" in wanted:
         if not len(extras.validation_labels):
             raise NotApplicable("needs validation points; set validation_fraction above 0")
-        needs["validation"] = (given.array(parts.validation), extras.validation_labels.copy())
+        needs["validation"] = (given.array(activations.validation), extras.validation_labels.copy())
     if "transition" in wanted:
         needs["transition"] = extras.transition.copy()
     if "network" in wanted:
@@ -324,8 +334,8 @@ def _predict(decoder: Decoder, X: Any, num_classes: int) -> LabelVector | None:
     return labels
 
 
-def _count(part: Any) -> int:
-    return len(next(iter(part.values()))) if isinstance(part, Mapping) else len(part)
+def _count(subset: Any) -> int:
+    return len(next(iter(subset.values()))) if isinstance(subset, Mapping) else len(subset)
 
 
 def scores(
@@ -340,7 +350,7 @@ def scores(
     """Return the accuracy columns of a reading.
 
     Args:
-        predictions: Of each part; the two train label vectors are those of the sample.
+        predictions: Of each subset; the two train label vectors are those of the sample.
         train_given: LabelVector that the sample carries under the draw.
         train_true: Its true labels.
         validation_given: Noisy validation labels.

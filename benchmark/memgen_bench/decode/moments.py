@@ -236,10 +236,10 @@ class KeptMoments(Moments):
         """Return Σ x xᵀ over the points of the k-th class, D×D."""
         return self._once(f"second {k}", lambda: self._held(self._gram(self.dim, self._points(k))))
 
-    def _gram(self, size: int, parts: Iterator[torch.Tensor]) -> torch.Tensor:
+    def _gram(self, size: int, blocks: Iterator[torch.Tensor]) -> torch.Tensor:
         lower = torch.zeros(size, size, dtype=torch.float64, device=self._device)
-        for part in parts:
-            add_gram(lower, part.double())
+        for block in blocks:
+            add_gram(lower, block.double())
         return symmetric(lower)
 
     def _side(self, k: int) -> int:
@@ -316,10 +316,10 @@ class _Sums:
         finish(rows.device)
         self.seconds += time.perf_counter() - started
 
-    def _add(self, group: int, part: torch.Tensor) -> None:
-        self.counts[group] += len(part)
-        self.sums[group] += part.sum(dim=0)
-        add_gram(self.lower[group], part)
+    def _add(self, group: int, points: torch.Tensor) -> None:
+        self.counts[group] += len(points)
+        self.sums[group] += points.sum(dim=0)
+        add_gram(self.lower[group], points)
 
     def merge(self, other: _Sums) -> None:
         """Take in the sums of other points of the same groups."""

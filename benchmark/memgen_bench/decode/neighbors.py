@@ -82,15 +82,15 @@ class Neighbors:
         k = min(k, len(points))
         scale = 1 / torch.linalg.vector_norm(points, dim=1)
         scale.masked_fill_(torch.isinf(scale), 0)
-        parts = []
+        found = []
         for block in torch.split(X, block_rows(len(points))):
             similarity = (block.to(points) @ points.T).mul_(scale)
             near, rows = torch.topk(similarity, k, dim=1)
             rows, order = rows.sort(dim=1)
             order = near.gather(1, order).sort(dim=1, descending=True, stable=True).indices
-            parts.append(rows.gather(1, order).cpu())
+            found.append(rows.gather(1, order).cpu())
         finish(self._device)
-        return torch.cat(parts) if parts else torch.empty(0, k, dtype=torch.int64)
+        return torch.cat(found) if found else torch.empty(0, k, dtype=torch.int64)
 
 
 def _place(X: torch.Tensor) -> tuple[Any, ...]:

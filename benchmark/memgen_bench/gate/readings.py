@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,19 +12,15 @@ import torch
 from torch import nn
 
 from memgen_bench import seeds
-from memgen_bench.compute import as_tensor
-from memgen_bench.decode import decoding
 from memgen_bench.decode.decoding import Activations, Extras, Outcome
-from memgen_bench.decode.moments import moments_of
-from memgen_bench.decode.neighbors import Neighbors
+from memgen_bench.decode.shared_activations import SharedActivations, share_points
 from memgen_bench.plugin.parameters import parameters
 from memgen_bench.protocol import ALL_LAYERS, INPUT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from memgen_bench.arrays import LabelVector
-    from memgen_bench.decode.moments import Moments
     from memgen_bench.fixtures.fixture import Fixture
     from memgen_bench.plugin.specs import DecoderSpec
 
@@ -45,7 +41,7 @@ class FixtureReading:
         layer: The layer; `*` for scope `network`.
         status: `ok`, `skipped` or `failed`.
         message: Why it is not ok, or its first warning.
-        predicted: LabelVector of the test points; None where it is not ok.
+        predicted: Labels of the test points; None where it is not ok.
         test_accuracy: Share of them that are the true ones.
         validation_accuracy: Share of the validation points' noisy labels that were predicted.
     """
@@ -72,69 +68,54 @@ def read_fixtures(
         specs: The decoders; those that ask for the network itself are skipped.
         fixtures: What they are fitted on.
     """
+    of_layers = [spec for spec in specs if spec.scope == "layer"]
+    of_networks = [spec for spec in specs if spec.scope != "layer"]
     for fixture in fixtures:
         for draw in range(len(fixture.given)):
             for layer in fixture.layers:
-                yield from _read_layer(specs, fixture, draw, layer)
-            yield from _read_network(specs, fixture, draw)
+                share = partial(_share_layer, fixture, draw, layer)
+                yield from _read(of_layers, fixture, draw, layer, share)
+            share = partial(_share_network, fixture)
+            yield from _read(of_networks, fixture, draw, ALL_LAYERS, share)
 
 
-def _read_layer(
-    specs: Sequence[DecoderSpec], fixture: Fixture, draw: int, layer: str
+def _read(
+    specs: Sequence[DecoderSpec],
+    fixture: Fixture,
+    draw: int,
+    layer: str,
+    share: Callable[[], SharedActivations],
 ) -> Iterator[FixtureReading]:
-    shared = _Shared(fixture, draw, layer)
-    for spec in specs:
-        if spec.scope == "layer":
-            outcome = _outcome(spec, fixture, draw, shared.parts, shared.given_to(spec))
-            yield _reading(spec, fixture, draw, layer, outcome)
-
-
-def _read_network(
-    specs: Sequence[DecoderSpec], fixture: Fixture, draw: int
-) -> Iterator[FixtureReading]:
-    asked = [spec for spec in specs if spec.scope != "layer"]
-    if not asked:
+    """Yield the readings of decoders; activations that one of them spoilt are made anew."""
+    if not specs:
         return
+    shared = share()
+    for spec in specs:
+        outcome = _outcome(spec, fixture, draw, shared)
+        yield _reading(spec, fixture, draw, layer, outcome)
+        if outcome.spoilt:
+            shared = share()
+
+
+def _share_layer(fixture: Fixture, draw: int, layer: str) -> SharedActivations:
+    train, validation, test = fixture.points(layer)
+    activations = Activations(train=train, sample=train[:0], validation=validation, test=test)
+    return share_points(activations, fixture.labels(draw)[0], CPU)
+
+
+def _share_network(fixture: Fixture) -> SharedActivations:
+    """Share the activations of all of the network's own layers."""
     layers = {name: fixture.points(name) for name in fixture.layers if name != INPUT}
     train, validation, test = (
-        {name: parts[place] for name, parts in layers.items()} for place in range(3)
+        {name: subsets[place] for name, subsets in layers.items()} for place in range(3)
     )
     nothing = {name: matrix[:0] for name, matrix in train.items()}
-    parts = Activations(train=train, sample=nothing, validation=validation, test=test)
-    for spec in asked:
-        yield _reading(spec, fixture, draw, ALL_LAYERS, _outcome(spec, fixture, draw, parts, {}))
+    return SharedActivations(
+        activations=Activations(train=train, sample=nothing, validation=validation, test=test)
+    )
 
 
-class _Shared:
-    """What decoders of one layer and draw share, so that it is computed once."""
-
-    def __init__(self, fixture: Fixture, draw: int, layer: str) -> None:
-        train, validation, test = fixture.points(layer)
-        self._train, self._labels = train, fixture.labels(draw)[0]
-        self.parts = Activations(train=train, sample=train[:0], validation=validation, test=test)
-
-    @cached_property
-    def _moments(self) -> Moments:
-        return moments_of(as_tensor(self._train), self._labels)
-
-    @cached_property
-    def _neighbors(self) -> Neighbors:
-        return Neighbors(self._train, [self.parts.validation, self.parts.test], device=CPU)
-
-    def given_to(self, spec: DecoderSpec) -> dict[str, Any]:
-        """Return what of it a decoder uses."""
-        try:
-            from_moments = hasattr(spec.build(), "fit_moments")
-        except Exception:  # its reading will fail, and say why
-            from_moments = False
-        moments = self._moments.for_decoder() if from_moments else None
-        asks = "neighbors" in spec.needs
-        return {"moments": moments, "neighbors": self._neighbors.for_decoder() if asks else None}
-
-
-def _outcome(
-    spec: DecoderSpec, fixture: Fixture, draw: int, parts: Activations, shared: dict[str, Any]
-) -> Outcome:
+def _outcome(spec: DecoderSpec, fixture: Fixture, draw: int, shared: SharedActivations) -> Outcome:
     if "network" in spec.needs or spec.scope == "training":
         return Outcome(status="skipped", message=_NO_NETWORK)
     labels, validation_labels = fixture.labels(draw)
@@ -144,12 +125,8 @@ def _outcome(
         module=nn.Identity(),
         seed=seeds.integer(fixture.about["seed"], "decoder"),
         device=CPU,
-        **shared,
     )
-    try:
-        return decoding.decode(spec, parts, labels, extras, fixture.num_classes)
-    except decoding.InputChanged:
-        return decoding.failure(decoding.CHANGED, "error")
+    return shared.outcome(spec, labels, extras, fixture.num_classes)
 
 
 def _reading(

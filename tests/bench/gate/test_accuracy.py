@@ -148,32 +148,6 @@ def test_a_null_shows_a_leak_and_no_leak() -> None:
     assert [verdict.outcome for verdict in leak] == ["leak"]
 
 
-def test_a_decoder_that_needs_the_network_is_skipped_and_says_why() -> None:
-    spec = DecoderSpec(name="n", summary="", build=Means, needs=("network",))
-    first = next(iter(SCORED.values()))
-    readings = list(read_fixtures([spec], [first]))
-    assert {reading.status for reading in readings} == {"skipped"}
-    assert "needs the network" in str(readings[0].message)
-
-
-def test_a_decoder_of_all_layers_gets_those_of_the_network() -> None:
-    seen: list[list[str]] = []
-
-    class All(Means):
-        def fit(self, X: Any, y: Any, **_: Any) -> Means:
-            seen.append(list(X))
-            return super().fit(X["fc3"], y)
-
-        def predict(self, X: Any) -> Any:
-            return super().predict(X["fc3"])
-
-    spec = DecoderSpec(name="all", summary="", build=All, scope="network")
-    fixture = next(each for each in SCORED.values() if "input" in each.layers)
-    readings = list(read_fixtures([spec], [fixture]))
-    assert [reading.layer for reading in readings] == ["*"]
-    assert seen == [[layer for layer in fixture.layers if layer != "input"]]
-
-
 def test_accepting_one_decoder_leaves_the_others_and_keeps_the_reason(
     accepted: Path, tmp_path: Path
 ) -> None:

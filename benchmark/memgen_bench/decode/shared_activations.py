@@ -1,0 +1,84 @@
+"""Activations that several decoders are fitted on, and the way from each decoder to its outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from memgen_bench.decode.decoding import decode
+from memgen_bench.decode.moments import moments_of
+from memgen_bench.decode.neighbors import Neighbors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+
+    from memgen_bench.arrays import LabelVector
+    from memgen_bench.decode.decoding import Activations, Extras, Outcome
+    from memgen_bench.decode.moments import Moments
+    from memgen_bench.plugin.specs import DecoderSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedActivations:
+    """Activations, and what decoders share of what is computed of them.
+
+    Moments and neighbours are asked for only where a decoder wants them, and may be asked for
+    again and again: whoever makes this object keeps them.
+
+    Attributes:
+        activations: The activations of one layer, or of all layers for scope `network`.
+        moments: Returns the moments of the training points under the labels to fit on; None
+            where there are none.
+        neighbors: Returns a search among the training points; None where there is none.
+    """
+
+    activations: Activations
+    moments: Callable[[], Moments] | None = None
+    neighbors: Callable[[], Neighbors] | None = None
+
+    def outcome(
+        self, spec: DecoderSpec, labels: LabelVector, extras: Extras, num_classes: int
+    ) -> Outcome:
+        """Return what becomes of a decoder, fitted from moments where it can be.
+
+        Args:
+            spec: The decoder.
+            labels: The labels to fit on, one per training point.
+            extras: What it may ask for, moments and neighbours left out.
+            num_classes: K; labels are 0..K-1.
+        """
+        if self.moments and is_fitted_from_moments(spec):
+            extras = replace(extras, moments=self.moments().for_decoder())
+        if self.neighbors and "neighbors" in spec.needs:
+            extras = replace(extras, neighbors=self.neighbors().for_decoder())
+        return decode(spec, self.activations, labels, extras, num_classes)
+
+
+def share_points(
+    activations: Activations, labels: LabelVector, device: torch.device
+) -> SharedActivations:
+    """Share one layer's activations, all of them in memory, among decoders of one labelling.
+
+    Args:
+        activations: The activations of the layer.
+        labels: The labels to fit on, one per training point.
+        device: Where to search for neighbours.
+    """
+    train: Any = activations.train
+    queries: list[Any] = [activations.sample, activations.validation, activations.test]
+    return SharedActivations(
+        activations=activations,
+        moments=cache(partial(moments_of, train, labels)),
+        neighbors=cache(partial(Neighbors, train, queries, device=device)),
+    )
+
+
+def is_fitted_from_moments(spec: DecoderSpec) -> bool:
+    """Whether a decoder is fitted from class moments; not where it cannot be built."""
+    try:
+        return spec.scope == "layer" and hasattr(spec.build(), "fit_moments")
+    except Exception:  # its outcome will say why
+        return False
