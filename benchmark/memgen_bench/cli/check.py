@@ -65,19 +65,20 @@ def _examine(subjects: Sequence[Subject], console: Console) -> list[Finding]:
 
     from memgen_bench.testing.check_report import Finding, mark
     from memgen_bench.testing.examination import examine_in_child
-    from memgen_bench.workers.in_child import children
+    from memgen_bench.workers.child import Children
 
     findings = []
-    for subject in subjects:
-        with console.status(f"{subject} …"):
-            finding = Finding(subject, list(examine_in_child(subject, children)))
-        seconds = sum(result.seconds for result in finding.results)
-        console.print(Text(f"{subject}: {finding.counts}; {seconds:.1f} s"), soft_wrap=True)
-        for result in finding.results if len(subjects) == 1 else finding.notable:
-            about = f": {result.message}" if result.message else ""
-            line = f"  {mark(result)} {result.check}{about}"
-            console.print(Text(line), soft_wrap=True)
-        findings.append(finding)
+    with Children() as children:
+        for subject in subjects:
+            with console.status(f"{subject} …"):
+                finding = Finding(subject, list(examine_in_child(subject, children)))
+            seconds = sum(result.seconds for result in finding.results)
+            console.print(Text(f"{subject}: {finding.counts}; {seconds:.1f} s"), soft_wrap=True)
+            for result in finding.results if len(subjects) == 1 else finding.notable:
+                about = f": {result.message}" if result.message else ""
+                line = f"  {mark(result)} {result.check}{about}"
+                console.print(Text(line), soft_wrap=True)
+            findings.append(finding)
     return findings
 
 

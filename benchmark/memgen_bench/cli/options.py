@@ -135,19 +135,22 @@ def plan(
 ) -> Plan:
     """Plan a suite with the options given, to be run by an engine that is there."""
     from memgen_bench.plan.suite import load_suite
-    from memgen_bench.running.runner import plan_run, questions_for
+    from memgen_bench.running.runner import plan_run
+    from memgen_bench.workers.child import Children
+    from memgen_bench.workers.questions import Questions
 
     known = registry(plugins)
     known.engines.find(engine)
-    return plan_run(
-        load_suite(suite).replace(changes),
-        known,
-        places,
-        questions=questions_for(known.engines["processes"], _resolved(plugins), None),
-        device=device,
-        slow=slow,
-        required_datasets=changes.get("datasets") or (),
-    )
+    with Children() as children:
+        return plan_run(
+            load_suite(suite).replace(changes),
+            known,
+            places,
+            questions=Questions(children.call, _resolved(plugins)),
+            device=device,
+            slow=slow,
+            required_datasets=changes.get("datasets") or (),
+        )
 
 
 def run_settings(places: files.Places, plugins: list[Path] | None, device: str) -> RunSettings:

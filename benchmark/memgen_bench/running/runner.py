@@ -26,8 +26,9 @@ from memgen_bench.running.execution import Execution, NewParts
 from memgen_bench.running.locks import Locks
 from memgen_bench.running.missing import find_missing, statuses_of
 from memgen_bench.running.unstored import UnstoredRows
-from memgen_bench.workers import in_child
-from memgen_bench.workers.questions import Questions
+from memgen_bench.workers.child import Children
+from memgen_bench.workers.in_child import InChild
+from memgen_bench.workers.questions import Questions, here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from memgen_bench.plan.axes import Changes
     from memgen_bench.plan.plan import Plan, PlannedNetwork
     from memgen_bench.plugin.registry import Problem, Registry
-    from memgen_bench.plugin.specs import EngineSpec
+    from memgen_bench.plugin.specs import Engine, EngineSpec
     from memgen_bench.running.missing import MissingWork
 
 DEFAULT_TIMEOUT = 3600.0  # seconds for one step
@@ -198,12 +199,13 @@ def run(
     for problem in registry.problems:
         observer.problem(problem)
     engine_spec, folders = registry.engines.find(engine), places.network_folders()
-    try:
+    with Children() as children:
+        ask = here if engine_spec.in_process else partial(children.call, timeout=timeout)
         plan = plan_run(
             suite,
             registry,
             places,
-            questions=questions_for(engine_spec, files, timeout),
+            questions=Questions(ask, files),
             device=device,
             slow=slow,
             required_datasets=changes.get("datasets") or (),
@@ -218,17 +220,8 @@ def run(
             timeout=timeout,
             fresh=fresh,
         )
-        run = _Run(plan, settings, Path(results), observer, fail_fast=fail_fast)
+        run = _Run(plan, settings, Path(results), observer, children, fail_fast=fail_fast)
         return run.go(engine_spec, scheduler, jobs, memory, retry_failed=retry_failed)
-    finally:
-        in_child.children.close()
-
-
-def questions_for(engine: EngineSpec, files: tuple[str, ...], timeout: float | None) -> Questions:
-    """Return questions to plugins, asked in this process, or in a child where networks have one."""
-    if engine.in_process:
-        return Questions(plugin_files=files)
-    return Questions(partial(in_child.children.call, timeout=timeout), files)
 
 
 class _Run:
@@ -240,11 +233,12 @@ class _Run:
         settings: RunSettings,
         results: Path,
         observer: Observer,
+        children: Children,
         *,
         fail_fast: bool,
     ) -> None:
         self._plan, self._settings, self._results = plan, settings, results
-        self._observer, self._fail_fast = observer, fail_fast
+        self._observer, self._children, self._fail_fast = observer, children, fail_fast
 
     def go(
         self,
@@ -275,7 +269,7 @@ class _Run:
             self._observer.planned(self._plan, missing_work)
             execution = Execution(
                 missing_work.networks,
-                _function(engine),
+                self._function(engine),
                 replace(self._settings, memory=memory),
                 self._results,
                 locks,
@@ -286,10 +280,25 @@ class _Run:
             with contextlib.suppress(_FirstFailure):
                 try:
                     with engine.open(jobs, unstored, scheduler) as running:
-                        execution.run(running, unstored)
+                        self._compute(execution, running, unstored)
                 finally:
                     execution.store_rest(unstored)
         return _summary(self._plan, self._results)
+
+    def _function(self, engine: EngineSpec) -> Callable[..., None]:
+        """Return what computes a network on this engine."""
+        if engine.in_process:
+            from memgen_bench.workers.network_rows import run_network
+
+            return run_network
+        return InChild(self._children)
+
+    def _compute(self, execution: Execution, engine: Engine, unstored: UnstoredRows) -> None:
+        try:
+            execution.run(engine, unstored)
+        except BaseException:
+            self._children.stop()  # before the engine ends: its threads wait for them
+            raise
 
     def _stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
         self._observer.stored(network, readings, done)
@@ -299,14 +308,6 @@ class _Run:
 
 class _FirstFailure(Exception):  # noqa: N818 - an order to stop
     """A reading failed, and the run is to stop there."""
-
-
-def _function(engine: EngineSpec) -> Callable[..., None]:
-    if engine.in_process:
-        from memgen_bench.workers.network_rows import run_network
-
-        return run_network
-    return in_child.run_in_child
 
 
 def _jobs(asked: int | None, networks: Sequence[PlannedNetwork]) -> int:

@@ -1,4 +1,4 @@
-"""The answers to what a plan asks (see `probe`), given wherever plugins may be run."""
+"""The answers to what a plan asks (see `questions`), given wherever plugins may be run."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
@@ -29,7 +29,7 @@ class ChildLost(Exception):  # noqa: N818 - what became of the process, not a fa
     """A call did not come back.
 
     Args:
-        error_type: `timeout` or `crash`; `stopped` where somebody closed the children.
+        error_type: `timeout` or `crash`; `stopped` where somebody stopped the children.
         message: One line.
     """
 
@@ -122,7 +122,10 @@ class Child:
 
 
 class Children:
-    """Children that are lent out and come back; each call has one for itself."""
+    """Children that are lent out and come back; each call has one for itself.
+
+    Whoever makes them ends them: as a context manager they are closed, or stopped after an error.
+    """
 
     def __init__(self) -> None:
         self._idle: list[Child] = []
@@ -167,7 +170,7 @@ class Children:
         child.kill()
 
     def stop(self) -> None:
-        """Kill all children, also those that are in the middle of a call, until `close`."""
+        """Kill all children, also those that are in the middle of a call; no more are made."""
         with self._lock:
             self._open = False
             for child in (*self._idle, *self._busy):
@@ -177,9 +180,14 @@ class Children:
     def close(self) -> None:
         """Let idle children end; new ones are made when they are asked for."""
         with self._lock:
-            self._open = True
             while self._idle:
                 self._idle.pop().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close() if error[0] is None else self.stop()
 
 
 def _serve(pipe: Connection, parent: int) -> None:

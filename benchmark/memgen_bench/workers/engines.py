@@ -5,8 +5,6 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
-from memgen_bench.workers import in_child
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,7 +40,7 @@ class SerialEngine:
 
 
 class ProcessEngine:
-    """Runs functions in threads that have a child process each.
+    """Runs functions, which wait for a child process each, in threads.
 
     Args:
         jobs: How many run at once.
@@ -61,7 +59,4 @@ class ProcessEngine:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if error[0] is not None:
-            in_child.children.stop()
         self._threads.shutdown(cancel_futures=error[0] is not None)
-        in_child.children.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from typing import TYPE_CHECKING
 
 from memgen_bench.workers.child import ChildLost, Children
@@ -12,24 +11,58 @@ if TYPE_CHECKING:
     from memgen_bench.messages import Report, RunSettings
     from memgen_bench.plan.plan import PlannedNetwork
 
-# The children of this process; they persist from one network to the next.
-children = Children()
-atexit.register(children.close)
 
+class InChild:
+    """The function that engines run: computes some readings of one network in a child process.
 
-def run_in_child(
-    network: PlannedNetwork, keys: frozenset[str], settings: RunSettings, report: Report
-) -> None:
-    """Compute some readings of one network in a child process; see `worker.run_network`.
+    It may be sent to another process, but its children do not go along: there each network has a
+    new one, unless that process lends it some of its own by `with_children`.
 
-    A reading that takes its process down, or longer than the settings's time-out, becomes a failed
-    row, and the readings that are left go on in a new process. What takes the process down while
-    no reading is computed (a training, say) costs all that are left.
-
-    Raises:
-        ChildLost: The children were stopped.
-        WriteError: There is no room for the network.
+    Args:
+        children: The children of this process, which persist from one network to the next.
     """
+
+    def __init__(self, children: Children | None = None) -> None:
+        self._children = children
+
+    def __reduce__(self) -> tuple[type[InChild], tuple[()]]:
+        return InChild, ()
+
+    def with_children(self, children: Children) -> InChild:
+        """Return the same function with other children."""
+        return InChild(children)
+
+    def __call__(
+        self,
+        network: PlannedNetwork,
+        keys: frozenset[str],
+        settings: RunSettings,
+        report: Report,
+    ) -> None:
+        """Compute some readings of one network; see `network_rows.run_network`.
+
+        A reading that takes its process down, or longer than the time-out of the settings, becomes
+        a failed row, and the readings that are left go on in a new process. What takes the process
+        down while no reading is computed (a training, say) costs all that are left.
+
+        Raises:
+            ChildLost: The children were stopped.
+            WriteError: There is no room for the network.
+        """
+        if self._children is not None:
+            _compute(self._children, network, keys, settings, report)
+            return
+        with Children() as own:
+            _compute(own, network, keys, settings, report)
+
+
+def _compute(
+    children: Children,
+    network: PlannedNetwork,
+    keys: frozenset[str],
+    settings: RunSettings,
+    report: Report,
+) -> None:
     progress = PendingReadings(keys, report)
     while True:
         progress.current = ""

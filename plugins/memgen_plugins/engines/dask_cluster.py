@@ -7,8 +7,9 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
 
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from memgen_bench import UsageError
@@ -21,7 +22,7 @@ from memgen_bench.network.cache_files import network_entry
 from memgen_bench.plugin.registry import load_registry
 from memgen_bench.results import store
 from memgen_bench.results.environment import code_commit, versions
-from memgen_bench.workers import in_child
+from memgen_bench.workers.child import Children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from memgen_bench import Report
     from memgen_bench.plan.plan import PlannedNetwork
+    from memgen_bench.workers.in_child import InChild
 
     Files = Mapping[str, bytes]
     Answer = tuple[dict[str, pa.Table], Files]
@@ -61,6 +63,7 @@ class DaskEngine:
             self._client = Client(scheduler or self._cluster, timeout=_PATIENCE)
         except OSError as error:
             raise UsageError(f"no Dask scheduler at {scheduler} ({one_line(error)})") from error
+        self._children = f"memgen-bench children {uuid4().hex}"
         self._running: dict[Any, Future[None]] = {}
         self._checked = False
 
@@ -82,6 +85,7 @@ class DaskEngine:
         own: Future[None] = Future()
         theirs = self._client.submit(
             _compute,
+            self._children,
             function,
             network,
             keys,
@@ -113,6 +117,7 @@ class DaskEngine:
             return
         try:
             self._client.register_plugin(_SameCode(about(plugin_files), plugin_files))
+            self._client.register_plugin(_WorkerChildren(), name=self._children)
         except Exception as error:
             raise UsageError(one_line(str(error))) from error
         self._checked = True
@@ -123,8 +128,8 @@ class DaskEngine:
     def __exit__(self, *error: object) -> None:
         if error[0] is not None:
             self._client.cancel(list(self._running), force=True)
-            self._client.run(_stop)
-        self._client.run(_close)
+        if self._checked:
+            self._client.unregister_worker_plugin(self._children)
         self._client.close()
         if self._cluster:
             self._cluster.close()
@@ -149,6 +154,18 @@ class _SameCode(WorkerPlugin):
                 )
 
 
+class _WorkerChildren(WorkerPlugin):
+    """Gives each worker, for one run, children that persist from one network to the next."""
+
+    def setup(self, worker: Any) -> None:
+        """Make them, as the run or the worker starts; their processes come when there is work."""
+        self.children = Children()
+
+    def teardown(self, worker: Any) -> None:
+        """End them, as the run or the worker ends: none is at work, unless the run was stopped."""
+        self.children.stop()
+
+
 def about(plugin_files: tuple[str, ...]) -> dict[str, str]:
     """Return what must be the same on all machines: versions, commit, plugins, plugin files."""
     plugins = {plugin.name: plugin.release for plugin in load_registry().plugins}
@@ -157,13 +174,14 @@ def about(plugin_files: tuple[str, ...]) -> dict[str, str]:
 
 
 def _compute(
-    function: Callable[..., None],
+    children: str,
+    function: InChild,
     network: PlannedNetwork,
     keys: frozenset[str],
     settings: RunSettings,
     files: Files,
 ) -> Answer:
-    """Compute a network's readings on a worker; rows return as Arrow."""
+    """Compute a network's readings in children of a worker's plugin; rows return as Arrow."""
     settings = _at_home(settings)
     _keep(settings.network_dir, files)
     rows: dict[str, list[dict[str, Any]]] = {"networks": [], "readings": []}
@@ -172,7 +190,8 @@ def _compute(
         if isinstance(message, Row):
             rows[message.table].append(message.columns)
 
-    function(network, keys, settings, keep)
+    plugin: Any = get_worker().plugins[children]
+    function.with_children(plugin.children)(network, keys, settings, keep)
     tables = {name: store.table(name, found) for name, found in rows.items()}
     trained = _files(settings.network_dir, network.network_id)
     return tables, {name: content for name, content in trained.items() if name not in files}
@@ -199,11 +218,3 @@ def _keep(folder: Path, files: Files) -> None:
     for name in sorted(files, key=lambda name: name.endswith(".json")):
         if not (folder / name).exists():
             write_atomically(folder / name, files[name])
-
-
-def _stop() -> None:
-    in_child.children.stop()
-
-
-def _close() -> None:
-    in_child.children.close()

@@ -136,8 +136,30 @@ def test_children_are_reused_replaced_and_stopped() -> None:
     with pytest.raises(ChildLost, match="stopped"):
         children.call("calls:pid")
     children.close()
-    assert children.call("calls:pid") not in (first, second)
-    children.close()
+    with pytest.raises(ChildLost, match="stopped"):
+        children.call("calls:pid")
+
+
+@pytest.mark.usefixtures("child")
+def test_children_end_with_their_context() -> None:
+    with Children() as children:
+        first = children.call("calls:pid")
+        children.close()
+        second = children.call("calls:pid")
+        assert second != first
+    assert not psutil.pid_exists(first)
+    assert not psutil.pid_exists(second)
+
+
+@pytest.mark.usefixtures("child")
+def test_children_are_stopped_by_an_error() -> None:
+    children = Children()
+    first = children.call("calls:pid")
+    with pytest.raises(KeyboardInterrupt), children:
+        raise KeyboardInterrupt
+    assert not psutil.pid_exists(first)
+    with pytest.raises(ChildLost, match="stopped"):
+        children.call("calls:pid")
 
 
 PARENT = """
