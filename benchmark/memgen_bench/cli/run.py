@@ -143,7 +143,7 @@ def _run(suite: str, **keywords: Any) -> Summary:
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    print_boards(all_scores(summary.results))
+    print_boards(all_scores(summary.snapshot))
     _print_summary(summary, time.monotonic() - started)
     return summary
 
@@ -187,9 +187,10 @@ def _print_plan(plan: Plan) -> None:
 def _print_missing(plan: Plan, results: Path, places: Places, **again: bool) -> None:
     from datetime import timedelta
 
+    from memgen_bench.results.snapshot import Snapshot
     from memgen_bench.running.missing import find_missing
 
-    missing_work = find_missing(plan, results, places.network_folders(), **again)
+    missing_work = find_missing(plan, Snapshot(results), places.network_folders(), **again)
     if not missing_work.networks:
         print("all of it is in the results")
         return

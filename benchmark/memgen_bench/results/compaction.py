@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memgen_bench.files.atomic import remove_leftovers, sync_folder
-from memgen_bench.results.parts import read_folder, write_part
+from memgen_bench.results.parts import write_part
 from memgen_bench.results.schemas import TABLES
+from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.results.store import counting, to_arrow
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ def compact(folder: Path) -> list[Compacted]:
 
 
 def _compact(folder: Path, name: str) -> Compacted:
-    old, rows = read_folder(folder, name, TABLES[name].names)
-    kept = counting(rows, name)
+    snapshot = Snapshot(folder)
+    rows = snapshot.rows(name, TABLES[name].names)
+    old, kept = snapshot.parts(name), counting(rows, name)
     dropped = rows.height - kept.height
     by_name = kept.sort(column for column in ("network_id", "suite", "key") if column in kept)
     pieces = [by_name.slice(start, _ROWS) for start in range(0, kept.height, _ROWS)]

@@ -9,8 +9,9 @@ import polars as pl
 
 from memgen_bench.errors import StoreError
 from memgen_bench.files.atomic import remove_leftovers
-from memgen_bench.results.parts import PART, copy_part, read_folder
+from memgen_bench.results.parts import PART, copy_part
 from memgen_bench.results.schemas import IDENTITIES, MEASURED, TABLES
+from memgen_bench.results.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,22 +75,22 @@ def merge(into: Path, sources: Sequence[Path]) -> int:
         StoreError: A folder is not there, or a part is damaged or of a newer version; likewise.
         WriteError: A part cannot be written; the same command goes on from there.
     """
-    folders = [into, *sources] if into.is_dir() else sources
+    folders = [Snapshot(folder) for folder in ([into, *sources] if into.is_dir() else sources)]
     found = {
-        name: [read_folder(folder, name, columns_to_compare(name)) for folder in folders]
-        for name in TABLES
+        name: [folder.rows(name, columns_to_compare(name)) for folder in folders] for name in TABLES
     }
     conflicts = [
-        conflict
-        for name in IDENTITIES
-        for conflict in find_conflicts(pl.concat(rows for _, rows in found[name]), name)
+        conflict for name in IDENTITIES for conflict in find_conflicts(pl.concat(found[name]), name)
     ]
     if conflicts:
         raise ConflictError(conflicts)
     remove_leftovers(into)
     # Networks go first and plans last, as in a run: what is there is never without its context.
     return sum(
-        copy_part(part, into, name) for name in TABLES for parts, _ in found[name] for part in parts
+        copy_part(part, into, name)
+        for name in TABLES
+        for folder in folders
+        for part in folder.parts(name)
     )
 
 

@@ -16,7 +16,7 @@ from memgen_bench.files.atomic import write_atomically
 from memgen_bench.results import schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 PART = "part"  # a column that says which file a row comes from; read where it is asked for
@@ -73,39 +73,26 @@ def list_parts(folder: Path, name: str) -> list[Path]:
     return sorted((folder / name).glob("*.parquet"))
 
 
-def read_folder(folder: Path, name: str, columns: Sequence[str]) -> tuple[list[Path], pl.DataFrame]:
-    """Return the parts of a table and some columns of their rows; see `read_parts`.
+def read_parts(versions: Mapping[Path, int], name: str, columns: Sequence[str]) -> pl.DataFrame:
+    """Return some columns of checked parts; columns that an older version lacks are null.
+
+    Args:
+        versions: The parts, and what `version_of` says of each.
+        name: One of `schemas.TABLES`.
+        columns: What to read; `PART` may be among them.
 
     Raises:
-        StoreError: There is no such folder, or a part is damaged or of a newer version.
+        StoreError: A part is not of its version's schema, or gone.
     """
-    paths = list_parts(folder, name)
-    try:
-        return paths, read_parts(paths, name, columns)
-    except VanishedPartError:
-        if list_parts(folder, name) == paths:
-            raise
-        return read_folder(folder, name, columns)  # compacted meanwhile: its rows are elsewhere
-
-
-def read_parts(paths: Sequence[Path], name: str, columns: Sequence[str]) -> pl.DataFrame:
-    """Return some columns of some parts; `PART` may be among them.
-
-    Every byte of a part counts in the hash in its name, which is compared first. Columns that an
-    older version lacks are null.
-
-    Raises:
-        StoreError: A part is damaged, of a newer version, or gone.
-    """
-    versions: dict[int, list[Path]] = {}
-    for path in paths:
-        versions.setdefault(version_of(path), []).append(path)
-    frames = [_scan(versions[version], name, version, columns) for version in sorted(versions)]
+    paths: dict[int, list[Path]] = {}
+    for path, version in versions.items():
+        paths.setdefault(version, []).append(path)
+    frames = [_scan(paths[version], name, version, columns) for version in sorted(paths)]
     return pl.concat([_no_rows(name).select(columns), *frames], rechunk=True)
 
 
 def version_of(path: Path) -> int:
-    """Return a part's schema version.
+    """Check a part, every byte of which counts in the hash in its name; return its version.
 
     Raises:
         DamagedPartError: Its contents are not those that its name holds the hash of.

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from memgen_bench.results.parts import read_folder, write_part
+from memgen_bench.results.parts import write_part
 from memgen_bench.results.schemas import IDENTITIES, STATUSES, TABLES
+from memgen_bench.results.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -72,11 +73,13 @@ def read_plans(path: str | Path) -> pa.Table:
     return to_arrow(read_frame(path, "plans"), "plans")
 
 
-def read_frame(path: str | Path, name: str, columns: Iterable[str] | None = None) -> pl.DataFrame:
+def read_frame(
+    results: str | Path | Snapshot, name: str, columns: Iterable[str] | None = None
+) -> pl.DataFrame:
     """Return columns of the rows of a table that count: fast where few columns are asked for.
 
     Args:
-        path: The results folder.
+        results: The results folder, or what was already checked of it.
         name: One of `schemas.TABLES`.
         columns: What to read; all columns by default.
 
@@ -85,7 +88,8 @@ def read_frame(path: str | Path, name: str, columns: Iterable[str] | None = None
     """
     asked = list(TABLES[name].names if columns is None else columns)
     needed = [] if name == "plans" else [IDENTITIES[name], "status", "created"]
-    _, rows = read_folder(Path(path), name, list(dict.fromkeys([*asked, *needed])))
+    snapshot = results if isinstance(results, Snapshot) else Snapshot(Path(results))
+    rows = snapshot.rows(name, list(dict.fromkeys([*asked, *needed])))
     return counting(rows, name).select(asked)
 
 

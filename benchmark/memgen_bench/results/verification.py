@@ -14,7 +14,7 @@ from memgen_bench.results.parts import PART, list_parts, read_parts, version_of
 from memgen_bench.results.schemas import IDENTITIES, STATUSES, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
 DAMAGED = "damaged"  # the sub-folder of parts that were set aside
 
@@ -45,11 +45,10 @@ def verify(folder: Path) -> list[Fault]:
     faults: list[Fault] = []
     rows: dict[str, pl.DataFrame] = {}
     for name in TABLES:
-        fine = []
+        fine: dict[Path, int] = {}
         for path in list_parts(folder, name):
             try:
-                version_of(path)
-                fine.append(path)
+                fine[path] = version_of(path)
             except DamagedPartError as error:
                 faults.append(Fault(str(error), path))
             except StoreError as error:
@@ -126,7 +125,7 @@ _RULES = {
 }
 
 
-def _read(parts: Sequence[Path], name: str) -> pl.DataFrame:
+def _read(parts: Mapping[Path, int], name: str) -> pl.DataFrame:
     used = {column for rule in _RULES[name].values() for column in rule.meta.root_names()}
     columns = dict.fromkeys([*columns_to_compare(name), *(used - {"correct"})])
     rows = read_parts(parts, name, list(columns))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from memgen_bench.network.cache_files import cached
 from memgen_bench.plan.forecast import NETWORK_COLUMNS, READING_COLUMNS, Timings
 from memgen_bench.results import store
@@ -15,6 +17,14 @@ if TYPE_CHECKING:
 
     from memgen_bench.plan.forecast import Estimate
     from memgen_bench.plan.plan import Plan, PlannedNetwork
+    from memgen_bench.results.snapshot import Snapshot
+
+# What is read of each table.
+_COLUMNS = {
+    "networks": ("network_id", *NETWORK_COLUMNS),
+    "readings": ("key", "status", *READING_COLUMNS),
+    "plans": (),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +44,7 @@ class MissingWork:
 
 def find_missing(
     plan: Plan,
-    results: Path,
+    snapshot: Snapshot,
     folders: Iterable[Path],
     *,
     fresh: bool = False,
@@ -44,7 +54,7 @@ def find_missing(
 
     Args:
         plan: What is planned.
-        results: The results folder.
+        snapshot: The results, which need not be there yet.
         folders: Where trained networks are.
         fresh: Do everything again.
         retry_failed: Do again what failed.
@@ -53,9 +63,10 @@ def find_missing(
         StoreError: The results are damaged, or of a newer version.
     """
     settled = ("ok", "skipped") if retry_failed else ("ok", "skipped", "failed")
-    statuses = {} if fresh else statuses_of(results)
-    present = {key for key, status in statuses.items() if status in settled}
-    rows = set() if fresh else _network_ids(results)
+    stored = _stored(snapshot)
+    there = {name: rows.clear() if fresh else rows for name, rows in stored.items()}
+    present = set(there["readings"].filter(pl.col("status").is_in(settled))["key"])
+    rows = set(there["networks"]["network_id"])
     networks = {
         network.network_id: (network, missing)
         for network in plan.networks
@@ -63,31 +74,13 @@ def find_missing(
         or network.network_id not in rows  # its row was damaged, and set aside
     }
     trained = set() if fresh else cached(folders) & networks.keys()
-    estimate = _timings(results).estimate(list(networks.values()), trained)
+    timings = Timings(stored["networks"], stored["readings"])
+    estimate = timings.estimate(list(networks.values()), trained)
     return MissingWork(networks=networks, cached=len(trained), estimate=estimate)
 
 
-def _timings(results: Path) -> Timings:
-    """Return what earlier runs in a results folder took."""
-    if not results.is_dir():
-        return Timings()
-    return Timings(
-        store.read_frame(results, "networks", NETWORK_COLUMNS),
-        store.read_frame(results, "readings", READING_COLUMNS),
-    )
-
-
-def statuses_of(results: Path) -> dict[str, str]:
-    """Return the status of each key; all tables are read, so that a newer schema shows now."""
-    if not results.is_dir():
-        return {}
-    for name in ("networks", "plans"):
-        store.read_frame(results, name, [])
-    rows = store.read_frame(results, "readings", ["key", "status"])
-    return dict(rows.iter_rows())
-
-
-def _network_ids(results: Path) -> set[str]:
-    if not results.is_dir():
-        return set()
-    return set(store.read_frame(results, "networks", ["network_id"])["network_id"])
+def _stored(snapshot: Snapshot) -> dict[str, pl.DataFrame]:
+    """Return what counts of each table; none is left out, so that a newer schema shows now."""
+    if not snapshot.folder.is_dir():
+        return {name: pl.DataFrame(store.table(name, [])) for name in _COLUMNS}
+    return {name: store.read_frame(snapshot, name, columns) for name, columns in _COLUMNS.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -22,9 +22,10 @@ from memgen_bench.plan.planner import make_plan
 from memgen_bench.plan.suite import ALL, Suite, load_suite
 from memgen_bench.plugin.registry import load_registry
 from memgen_bench.results import store
-from memgen_bench.running.execution import Execution, NewParts
+from memgen_bench.results.snapshot import Snapshot
+from memgen_bench.running.execution import Execution
 from memgen_bench.running.locks import Locks
-from memgen_bench.running.missing import find_missing, statuses_of
+from memgen_bench.running.missing import find_missing
 from memgen_bench.running.unstored import UnstoredRows
 from memgen_bench.workers.child import Children
 from memgen_bench.workers.in_child import InChild
@@ -59,6 +60,7 @@ class Summary:
         networks: Networks planned.
         not_memorized: Trained networks that did not memorize their labels.
         missing_data: Data sets that were left out, with the reason.
+        snapshot: The results as the run left them, for whoever reads on.
     """
 
     results: Path
@@ -69,6 +71,7 @@ class Summary:
     networks: int
     not_memorized: int
     missing_data: dict[str, str]
+    snapshot: Snapshot = field(repr=False, compare=False)
 
 
 class Observer:
@@ -250,10 +253,10 @@ class _Run:
         retry_failed: bool,
     ) -> Summary:
         """Compute the readings that the results lack, store them, and say how it ended."""
-        parts = NewParts(self._results)  # before the statuses: what comes in between is seen twice
+        snapshot = Snapshot(self._results)
         missing_work = find_missing(
             self._plan,
-            self._results,
+            snapshot,
             (self._settings.network_dir, *self._settings.shared_caches),
             fresh=self._settings.fresh,
             retry_failed=retry_failed,
@@ -271,19 +274,19 @@ class _Run:
                 missing_work.networks,
                 self._function(engine),
                 replace(self._settings, memory=memory),
-                self._results,
+                snapshot,
                 locks,
-                parts,
+                UnstoredRows(self._observer.epoch),
                 self._stored,
             )
-            unstored = UnstoredRows(self._observer.epoch)
             with contextlib.suppress(_FirstFailure):
                 try:
-                    with engine.open(jobs, unstored, scheduler) as running:
-                        self._compute(execution, running, unstored)
+                    with engine.open(jobs, execution.report, scheduler) as running:
+                        self._compute(execution, running)
                 finally:
-                    execution.store_rest(unstored)
-        return _summary(self._plan, self._results)
+                    execution.store_rest()
+        snapshot.refresh()
+        return _summary(self._plan, snapshot)
 
     def _function(self, engine: EngineSpec) -> Callable[..., None]:
         """Return what computes a network on this engine."""
@@ -293,9 +296,9 @@ class _Run:
             return run_network
         return InChild(self._children)
 
-    def _compute(self, execution: Execution, engine: Engine, unstored: UnstoredRows) -> None:
+    def _compute(self, execution: Execution, engine: Engine) -> None:
         try:
-            execution.run(engine, unstored)
+            execution.run(engine)
         except BaseException:
             self._children.stop()  # before the engine ends: its threads wait for them
             raise
@@ -303,10 +306,11 @@ class _Run:
     def _stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
         self._observer.stored(network, readings, done)
         if self._fail_fast and readings is not None and "failed" in readings["status"].to_pylist():
+            self._fail_fast = False  # what else is there is stored without stopping again
             raise _FirstFailure
 
 
-class _FirstFailure(Exception):  # noqa: N818 - an order to stop
+class _FirstFailure(BaseException):  # as what catches the faults of plugins must not catch it
     """A reading failed, and the run is to stop there."""
 
 
@@ -337,13 +341,13 @@ def _plan_table(plan: Plan) -> pa.Table:
     )
 
 
-def _summary(plan: Plan, results: Path) -> Summary:
-    statuses = statuses_of(results)
+def _summary(plan: Plan, snapshot: Snapshot) -> Summary:
+    statuses = dict(store.read_frame(snapshot, "readings", ["key", "status"]).iter_rows())
     found = [statuses.get(reading.key) for network in plan.networks for reading in network.readings]
     ids = {network.network_id for network in plan.networks}
-    networks = store.read_frame(results, "networks", ["network_id", "memorized"])
+    networks = store.read_frame(snapshot, "networks", ["network_id", "memorized"])
     return Summary(
-        results=results,
+        results=snapshot.folder,
         planned=plan.reading_count,
         ok=found.count("ok"),
         skipped=found.count("skipped"),
@@ -351,4 +355,5 @@ def _summary(plan: Plan, results: Path) -> Summary:
         networks=len(plan.networks),
         not_memorized=sum(id_ in ids and known is False for id_, known in networks.iter_rows()),
         missing_data=dict(plan.missing_data),
+        snapshot=snapshot,
     )

@@ -27,7 +27,7 @@ class UnstoredRows:
     def __init__(self, on_epoch: Callable[[Epoch], None]) -> None:
         self._on_epoch, self._lock = on_epoch, threading.Lock()
         self._rows: dict[str, list[Row]] = {}
-        self._since: dict[str, float] = {}
+        self._since: dict[str, float] = {}  # when rows were taken last, or began to come in
 
     def __call__(self, message: Message) -> None:
         """Take a message."""
@@ -40,15 +40,23 @@ class UnstoredRows:
                 self._since.setdefault(network_id, time.monotonic())
 
     def older_than(self, seconds: float) -> list[str]:
-        """Return the networks some of whose rows came in that long ago."""
+        """Return the networks that have rows, and were without a `take` for that long."""
+        now = time.monotonic()
         with self._lock:
-            return [n for n, since in self._since.items() if time.monotonic() - since >= seconds]
+            return [name for name in self._rows if now - self._since[name] >= seconds]
 
-    def take(self, network_id: str) -> dict[str, pa.Table]:
-        """Give out the rows of a network, as tables: its own first, then its readings."""
+    def take(self, network_id: str, *, last: bool = False) -> dict[str, pa.Table]:
+        """Give out the rows of a network, as tables: its own first, then its readings.
+
+        Args:
+            network_id: Which network's.
+            last: No more of its rows will come.
+        """
         with self._lock:
             rows = self._rows.pop(network_id, [])
-            self._since.pop(network_id, None)
+            self._since[network_id] = time.monotonic()
+            if last:
+                del self._since[network_id]
         tables: dict[str, list[dict[str, Any]]] = {"networks": [], "readings": []}
         for row in rows:
             tables[row.table].append(row.columns)

@@ -208,7 +208,7 @@ def _percent(value: float | None) -> str | None:
 
 def readings_frame(scores: Scores) -> pl.DataFrame:
     """Return the suite's readings that count, of all kinds and labels; seconds to 0.1 ms."""
-    messages = read_frame(scores.folder, "readings", ["key", "error_type", "message"])
+    messages = read_frame(scores.snapshot, "readings", ["key", "error_type", "message"])
     rows = scores.readings.join(messages, on="key", how="left")
     texts = pl.col(pl.Categorical).cast(pl.String)
     seconds = pl.col("fit_seconds", "predict_seconds").round(4)

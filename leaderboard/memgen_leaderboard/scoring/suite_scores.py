@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memgen_bench.errors import StoreError, UsageError
+from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.scoring.critical_difference import (
     CriticalDifference,
@@ -80,7 +81,7 @@ class Scores:
         suite: Its name.
         version: Its version.
         view: Which part is shown.
-        folder: The results folder.
+        snapshot: The results, each part of which is checked once.
         readings: Its readings that count: of all kinds and labels, failed ones included.
         checkpoints: Likewise those at checkpoints of trainings, which no score counts.
         missing: How many planned readings of the suite were not run.
@@ -90,11 +91,16 @@ class Scores:
     suite: str
     version: int
     view: View
-    folder: Path
+    snapshot: Snapshot = field(repr=False)
     readings: pl.DataFrame = field(repr=False)
     checkpoints: pl.DataFrame = field(repr=False)
     missing: int
     outdated: int
+
+    @property
+    def folder(self) -> Path:
+        """The results folder."""
+        return self.snapshot.folder
 
     @property
     def title(self) -> str:
@@ -132,7 +138,7 @@ class Scores:
     def networks(self) -> pl.DataFrame:
         """Its networks with their certificates and training curves, as they are stored."""
         own = self.readings["network_id"].cast(pl.String).unique()
-        networks = read_frame(self.folder, "networks")
+        networks = read_frame(self.snapshot, "networks")
         return self.view.select(networks.filter(pl.col("network_id").is_in(own.implode())))
 
     @cached_property
@@ -156,7 +162,7 @@ class Scores:
         return pl.concat(boards)
 
 
-def all_scores(results: str | Path, views: Sequence[View] = (View(),)) -> list[Scores]:
+def all_scores(results: str | Path | Snapshot, views: Sequence[View] = (View(),)) -> list[Scores]:
     """Return the scores of each suite and view that has something to show; see `all_suites`."""
     return [scores for scores in all_suites(results, views) if scores.units.height]
 
@@ -180,18 +186,18 @@ def require_scores(results: str | Path, views: Sequence[View]) -> list[Scores]:
     return found
 
 
-def all_suites(results: str | Path, views: Sequence[View] = (View(),)) -> list[Scores]:
+def all_suites(results: str | Path | Snapshot, views: Sequence[View] = (View(),)) -> list[Scores]:
     """Return the scores of each suite and view, those too in which nothing can be scored.
 
     Args:
-        results: A results folder, or a folder of such.
+        results: A results folder, a folder of such, or what was already checked of one.
         views: What to show of each suite.
 
     Raises:
         StoreError: There is no such folder, or it is damaged.
         UsageError: A view names what no suite has.
     """
-    suites = [suite for folder in results_folders(Path(results)) for suite in _suites(folder)]
+    suites = [suite for snapshot in _snapshots(results) for suite in _suites(snapshot)]
     for view in views if suites else ():
         _check(view, [suite.readings for suite in suites])
     return [replace(suite, view=view) for suite in suites for view in views]
@@ -203,12 +209,18 @@ def results_folders(path: Path) -> list[Path]:
     return inner if inner and not (path / "readings").is_dir() else [path]
 
 
-def _suites(folder: Path) -> Iterator[Scores]:
-    readings = read_frame(folder, "readings", ["key", *COLUMNS])
+def _snapshots(results: str | Path | Snapshot) -> list[Snapshot]:
+    if isinstance(results, Snapshot):
+        return [results]
+    return [Snapshot(folder) for folder in results_folders(Path(results))]
+
+
+def _suites(snapshot: Snapshot) -> Iterator[Scores]:
+    readings = read_frame(snapshot, "readings", ["key", *COLUMNS])
     readings = readings.with_columns(pl.col(NAMES).cast(pl.Categorical))
-    plans = read_frame(folder, "plans")
+    plans = read_frame(snapshot, "plans")
     if plans.is_empty() and readings.height:
-        raise StoreError(f"{folder}: lacks plans/, which says what belongs to which suite")
+        raise StoreError(f"{snapshot.folder}: lacks plans/, which says what belongs to which suite")
     for (suite, version), plan in sorted(plans.group_by("suite", "suite_version")):
         rows = readings.join(plan, on="key", how="semi")
         newest = pl.col("protocol_version").max()
@@ -216,7 +228,7 @@ def _suites(folder: Path) -> Iterator[Scores]:
             suite=str(suite),
             version=int(str(version)),
             view=View(),
-            folder=folder,
+            snapshot=snapshot,
             readings=current(rows),
             checkpoints=at_checkpoints(rows),
             missing=plan.height - rows.height,

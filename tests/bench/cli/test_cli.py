@@ -244,6 +244,27 @@ def test_the_network_memorized(first_run: tuple[Workplace, Completed]) -> None:
     assert networks["untrained"]["memorized"] is None
 
 
+def test_a_run_reads_each_part_once_from_its_start_to_the_board(
+    workplace: Workplace, here: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, read_bytes = Counter[Path](), Path.read_bytes
+
+    def count(path: Path) -> bytes:
+        read[path] += 1
+        return read_bytes(path)
+
+    before = set(workplace.results.rglob("*.parquet"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", count)
+        done = here(*workplace.run("--kind", "untrained", "--decoder", "lda"))
+    assert done.code == 0, done.err
+    parts = set(workplace.results.rglob("*.parquet"))
+    assert parts > before
+    assert {path: read[path] for path in parts} == dict.fromkeys(parts, 1)
+    board = here("leaderboard", "--results", str(workplace.results)).out
+    assert done.out.startswith(board)
+
+
 def test_a_second_run_computes_nothing(workplace: Workplace, here: CommandLine) -> None:
     before = workplace.parts("readings"), workplace.parts("networks")
     outcome = here(*workplace.run("--all"))

@@ -13,7 +13,7 @@ import pytest
 
 from memgen_bench import read_networks, read_results
 from memgen_bench.errors import DamagedPartError, StoreError
-from memgen_bench.results import parts, schemas, store
+from memgen_bench.results import parts, schemas, snapshot, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,7 +192,7 @@ def test_a_reader_sees_all_rows_though_parts_are_replaced_meanwhile(
         return scan_parquet(*arguments, **options)
 
     if step == "check":
-        monkeypatch.setattr(parts, "version_of", check)
+        monkeypatch.setattr(snapshot, "version_of", check)
     else:
         monkeypatch.setattr(pl, "scan_parquet", read)
     assert sorted(read_results(tmp_path)["key"].to_pylist()) == ["a", "b"]

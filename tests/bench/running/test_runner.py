@@ -7,10 +7,14 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import psutil
 import pytest
 
 import memgen_bench
 from memgen_bench.plan.suite import Suite
+from memgen_bench.results import store
+from memgen_bench.running import execution
+from memgen_bench.running.runner import Observer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -303,3 +307,123 @@ def test_decoders_get_what_their_specification_asks_for(tmp_path: Path) -> None:
     assert both["test_correct"].to_list() == both["test_correct_right"].to_list()
     told = rows.filter(pl.col("told_noise"))["decoder"].unique().to_list()
     assert told == ["needs-all"]
+
+
+# what is stored while a run goes on, and when it is stopped
+
+LATE = """
+import numpy as np
+from memgen_bench import DecoderSpec, hookimpl
+
+class Late:
+    def fit(self, X, y):
+        {what}
+    def predict(self, X):
+        return np.zeros(len(X), int)
+
+@hookimpl
+def register_decoders():
+    return [DecoderSpec(name="z-late", summary="s", build=Late)]
+"""
+LITTLE: dict[str, Any] = {"models": ["mlp"], "kinds": ["untrained"], "labels": ["corrupted"]}
+
+
+class Notes(Observer):
+    """Notes how many readings were stored at once, and whether their network was done."""
+
+    def __init__(self) -> None:
+        self.stored_at_once: list[tuple[int, bool]] = []
+
+    def stored(self, network: Any, readings: Any, done: bool) -> None:
+        self.stored_at_once.append((0 if readings is None else len(readings), done))
+
+
+def late(folder: Path, what: str) -> dict[str, Any]:
+    """Return options for a run with a decoder that comes last and does something when fitted."""
+    plugin = folder / "late.py"
+    plugin.write_text(LATE.format(what=what))
+    return {**LITTLE, "decoders": ["ncm", "z-late"], "plugins": [plugin], "rates": [0.4]}
+
+
+def test_a_run_in_this_process_stores_what_is_finished_when_it_is_stopped(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, **late(tmp_path, "raise KeyboardInterrupt"))
+    rows = readings(tmp_path)
+    assert "ncm" in set(rows["decoder"])
+    assert set(rows["status"]) == {"ok"}
+    assert [network["status"] for network in networks(tmp_path)] == ["ok"]
+
+
+def test_a_run_in_this_process_stores_rows_while_it_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_PATIENCE", 0)
+    notes = Notes()
+    summary = run(tmp_path, decoders=["ncm"], rates=[0.4], observer=notes, **LITTLE)
+    each = [count for count, done in notes.stored_at_once if not done]
+    assert sum(each) == summary.planned
+    assert max(each) == 1
+
+
+def test_the_first_failure_stops_a_run_in_this_process_within_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "_PATIENCE", 0)
+    options = late(tmp_path, "raise RuntimeError('not today')")
+    summary = run(tmp_path, fail_fast=True, **options)
+    assert summary.failed == 1
+    assert set(readings(tmp_path)["error_type"]) == {None, "error"}
+
+
+def test_what_another_run_stores_meanwhile_is_not_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[str, Any] = {**LITTLE, "decoders": ["ncm"], "rates": [0.4], "seeds": [0, 1]}
+    run(tmp_path / "theirs", **options)
+    theirs = tmp_path / "theirs" / "results"
+    write_part = store.write_part
+
+    def write(folder: Path, name: str, prefix: str, part: Any) -> Path:
+        """Write as another run does at the same moment."""
+        if name == "readings":
+            for path in (theirs / name).iterdir():
+                if not path.name.startswith(prefix):
+                    (folder / name).mkdir(exist_ok=True)
+                    (folder / name / path.name).write_bytes(path.read_bytes())
+        return write_part(folder, name, prefix, part)
+
+    monkeypatch.setattr(store, "write_part", write)
+    run(tmp_path, **options)
+    parts = [path.name for path in (tmp_path / "results" / "readings").iterdir()]
+    assert len(parts) == len({name.split("-")[0] for name in parts}) == 2
+    assert readings(tmp_path)["key"].to_list() == readings(tmp_path / "theirs")["key"].to_list()
+
+
+# the children of a run
+
+TWO_FAULTS = """try:
+            open({mark!r}, "x").close()
+        except FileExistsError:
+            import time
+            time.sleep(600)
+        raise RuntimeError("not today")"""
+
+
+@pytest.mark.slow
+def test_the_first_failure_stops_children_that_are_at_work(tmp_path: Path) -> None:
+    options = late(tmp_path, TWO_FAULTS.format(mark=str(tmp_path / "mark")))
+    summary = run(tmp_path, engine="processes", jobs=2, seeds=[0, 1], fail_fast=True, **options)
+    assert summary.failed == 1
+    assert psutil.Process().children() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", [{"device": "nonsense"}, {}])
+def test_children_end_with_their_run_however_it_ends(tmp_path: Path, asked: Any) -> None:
+    options = {**LITTLE, "decoders": ["ncm"], "rates": [0.4], "engine": "processes", **asked}
+    if asked:
+        with pytest.raises(memgen_bench.UsageError):
+            run(tmp_path, **options)
+    else:
+        assert run(tmp_path, **options).failed == 0
+    assert psutil.Process().children() == []
