@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from memgen_bench import EngineSpec, UsageError, hookimpl
-from memgen_bench.workers.engines import ProcessEngine, SerialEngine
+from memgen_plugins.engines.local import ProcessEngine, SerialEngine
 
 if TYPE_CHECKING:
     from memgen_bench import Engine, Report

@@ -12,17 +12,20 @@ from uuid import uuid4
 from distributed import Client, LocalCluster, get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from memgen_bench import UsageError
-from memgen_bench.errors import one_line
-from memgen_bench.files.atomic import write_atomically
-from memgen_bench.files.places import network_dir
-from memgen_bench.hashing import file_digest
-from memgen_bench.messages import Row, RunSettings
-from memgen_bench.network.cache_files import network_entry
-from memgen_bench.plugin.registry import load_registry
-from memgen_bench.results import store
-from memgen_bench.results.environment import code_commit, versions
-from memgen_bench.workers.child import Children
+from memgen_bench import UsageError, load_registry
+from memgen_bench.toolkit.engines import (
+    Children,
+    Row,
+    RunSettings,
+    code_commit,
+    file_digest,
+    network_dir,
+    network_entry,
+    one_line,
+    table,
+    versions,
+    write_atomically,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,8 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from memgen_bench import Report
-    from memgen_bench.plan.plan import PlannedNetwork
-    from memgen_bench.workers.in_child import InChild
+    from memgen_bench.toolkit.engines import InChild, PlannedNetwork
 
     Files = Mapping[str, bytes]
     Answer = tuple[dict[str, pa.Table], Files]
@@ -192,7 +194,7 @@ def _compute(
 
     plugin: Any = get_worker().plugins[children]
     function.with_children(plugin.children)(network, keys, settings, keep)
-    tables = {name: store.table(name, found) for name, found in rows.items()}
+    tables = {name: table(name, found) for name, found in rows.items()}
     trained = _files(settings.network_dir, network.network_id)
     return tables, {name: content for name, content in trained.items() if name not in files}
 

@@ -14,7 +14,7 @@ from memgen_bench.running import execution
 from memgen_bench.running.execution import Execution
 from memgen_bench.running.locks import Locks
 from memgen_bench.running.unstored import UnstoredRows
-from memgen_bench.workers.engines import SerialEngine
+from memgen_plugins.engines.local import SerialEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memgen_bench.messages import Report
+    from memgen_bench import Report
 
 
 class SerialEngine:
