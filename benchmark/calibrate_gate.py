@@ -1,4 +1,4 @@
-"""Measure what the accuracy gate catches and what it lets pass; write benchmark/README.md's table.
+"""Measure what the accuracy gate catches and what it lets pass; write the tables of docs/gate.md.
 
     python benchmark/calibrate_gate.py
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from memgen_bench.decode.moments import Moments
     from memgen_bench.gate.verdicts import Verdict
 
-README = Path(__file__).parent / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "gate.md"
 BEGIN, END = "<!-- calibration of the gate: begin -->", "<!-- calibration of the gate: end -->"
 COSTLY = 0.01 + 1e-9  # a defect that costs more must be caught; not a rounding more
 
@@ -244,7 +244,7 @@ def defect_table(specs: Sequence[DecoderSpec], fixtures: Sequence[Fixture]) -> I
 
 
 def main() -> None:
-    """Measure, and put the tables into the README."""
+    """Measure, and put the tables into the page."""
     decoders = load_registry().decoders
     specs = [decoders[name] for name in decoders if not decoders[name].slow]
     scored = [fixture for fixture in load_fixtures() if not fixture.null]
@@ -255,9 +255,9 @@ def main() -> None:
         "\n".join(harmless_table(specs, scored)),
         "\n".join(defect_table(specs, fashion)),
     ]
-    before, _, rest = README.read_text().partition(BEGIN)
+    before, _, rest = PAGE.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    README.write_text(f"{before}{BEGIN}\n" + "\n\n".join(tables) + f"\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n" + "\n\n".join(tables) + f"\n{END}{after}")
     print("\n\n".join(tables))
 
 

@@ -1,4 +1,4 @@
-"""Measure how the cost of decoding grows; write the table and the plot of benchmark/README.md.
+"""Measure how the cost of decoding grows; write the table and the plot of docs/performance.md.
 
     python benchmark/cost_growth.py
 
@@ -27,7 +27,8 @@ from memgen_bench.decode.neighbors import Neighbors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-HERE = Path(__file__).parent
+DOCS = Path(__file__).parents[1] / "docs"
+FIGURE = "figures/cost_growth.svg"  # beside the page
 BEGIN, END = "<!-- cost of decoding: begin -->", "<!-- cost of decoding: end -->"
 ROUNDS, TEST = 3, 2000
 N, D, K = 8000, 256, 10
@@ -158,22 +159,22 @@ def plot(rows: list[tuple[str, int, str, float]], path: Path) -> None:
 
 
 def main() -> None:
-    """Measure, draw, and put the table into the README."""
+    """Measure, draw, and put the table into the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=HERE, help="folder of README.md")
+    parser.add_argument("--out", type=Path, default=DOCS, help="folder of performance.md")
     folder = parser.parse_args().out
     keep_freed_memory()
     with threads(2):
         rows = list(measure())
-    plot(rows, folder / "cost_growth.svg")
+    plot(rows, folder / FIGURE)
     text = (
-        f"{BEGIN}\n![seconds over N, D, K and the number of decoders](cost_growth.svg)\n\n"
+        f"{BEGIN}\n![seconds over N, D, K and the number of decoders]({FIGURE})\n\n"
         f"Seconds; N = {N:,}, D = {D}, K = {K} where they do not vary, {TEST:,} predictions; "
         f"{machine()}.\n\n{table(rows)}{END}"
     )
-    readme = folder / "README.md"
-    old = readme.read_text()
-    readme.write_text(old[: old.index(BEGIN)] + text + old[old.index(END) + len(END) :])
+    page = folder / "performance.md"
+    old = page.read_text()
+    page.write_text(old[: old.index(BEGIN)] + text + old[old.index(END) + len(END) :])
 
 
 if __name__ == "__main__":

@@ -1,23 +1,30 @@
-"""Fill in the studies of leaderboard/README.md: layer rules, axes, dynamics, controls and more.
+"""Fill in the tables of the findings and of README.md, and draw README's figure.
 
     python leaderboard/studies.py            # or --check: only say whether they are up to date
 
-They are made from leaderboard/studies/, whose seeds are not on the board, and, where nothing is
-chosen by them, from the board's results.
+The studies are made from leaderboard/studies/, whose seeds are not on the board, and, where nothing
+is chosen by them, from the board's results.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import polars as pl
 
+from memgen_bench.files.atomic import write_atomically
 from memgen_bench.protocol import MEMORIZED, READOUT
 from memgen_bench.results.store import read_frame
-from memgen_leaderboard.figures.frames import epoch_frame
+from memgen_leaderboard.figures.frames import epoch_frame, rate_frame
+from memgen_leaderboard.figures.palette import styles
+from memgen_leaderboard.figures.plots import STYLE, rates_figure
 from memgen_leaderboard.scoring.layer_choice import regret
 from memgen_leaderboard.scoring.suite_scores import (
     Scores,
@@ -28,12 +35,21 @@ from memgen_leaderboard.scoring.suite_scores import (
 )
 from memgen_leaderboard.scoring.units import COLUMNS, current, units
 from memgen_leaderboard.scoring.variance import variance_table
-from memgen_leaderboard.tables.boards import comparison_table
+from memgen_leaderboard.tables.boards import comparison_table, main_table
 from memgen_leaderboard.tables.markdown import markdown, update
 from memgen_leaderboard.tables.retraining import retraining_table
 from memgen_leaderboard.text import SURE, percent, points, table
 
 HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+# Files with generated parts, and the figure.
+FILES = (
+    HERE.parent / "README.md",
+    DOCS / "statistics.md",
+    *(DOCS / "findings" / f"{name}.md" for name in ("digits", "fashion-mnist", "training")),
+)
+FIGURE = DOCS / "figures" / "recovery.svg"
+TOP, TOP_COLUMNS = 5, 6  # of the board in README.md
 FASHION = HERE / "results" / "fashion"
 RULES = {
     "cell": "by rate, seeds pooled (the board's)",
@@ -49,6 +65,9 @@ FIRST = (
     *("ncm-euclidean", "qda-shrunk", "ridge", "velpic"),
 )
 EARLY = "early-stopped"
+PAPERS = "masc"
+# What README's figure shows: the winner, the best at low rates, the best of FIRST, the papers'.
+DRAWN = (WINNER, "lda-shrunk>qda-shrunk", "linear-svm", PAPERS)
 # Decoders that are slow, and the faster ones that they refine.
 SLOW = {
     "rda": "rda-50",
@@ -80,6 +99,47 @@ AXES = {
     "order_seed": "order of the data",
     "rest": "seeds together, and the rest",
 }
+
+
+def board() -> Scores:
+    """Return the scores of `core`."""
+    (scores,) = all_scores(HERE / "results" / "core")
+    return scores
+
+
+def top() -> str:
+    """Return the readout, the first decoders of the board, and the papers'."""
+    whole = main_table(board())
+    papers = [row for row in whole.rows if row[1] == PAPERS]
+    rows = tuple(row[:TOP_COLUMNS] for row in (*whole.rows[: 1 + TOP], *papers))
+    return markdown(replace(whole, columns=whole.columns[:TOP_COLUMNS], rows=rows))
+
+
+def figure() -> str:
+    """Draw the recovery of a few decoders over the rate, as SVG."""
+    scores, content = board(), io.StringIO()
+    known, frame = styles(decoder_order(scores)), rate_frame(scores)
+    shown = {name: known[name] for name in DRAWN}
+    with mpl.rc_context(STYLE):
+        drawn = rates_figure(frame.filter(pl.col("model").is_null()), shown)
+        drawn.savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
+
+
+def draw(*, check: bool) -> bool:
+    """Write the figure; return whether it was there already, as far as its texts say.
+
+    Its lines may differ in a last digit from one release of matplotlib to the next.
+    """
+    fresh, old = figure(), FIGURE.read_text() if FIGURE.is_file() else ""
+    same = _texts(fresh) == _texts(old)
+    if not same and not check:
+        write_atomically(FIGURE, fresh.encode())
+    return same
+
+
+def _texts(svg: str) -> list[str]:
+    return re.findall(r"<text[^>]*>(.*?)</text>", svg)
 
 
 def readings(study: str) -> pl.DataFrame:
@@ -257,24 +317,30 @@ def fashion_published() -> str:
     return markdown(comparison_table(scores))
 
 
+PARTS = {
+    "top": top,
+    "winner": winner,
+    "layer-rules": layer_rules,
+    "variance": variance,
+    "slow": slow,
+    "dynamics": dynamics,
+    "successors": successors,
+    "fashion": fashion,
+    "fashion-published": fashion_published,
+}
+
+
 def main() -> None:
-    """Fill the parts in, or check them."""
+    """Fill the parts in and draw the figure, or check them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
     check = parser.parse_args().check
-    parts = {
-        "winner": winner,
-        "layer-rules": layer_rules,
-        "variance": variance,
-        "slow": slow,
-        "dynamics": dynamics,
-        "successors": successors,
-        "fashion": fashion,
-        "fashion-published": fashion_published,
-    }
-    fresh = update(HERE / "README.md", parts, check=check)
-    print("leaderboard/README.md", "is up to date" if fresh else "is stale" if check else "updated")
-    sys.exit(check and not fresh)
+    fresh = {file: update(file, PARTS, check=check) for file in FILES}
+    fresh[FIGURE] = draw(check=check)
+    for file, is_fresh in fresh.items():
+        said = "is up to date" if is_fresh else "is stale" if check else "updated"
+        print(file.relative_to(HERE.parent), said)
+    sys.exit(check and not all(fresh.values()))
 
 
 if __name__ == "__main__":

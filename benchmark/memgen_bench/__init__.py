@@ -92,6 +92,11 @@ def build_decoder(name: str) -> Decoder:
 
     Raises:
         UsageError: No such decoder.
+
+    Examples:
+        >>> import memgen_bench
+        >>> memgen_bench.build_decoder("masc")
+        MASC()
     """
     from memgen_bench.plugin.registry import load_registry
 

@@ -1,4 +1,4 @@
-"""What other repositories take from this one: the reusable workflow and the pre-commit hook."""
+"""What other programs read of this repository: workflows, the pre-commit hook, the citation."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ import typer.main
 import yaml
 
 from memgen_bench.cli import app
+from memgen_bench.plugin.scaffold import TEMPLATES
 
 ROOT = Path(__file__).parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "gate.yml"
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
+TEMPLATE = TEMPLATES / "shared" / ".github" / "workflows" / "test.yml"
+SCHEMA = ["check_jsonschema", "--builtin-schema"]
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        ["check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(WORKFLOW)],
+        [*SCHEMA, "vendor.github-workflows", str(WORKFLOW)],
+        [*SCHEMA, "vendor.citation-file-format", str(ROOT / "CITATION.cff")],
         ["pre_commit", "validate-manifest", str(HOOKS)],
     ],
 )
@@ -46,3 +50,22 @@ def test_a_word_of_the_caller_is_never_run_by_the_shell() -> None:
         step.get("run", "")
         for step in yaml.safe_load(WORKFLOW.read_text())["jobs"]["gate"]["steps"]
     )
+
+
+@pytest.mark.parametrize(
+    "workflow", [*sorted(ROOT.glob("plugins/examples/*/.github/workflows/*.yml")), TEMPLATE]
+)
+def test_workflows_of_plugins_are_what_github_reads(workflow: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *SCHEMA, "vendor.github-workflows", str(workflow)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_workflow_that_github_would_refuse_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "test.yml"
+    file.write_text(TEMPLATE.read_text().replace("runs-on:", "run-on:"))
+    with pytest.raises(AssertionError, match="run-on"):
+        test_workflows_of_plugins_are_what_github_reads(file)

@@ -1,4 +1,4 @@
-"""The studies of the leaderboard: tables up to date, and the sentences around them true."""
+"""The findings: their tables are up to date, and the sentences around them true."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from memgen_leaderboard.text import points
 SCRIPT = Path(__file__).parents[2] / "leaderboard" / "studies.py"
 STUDIES = runpy.run_path(str(SCRIPT))
 LOST: Final = "unmemorized"  # what networks on Fashion-MNIST turned out to be
-TEXT = " ".join((SCRIPT.parent / "README.md").read_text().split())
+FINDINGS = SCRIPT.parents[1] / "docs" / "findings"
+TEXT = " ".join(word for page in FINDINGS.glob("*.md") for word in page.read_text().split())
 
 
 def test_the_tables_come_from_the_committed_results(

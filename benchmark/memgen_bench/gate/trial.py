@@ -41,6 +41,14 @@ def try_decoder(estimator: Any, name: str = "mine") -> pl.DataFrame:
 
     Raises:
         FixtureError: It fails on a fixture, or the fixtures or their baseline are unusable.
+
+    Examples:
+        >>> import memgen_bench
+        >>> from sklearn.neighbors import NearestCentroid
+        >>> ranking = memgen_bench.try_decoder(NearestCentroid())  # doctest: +ELLIPSIS
+         #  decoder ...
+        >>> ranking.columns[:2]
+        ['decoder', 'accuracy']
     """
     fixtures = [fixture for fixture in load_fixtures() if not fixture.null]
     spec = DecoderSpec(name=name, summary="", build=lambda: _fresh(estimator))

@@ -39,6 +39,12 @@ class Data:
         train_y: Their true labels, N integers in 0..K-1.
         test_x: Test images, M×C×H×W float32.
         test_y: Their true labels, M integers in 0..K-1.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memgen_bench import Data
+        >>> images, labels = np.zeros((6, 1, 8, 8), np.float32), np.arange(6) % 3
+        >>> data = Data(images[:3], labels[:3], images[3:], labels[3:])
     """
 
     train_x: Images
@@ -71,6 +77,14 @@ class Recipe:
         max_epochs: Training stops here at the latest.
         threads: CPU threads; sums depend on it.
         precision: `fp32`, or `bf16` for automatic mixed precision.
+
+    Examples:
+        >>> from memgen_bench import Recipe
+        >>> Recipe(optimizer="sgd", lr=0.1, momentum=0.9).target
+        1.0
+        >>> Recipe(target=2.0)
+        Traceback (most recent call last):
+        ValueError: a recipe cannot have target 2.0
     """
 
     optimizer: Literal["adam", "sgd"] = "adam"
@@ -126,6 +140,16 @@ class ModelSpec(Spec):
             `name:2` is the second call of one module. None: timm's `feature_info` where the
             module has one, else every activation module.
         parameters: What sets this model apart from others made by the same function; hashed.
+
+    Examples:
+        >>> from memgen_bench import ModelSpec, Task
+        >>> def build(task):
+        ...     from torch import nn
+        ...
+        ...     return nn.Sequential(nn.Flatten(), nn.LazyLinear(task.num_classes))
+        >>> spec = ModelSpec(name="linear", summary="one linear layer", build=build)
+        >>> spec.build(Task(channels=1, height=8, width=8, num_classes=10))[0]
+        Flatten(start_dim=1, end_dim=-1)
     """
 
     build: Callable[[Task], nn.Module]
@@ -149,6 +173,15 @@ class DatasetSpec(Spec):
             Their sizes and times stand for the contents, so that planning reads no data.
         download: Fetches the data into a data root; None where that is not offered.
         import_from: Takes files that the user already has (a file or folder) into a data root.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memgen_bench import Data, DatasetSpec
+        >>> def load(data_dir):
+        ...     images, labels = np.zeros((6, 1, 8, 8), np.float32), np.arange(6) % 3
+        ...     return Data(images[:3], labels[:3], images[3:], labels[3:])
+        >>> DatasetSpec(name="black", summary="black images", load=load).files("anywhere")
+        ()
     """
 
     load: Callable[[Path], Data]
@@ -208,6 +241,13 @@ class DecoderSpec(Spec):
         slow: Left out of a suite's default run; `--slow` takes it in.
         stochastic: Predictions depend on the seed or on the order of points; `memgen-bench check`
             then compares accuracies, on average, instead of predictions.
+
+    Examples:
+        >>> from memgen_bench import DecoderSpec
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> spec = DecoderSpec(name="naive-bayes", summary="Gaussian naive Bayes", build=GaussianNB)
+        >>> spec.build()
+        GaussianNB()
     """
 
     build: Callable[[], Decoder]
@@ -226,6 +266,22 @@ class NoiseSpec(Spec):
         corrupt: (labels, rate, num_classes, rng) to new labels. With an rng in the same state, the
             points that a smaller rate chooses are a subset of a larger one's.
         transition: (rate, num_classes) to the K×K matrix P[true, given] for equal class counts.
+
+    Examples:
+        >>> import numpy as np
+        >>> from memgen_bench import NoiseSpec
+        >>> def to_zero(labels, rate, num_classes, rng):
+        ...     return np.where(rng.random(len(labels)) < rate, 0, labels)
+        >>> def transition(rate, num_classes):
+        ...     return (1 - rate) * np.eye(num_classes) + rate * (np.arange(num_classes) == 0)
+        >>> spec = NoiseSpec(
+        ...     name="to-zero", summary="becomes class 0", corrupt=to_zero, transition=transition
+        ... )
+        >>> spec.corrupt(np.array([1, 2]), 1.0, 3, np.random.default_rng(0))
+        array([0, 0])
+        >>> spec.transition(0.5, 2)
+        array([[1. , 0. ],
+               [0.5, 0.5]])
     """
 
     corrupt: Callable[[LabelVector, float, int, np.random.Generator], LabelVector]
@@ -283,6 +339,20 @@ class Family(Generic[S]):
         resolve: Full name to specification; raises `KeyError` where there is no such member.
         featured: The full names that listings show and that axes without names iterate over.
         members: All full names that can be named beforehand.
+
+    Examples:
+        >>> from memgen_bench import DecoderSpec, Family
+        >>> from sklearn.neighbors import KNeighborsClassifier
+        >>> def resolve(name):
+        ...     count = int(name.removeprefix("my-knn/"))
+        ...     return DecoderSpec(
+        ...         name=name,
+        ...         summary=f"{count} nearest neighbours",
+        ...         build=lambda: KNeighborsClassifier(count),
+        ...     )
+        >>> family = Family(prefix="my-knn/", summary="k nearest neighbours", resolve=resolve)
+        >>> family.resolve("my-knn/7").build()
+        KNeighborsClassifier(n_neighbors=7)
     """
 
     prefix: str

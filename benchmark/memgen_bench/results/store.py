@@ -51,6 +51,12 @@ def read_results(path: str | Path) -> pa.Table:
 
     Raises:
         StoreError: The folder is not there, a part is damaged or of a newer version.
+
+    Examples:
+        >>> import memgen_bench
+        >>> readings = memgen_bench.read_results("leaderboard/results/core")
+        >>> readings.schema.field("test_accuracy").type
+        DataType(double)
     """
     return to_arrow(read_frame(path, "readings"), "readings")
 
@@ -60,6 +66,12 @@ def read_networks(path: str | Path) -> pa.Table:
 
     Raises:
         StoreError: The folder is not there, a part is damaged or of a newer version.
+
+    Examples:
+        >>> import memgen_bench
+        >>> networks = memgen_bench.read_networks("leaderboard/results/core")
+        >>> sorted(set(networks["kind"].to_pylist()))
+        ['clean', 'memorized', 'untrained']
     """
     return to_arrow(read_frame(path, "networks"), "networks")
 

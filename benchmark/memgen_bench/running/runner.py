@@ -193,6 +193,18 @@ def run(
 
     Raises:
         MemgenError: What was asked for cannot be done; the message says why.
+
+    Examples:
+        >>> import memgen_bench
+        >>> summary = memgen_bench.run(
+        ...     "smoke",
+        ...     kinds=["untrained"],
+        ...     decoders=["ncm"],
+        ...     results="my-results",
+        ...     engine="serial",
+        ... )
+        >>> summary.ok == summary.planned
+        True
     """
     suite = (load_suite(suite) if isinstance(suite, str) else suite).replace(changes)
     places = find_places(data_dir, cache_dir, shared_caches).resolved()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -26,6 +25,7 @@ from memgen_bench.gate.verdicts import Verdict, exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from memgen_bench.gate.readings import FixtureReading
 
@@ -229,16 +229,6 @@ def test_a_registered_decoder_is_ranked_where_the_baseline_has_it() -> None:
     ranking = memgen_bench.try_decoder(DECODERS["ncm"].build())
     row = ranking.filter(pl.col("decoder").is_in(["mine", "ncm"]))
     assert row["accuracy"][0] == pytest.approx(row["accuracy"][1], abs=1e-3)
-
-
-def test_the_example_of_the_readme_runs() -> None:
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    example = readme.partition("`fit` and `predict` is scored in seconds")[2].partition(
-        "```python\n"
-    )[2]
-    names: dict[str, Any] = {}
-    exec(compile(example.partition("```")[0], "README.md", "exec"), names)
-    assert "mine" in set(names["ranking"]["decoder"])
 
 
 @pytest.fixture

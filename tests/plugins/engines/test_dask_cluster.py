@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,12 +17,14 @@ import psutil
 import pytest
 
 import memgen_bench
+from helpers.pages import DOCS, example
 from memgen_bench import UsageError
 from memgen_bench.plan.suite import Suite
 from memgen_bench.running.runner import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -229,9 +230,7 @@ echo "Submitted batch job $!"
 
 def test_the_slurm_example_runs(tmp_path: Path) -> None:
     """As documented, with a stand-in for SLURM that starts a job at once."""
-    text = (Path(__file__).parents[3] / "benchmark" / "README.md").read_text()
-    example = text.split("<!-- slurm:begin -->")[1].split("```python")[1].split("```")[0]
-    (tmp_path / "example.py").write_text(example)
+    (tmp_path / "example.py").write_text(example(DOCS / "how-to" / "cluster.md", "slurm"))
     tools = tmp_path / "bin"
     tools.mkdir()
     for name, script in (("sbatch", BATCH), ("scancel", '#!/bin/sh\nkill "$@"\n')):

@@ -1,0 +1,49 @@
+"""The pages of plugins and of columns say what the code says."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import get_args
+
+import pytest
+
+from helpers.pages import DOCS, PAGES, ROOT
+from memgen_bench.plugin import hookspecs
+from memgen_bench.plugin.specs import Need
+from memgen_bench.results.schemas import TABLES
+
+HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_is_documented_with_its_exact_signature(name: str) -> None:
+    hook = getattr(hookspecs, name)
+    page = (DOCS / "plugins" / f"{name.removeprefix('register_')}.md").read_text()
+    assert f"## `{name}{inspect.signature(hook)}`".replace("'", "") in page
+    promise = " ".join((inspect.getdoc(hook) or "").split("\n")[0].split()).replace("``", "`")
+    assert promise.rstrip(".").partition(";")[0] in " ".join(page.split())
+
+
+def test_every_hook_has_a_real_user() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "plugins").rglob("*.py"))
+    assert [name for name in HOOKS if f"def {name}(" not in sources] == []
+
+
+def test_every_hook_has_a_test() -> None:
+    files = [*(ROOT / "tests").rglob("*.py"), *PAGES]
+    sources = "".join(path.read_text() for path in files)
+    assert [name for name in HOOKS if f"def {name}(" not in sources] == []
+
+
+def test_every_need_is_documented() -> None:
+    page = (DOCS / "plugins" / "decoders.md").read_text()
+    assert [need for need in get_args(Need) if f"| `{need}` | " not in page] == []
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_column_is_documented_with_its_type_in_order(name: str) -> None:
+    text = (DOCS / "results-format.md").read_text()
+    section = text.partition(f"## Columns of {name}\n")[2].partition("\n## ")[0]
+    shown = re.findall(r"^\| `(\w+)` \| (.*?) \| ", section, flags=re.MULTILINE)
+    assert shown == [(field.name, str(field.type)) for field in TABLES[name]]
