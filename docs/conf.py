@@ -39,6 +39,7 @@ python_maximum_signature_line_length = 88
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
+smartquotes = False  # options are shown as they are typed
 
 copybutton_exclude = ".linenos, .gp, .go"
 

@@ -62,7 +62,8 @@ def test_the_example_of_a_model_is_a_plugin(tmp_path: Path) -> None:
 def test_the_example_of_a_data_set_is_a_plugin(tmp_path: Path) -> None:
     file = saved(example(PLUGINS / "datasets.md"), tmp_path)
     data = memgen_bench.load_registry([file]).datasets["three-means"].load(tmp_path)
-    assert (data.train_x.shape, data.train_x.dtype) == ((400, 1, 8, 8), np.float32)
+    assert data.train_x.shape == (400, 1, 8, 8)
+    assert data.train_x.dtype == np.float32
     assert set(data.test_y) == {0, 1, 2}
 
 
