@@ -117,11 +117,9 @@ def top() -> str:
 
 def figure() -> str:
     """Draw the recovery of a few decoders over the rate, as SVG."""
-    scores, content = board(), io.StringIO()
-    known, frame = styles(decoder_order(scores)), rate_frame(scores)
-    shown = {name: known[name] for name in DRAWN}
+    frame, content = rate_frame(board()).filter(pl.col("model").is_null()), io.StringIO()
     with mpl.rc_context(STYLE):
-        drawn = rates_figure(frame.filter(pl.col("model").is_null()), shown)
+        drawn = rates_figure(frame, styles(DRAWN))
         drawn.savefig(content, format="svg", metadata={"Date": None})
     return content.getvalue()
 
