@@ -64,6 +64,19 @@ def test_what_the_package_promises_can_be_imported() -> None:
     assert all(hasattr(memgen_bench, name) for name in memgen_bench.__all__)
 
 
+def test_the_reading_order_and_the_picture_name_modules_that_are_there() -> None:
+    text = (DOCS / "architecture.md").read_text()
+    order = text.partition("## Reading order")[2].partition("\n## ")[0]
+    picture = (DOCS / "figures" / "flow.svg").read_text()
+    named = re.findall(r"`([\w/]+\.py)`", order)
+    named += [f"{name.replace('.', '/')}.py" for name in re.findall(r">(\w+\.\w+)</text>", picture)]
+    assert len(named) > 20
+    sources = [path for path in ROOT.glob("*/memgen_*") if path.is_dir()]
+    places = [ROOT, *sources, *(path.parent for path in sources)]
+    missing = [name for name in named if not any((p / name).is_file() for p in places)]
+    assert missing == []
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.read_text().splitlines()) <= 150
 
