@@ -134,11 +134,8 @@ def test_bad_input_gets_one_clear_line(
     assert outcome.err.count("\n") == 1
 
 
-def test_an_error_has_a_traceback_with_debug_only() -> None:
-    command = ("leaderboard", "--results", "/nowhere")
-    plain, debug = memgen(*command), memgen(*command, "--debug")
-    assert (plain.code, debug.code) == (1, 1)
-    assert plain.out == debug.out == ""
-    assert plain.err.count("\n") == 1
-    assert "Traceback" in debug.err
-    assert "StoreError: /nowhere" in debug.err
+def test_an_error_has_a_traceback_with_debug() -> None:
+    outcome = memgen("leaderboard", "--results", "/nowhere", "--debug")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "Traceback" in outcome.err
+    assert "StoreError: /nowhere" in outcome.err
