@@ -21,6 +21,47 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("memgen", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("memgen")
 
+# What `pytest -m quick` runs, unless it is slow: the pure core, and one small run with its board.
+QUICK = (
+    "bench/cli/test_leaderboard.py",
+    "bench/data",
+    "bench/plan",
+    "bench/plugin",
+    "bench/results/test_mismatches.py",
+    "bench/results/test_parts.py",
+    "bench/results/test_schemas.py",
+    "bench/results/test_store.py",
+    "leaderboard/scoring/test_layer_choice.py",
+    "leaderboard/scoring/test_published.py",
+    "leaderboard/scoring/test_ranking.py",
+    "leaderboard/scoring/test_suite_scores.py",
+    "leaderboard/scoring/test_units.py",
+    "leaderboard/tables",
+    "plugins/decoders/layer/test_centroid.py",
+    "plugins/decoders/layer/test_subspace.py",
+    "test_layout.py",
+)
+
+
+def is_quick(path: Path) -> bool:
+    """Say whether a file is one of `QUICK`, or below one of them."""
+    place = path.relative_to(Path(__file__).parent)
+    return any(place.is_relative_to(quick) for quick in QUICK)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is quick."""
+    for item in items:
+        if is_quick(item.path) and item.get_closest_marker("slow") is None:
+            item.add_marker("quick")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files that `-m quick` would import for nothing."""
+    leave_out = config.option.markexpr == "quick" and collection_path.is_file()
+    return True if leave_out and not is_quick(collection_path) else None
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Take one thread in each process of `pytest -n`: together they have the cores."""

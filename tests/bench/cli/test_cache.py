@@ -1,89 +1,21 @@
-"""`memgen-bench cache` and `why`, as a user calls them."""
+"""`memgen-bench cache`, as a user calls it, and runs that find networks in one."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 import memgen_bench
-from memgen_bench import cli
-from memgen_bench.plan.suite import load_suite
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    CommandLine = Callable[..., tuple[int, str, str]]
-
-SUITE = """
-name = "tiny"
-version = 1
-datasets = ["digits"]
-models = ["mlp"]
-rates = [0.4]
-decoders = ["ncm"]
-train_size = 200
-test_size = 50
-"""
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a suite, its results, and its cache; nobody may change what is there."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "tiny.toml").write_text(SUITE)
-    memgen_bench.run(
-        load_suite(str(folder / "tiny.toml")),
-        results=folder / "memgen-results",
-        cache_dir=folder / "cache",
-        jobs=1,
-    )
-    return folder
-
-
-@pytest.fixture
-def here(
-    trained: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> CommandLine:
-    """Run a command in a copy of that folder; return its code, output and errors."""
-    monkeypatch.chdir(shutil.copytree(trained, tmp_path / "work"))
-    monkeypatch.setenv("MEMGEN_DEBUG", "")
-    monkeypatch.setenv("MEMGEN_CACHE", "cache")
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["memgen-bench", *arguments])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, *capsys.readouterr()
-
-    return call
-
-
-def networks() -> list[Path]:
-    """Return the notes of the two networks, the clean one first."""
-    found = sorted(Path("cache/networks").glob("*.json"), key=lambda path: path.stat().st_mtime)
-    return sorted(found, key=lambda path: '"draw": null' not in path.read_text())
+from helpers.cached_networks import flip, networks
+from helpers.command_line import SUITE, CommandLine
 
 
 def contents() -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in Path("cache").rglob("*") if path.is_file()}
-
-
-def flip(path: Path) -> None:
-    """Change a digit of a stored accuracy."""
-    text = path.read_text()
-    place = text.index('"train_accuracy": [0.') + len('"train_accuracy": [0.')
-    other = str((int(text[place]) + 1) % 10)
-    path.write_text(text[:place] + other + text[place + 1 :])
 
 
 def leave_behind(hours: float) -> Path:
@@ -94,12 +26,12 @@ def leave_behind(hours: float) -> Path:
     return path
 
 
-def test_list_shows_what_is_there(here: CommandLine) -> None:
+def test_list_shows_what_is_there(in_workplace: CommandLine) -> None:
     leave_behind(hours=2)
     clean, memorized = networks()
     Path(f"cache/networks/{'0' * 20}.json.damaged").write_text("[bold]")
     flip(clean)
-    code, out, _ = here("cache", "list")
+    code, out, _ = in_workplace("cache", "list")
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
     assert "mlp on digits, uniform 0.4, seed 0" in lines[memorized.stem]
@@ -110,19 +42,19 @@ def test_list_shows_what_is_there(here: CommandLine) -> None:
     assert "temporary" in lines["temporary"]
 
 
-def test_list_and_size_count_shared_folders(here: CommandLine, tmp_path: Path) -> None:
+def test_list_and_size_count_shared_folders(in_workplace: CommandLine, tmp_path: Path) -> None:
     shared = Path(shutil.copytree("cache/networks", tmp_path / "shared"))
-    _, out, _ = here("cache", "list", "--shared-cache", str(shared))
+    _, out, _ = in_workplace("cache", "list", "--shared-cache", str(shared))
     assert out.count(networks()[0].stem) == 2
-    _, out, _ = here("cache", "size", "--shared-cache", str(shared))
+    _, out, _ = in_workplace("cache", "size", "--shared-cache", str(shared))
     total = sum(path.stat().st_size for path in shared.iterdir())
     assert out.count(f": {total / 1000:.1f} kB\n  network: 2, {total / 1000:.1f} kB\n") == 2
-    code, out, _ = here("cache", "list", "--cache-dir", "nowhere")
+    code, out, _ = in_workplace("cache", "list", "--cache-dir", "nowhere")
     assert (code, "nothing" in out) == (0, True)
 
 
-def test_verify_names_each_damaged_network_and_changes_nothing(here: CommandLine) -> None:
-    assert here("cache", "verify")[:2] == (
+def test_verify_names_each_damaged_network_and_changes_nothing(in_workplace: CommandLine) -> None:
+    assert in_workplace("cache", "verify")[:2] == (
         0,
         "2 networks and checkpoints checked, 0 damaged\n",
     )
@@ -131,7 +63,7 @@ def test_verify_names_each_damaged_network_and_changes_nothing(here: CommandLine
     weights = memorized.with_suffix(".safetensors")
     weights.write_bytes(weights.read_bytes()[:-1])
     before = contents()
-    code, out, _ = here("cache", "verify")
+    code, out, _ = in_workplace("cache", "verify")
     assert code == 1
     for path, reason in ((clean, "its JSON does not"), (memorized, "its weights do not")):
         assert f"{path}: damaged ({reason} match" in out
@@ -139,7 +71,7 @@ def test_verify_names_each_damaged_network_and_changes_nothing(here: CommandLine
     assert contents() == before
 
 
-def test_prune_removes_what_is_of_no_use_and_says_so(here: CommandLine) -> None:
+def test_prune_removes_what_is_of_no_use_and_says_so(in_workplace: CommandLine) -> None:
     clean, memorized = networks()
     kept = {path for path in contents() if clean.stem not in path.name}
     flip(clean)
@@ -149,9 +81,9 @@ def test_prune_removes_what_is_of_no_use_and_says_so(here: CommandLine) -> None:
     done = memorized.with_suffix(".checkpoint")
     done.write_bytes(memorized.read_bytes() + memorized.with_suffix(".safetensors").read_bytes())
     before = contents()
-    dry = here("cache", "prune", "--dry-run")
+    dry = in_workplace("cache", "prune", "--dry-run")
     assert contents() == before
-    code, out, _ = here("cache", "prune")
+    code, out, _ = in_workplace("cache", "prune")
     assert code == 0
     assert dry[1].replace("would remove", "removing").replace("would be", "were") == out
     for name, reason in (
@@ -163,10 +95,10 @@ def test_prune_removes_what_is_of_no_use_and_says_so(here: CommandLine) -> None:
         assert f"removing {name}: {reason}" in out
     assert "4 were removed from" in out
     assert set(contents()) == kept
-    assert "0 were removed from" in here("cache", "prune")[1]
+    assert "0 were removed from" in in_workplace("cache", "prune")[1]
 
 
-def test_prune_leaves_alone_what_may_be_in_use(here: CommandLine) -> None:
+def test_prune_leaves_alone_what_may_be_in_use(in_workplace: CommandLine) -> None:
     leave_behind(hours=0.1)
     _, memorized = networks()
     weights = memorized.with_suffix(".safetensors")
@@ -174,53 +106,60 @@ def test_prune_leaves_alone_what_may_be_in_use(here: CommandLine) -> None:
     memorized.unlink()
     weights.unlink()
     before = contents()
-    assert "0 were removed" in here("cache", "prune")[1]
+    assert "0 were removed" in in_workplace("cache", "prune")[1]
     assert contents() == before
 
 
-def test_prune_goes_by_age(here: CommandLine) -> None:
+def test_prune_goes_by_age(in_workplace: CommandLine) -> None:
     clean, memorized = networks()
     for path in (clean, clean.with_suffix(".safetensors")):
         os.utime(path, times=(time.time(), time.time() - 9 * 86_400))
-    assert "0 were removed" in here("cache", "prune", "--older-than", "10")[1]
-    assert f"{clean.stem}.safetensors: 9 days old" in here("cache", "prune", "--older-than", "8")[1]
+    assert "0 were removed" in in_workplace("cache", "prune", "--older-than", "10")[1]
+    assert (
+        f"{clean.stem}.safetensors: 9 days old"
+        in in_workplace("cache", "prune", "--older-than", "8")[1]
+    )
     assert networks() == [memorized]
 
 
-def test_prune_keeps_what_a_suite_plans(here: CommandLine) -> None:
+def test_prune_keeps_what_a_suite_plans(in_workplace: CommandLine) -> None:
     clean, memorized = networks()
     Path("clean.toml").write_text(SUITE.replace("0.4", "0"))
-    assert "0 were removed" in here("cache", "prune", "--keep-suite", "tiny.toml")[1]
-    both = here("cache", "prune", "--keep-suite", "clean.toml", "--older-than", "1")
+    assert "0 were removed" in in_workplace("cache", "prune", "--keep-suite", "tiny.toml")[1]
+    both = in_workplace("cache", "prune", "--keep-suite", "clean.toml", "--older-than", "1")
     assert "0 were removed" in both[1]
-    _, out, _ = here("cache", "prune", "--keep-suite", "clean.toml")
+    _, out, _ = in_workplace("cache", "prune", "--keep-suite", "clean.toml")
     assert f"{memorized.stem}.safetensors: planned by no suite that is kept" in out
     assert networks() == [clean]
 
 
-def test_prune_keeps_what_comes_from_the_networks_that_it_keeps(here: CommandLine) -> None:
+def test_prune_keeps_what_comes_from_the_networks_that_it_keeps(in_workplace: CommandLine) -> None:
     Path("dynamics.toml").write_text(f"{SUITE}checkpoints = [1]\n")
     options = ("--suite", "dynamics.toml", "--all", "--results", "more", "--engine", "serial")
-    assert here("run", *options)[0] == 0
+    assert in_workplace("run", *options)[0] == 0
     assert len(networks()) == 4
-    assert "0 were removed" in here("cache", "prune", "--keep-suite", "tiny.toml")[1]
+    assert "0 were removed" in in_workplace("cache", "prune", "--keep-suite", "tiny.toml")[1]
     Path("clean.toml").write_text(SUITE.replace("0.4", "0"))
-    here("cache", "prune", "--keep-suite", "clean.toml")
+    in_workplace("cache", "prune", "--keep-suite", "clean.toml")
     assert len(networks()) == 2
 
 
-def test_prune_needs_the_data_of_the_suites_that_it_keeps(here: CommandLine) -> None:
+def test_prune_needs_the_data_of_the_suites_that_it_keeps(in_workplace: CommandLine) -> None:
     Path("more.toml").write_text(SUITE.replace('"digits"', '"digits", "mnist"'))
     before = contents()
-    code, out, err = here("cache", "prune", "--keep-suite", "more.toml", "--data-dir", "nowhere")
+    code, out, err = in_workplace(
+        "cache", "prune", "--keep-suite", "more.toml", "--data-dir", "nowhere"
+    )
     assert (code, out) == (1, "")
     assert "memgen-bench data download mnist" in err
     assert contents() == before
 
 
-def test_a_run_reads_a_shared_folder_and_trains_nothing(here: CommandLine) -> None:
+def test_a_run_reads_a_shared_folder_and_trains_nothing(in_workplace: CommandLine) -> None:
     options = ("--suite", "tiny.toml", "--all", "--results", "new", "--engine", "serial")
-    code, _, err = here("run", *options, "--cache-dir", "new", "--shared-cache", "cache/networks")
+    code, _, err = in_workplace(
+        "run", *options, "--cache-dir", "new", "--shared-cache", "cache/networks"
+    )
     assert code == 0, err
     rows = memgen_bench.read_networks("new").to_pylist()
     assert {row["kind"]: row["from_cache"] for row in rows} == {
@@ -231,55 +170,19 @@ def test_a_run_reads_a_shared_folder_and_trains_nothing(here: CommandLine) -> No
     assert not list(Path("new").rglob("*.safetensors"))
 
 
-def test_a_run_names_what_is_damaged_and_trains_it_again(here: CommandLine) -> None:
+def test_a_run_names_what_is_damaged_and_trains_it_again(in_workplace: CommandLine) -> None:
     clean, memorized = networks()
     flip(memorized)
     options = ("--suite", "tiny.toml", "--all", "--results", "new", "--engine", "serial")
     with pytest.warns(UserWarning, match=f"{memorized.name}: damaged, set aside"):
-        assert here("run", *options)[0] == 0
+        assert in_workplace("run", *options)[0] == 0
     rows = {row["kind"]: row for row in memgen_bench.read_networks("new").to_pylist()}
     assert (rows["memorized"]["from_cache"], rows["clean"]["from_cache"]) == (False, True)
     first = memgen_bench.read_networks("memgen-results").to_pylist()
     curves = {row["kind"]: row["curve_train_accuracy"] for row in first}
     assert rows["memorized"]["curve_train_accuracy"] == curves["memorized"]
-    assert here("cache", "verify")[0] == 0
+    assert in_workplace("cache", "verify")[0] == 0
     assert networks() == [clean, memorized]
-
-
-def test_why_names_the_field(here: CommandLine) -> None:
-    _, memorized = networks()
-    pair = 'pairs = [{model = "mlp", dataset = "digits", recipe = {lr = 0.0002}}]'
-    other = SUITE.replace('models = ["mlp"]', pair).replace('datasets = ["digits"]\n', "")
-    Path("other.toml").write_text(other)
-    code, out, _ = here("why", memorized.stem[:9], "--suite", "other.toml")
-    assert code == 0
-    assert out.splitlines()[0] == f"network {memorized.stem}: mlp on digits, uniform 0.4, seed 0"
-    assert "  lr is 0.001 in the cache, 0.0002 in the plan" in out
-    assert "cache: it is there" in out
-    assert "results: it is there, ok" in out
-
-
-def test_why_knows_readings_and_takes_the_options_of_a_run(here: CommandLine) -> None:
-    row = next(
-        row
-        for row in memgen_bench.read_results("memgen-results").to_pylist()
-        if row["layer"] == "fc1" and row["kind"] == "memorized"
-    )
-    command = ("why", row["key"], "--suite", "tiny.toml")
-    assert "results: it is there, ok" in here(*command)[1]
-    assert "decoder is ncm in the results, lda in the plan" in here(*command, "--decoder", "lda")[1]
-    other_place = here(*command, "--results", "nowhere", "--max-layer-dim", "0")
-    assert other_place[0] == 2
-    assert "nothing in the plan, the cache or the results is called" in other_place[2]
-
-
-def test_why_names_what_is_damaged(here: CommandLine) -> None:
-    _, memorized = networks()
-    flip(memorized)
-    code, out, err = here("why", memorized.stem, "--suite", "tiny.toml")
-    assert code == 0
-    assert f"memgen-bench: warning: {memorized}: damaged (its JSON does not" in err
-    assert "cache: it is not there" in out
 
 
 @pytest.mark.parametrize(
@@ -296,8 +199,10 @@ def test_why_names_what_is_damaged(here: CommandLine) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bad_input_gets_one_clear_line(arguments: list[str], says: str, here: CommandLine) -> None:
-    code, out, err = here(*arguments)
+def test_bad_input_gets_one_clear_line(
+    arguments: list[str], says: str, in_workplace: CommandLine
+) -> None:
+    code, out, err = in_workplace(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("memgen-bench: error: ")
     assert says in err

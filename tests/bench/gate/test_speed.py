@@ -108,7 +108,7 @@ def test_two_revisions_are_compared_and_nothing_is_left(
         subprocess.run(["cp", "-r", str(ROOT / root), root], check=True)
     git("add", "-A")
     git("commit", "-qm", "base")
-    centroid = tmp_path / "plugins" / "memgen_plugins" / "centroid.py"
+    centroid = tmp_path / "plugins/memgen_plugins/decoders/layer/centroid.py"
     slower: Callable[[str], str] = lambda text: text.replace(  # noqa: E731 - used once, below
         "    def _fit(self, moments: Moments) -> None:\n",
         "    def _fit(self, moments: Moments) -> None:\n        import time; time.sleep(0.05)\n",

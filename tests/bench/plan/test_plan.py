@@ -1,173 +1,27 @@
+"""What decides the identity of a network and the key of a reading, and what does not."""
+
 from __future__ import annotations
 
-import inspect
 import json
-from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memgen_bench import DecoderSpec, PluginError, Registry, Task, UsageError, load_registry, run
+from helpers.plans import DIGITS, Quarter, axes_of_kinds, ids, keys, plan
+from memgen_bench import Registry, load_registry
 from memgen_bench.hashing import canonical, network_id
 from memgen_bench.plan import planner
-from memgen_bench.plan.plan import DataInfo, Layer
-from memgen_bench.plan.planner import make_plan
-from memgen_bench.plan.suite import RecipeOverride, Suite, load_suite
-from memgen_bench.plugin.parameters import parameters
+from memgen_bench.plan.suite import RecipeOverride
 from memgen_bench.protocol import PROTOCOL_VERSION
-from memgen_bench.running.runner import plan_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from memgen_bench.plan.plan import Plan
-
-DIGITS = DataInfo(
-    name="digits",
-    fingerprint="f",
-    task=Task(channels=1, height=8, width=8, num_classes=10),
-    train_count=1297,
-    test_count=500,
-)
-NAMES = ("input", "hidden", "logits")
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry()
-
-
-def three_layers(spec: Any, task: Any, limit: int) -> tuple[Layer, ...]:
-    return tuple(
-        Layer(name=name, index=i, depth=i / 2, dim=10, width=10) for i, name in enumerate(NAMES)
-    )
-
-
-def suite(**axes: Any) -> Suite:
-    fields: dict[str, Any] = {
-        "name": "test",
-        "version": 1,
-        "models": ["mlp"],
-        "datasets": ["digits"],
-        "rates": [0.0, 0.4, 1.0],
-        "decoders": ["masc", "ncm"],
-    }
-    return Suite.model_validate(fields | axes)
-
-
-def plan(registry: Registry, data: DataInfo = DIGITS, device: str = "cpu", **axes: Any) -> Plan:
-    return make_plan(
-        suite(**axes), registry, {"digits": data}, find_layers=three_layers, device_type=device
-    )
-
-
-def keys(made: Plan) -> list[str]:
-    return [reading.key for network in made.networks for reading in network.readings]
-
-
-axes_of_kinds = st.lists(
-    st.sampled_from(["memorized", "clean", "untrained"]), min_size=1, unique=True
-)
-axes = st.fixed_dictionaries(
-    {
-        "rates": st.lists(st.sampled_from([0.0, 0.3, 0.7, 1.0]), min_size=1, max_size=4),
-        "seeds": st.lists(st.integers(0, 3), min_size=1, max_size=3),
-        "noises": st.lists(st.sampled_from(["uniform", "flip"]), min_size=1, unique=True),
-        "kinds": axes_of_kinds,
-        "labels": st.lists(st.sampled_from(["corrupted", "true"]), min_size=1, unique=True),
-        "noise_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
-        "init_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
-        "order_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
-    }
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(axes=axes)
-def test_no_network_and_no_key_twice_and_rate_zero_only_where_it_belongs(
-    registry: Registry, axes: dict[str, Any]
-) -> None:
-    made = plan(registry, **axes)
-    ids = [network.network_id for network in made.networks]
-    assert len(set(ids)) == len(ids)
-    assert len(set(keys(made))) == len(keys(made)) == made.reading_count
-    for network in made.networks:
-        assert (network.draw is None) == (network.kind != "memorized")
-        for reading in network.readings:
-            what = reading.decoding
-            at_zero = network.kind != "memorized" and what.labels != "corrupted"
-            assert (what.draw is None) == at_zero
-            if network.kind == "memorized":
-                assert what.draw == network.draw
-    trained = {network.seed for network in made.networks if network.kind == "memorized"}
-    if min(axes["rates"]) < 1:
-        assert trained <= {network.seed for network in made.networks if network.kind == "clean"}
-
-
-def test_what_a_small_suite_holds(registry: Registry) -> None:
-    made = plan(registry)
-    assert Counter(network.kind for network in made.networks) == {
-        "untrained": 1,
-        "clean": 1,
-        "memorized": 2,
-    }
-    rows = Counter(
-        (network.kind, r.decoding.labels, r.decoding.draw.rate if r.decoding.draw else 0)
-        for network in made.networks
-        for r in network.readings
-    )
-    both = 2 * 3  # decoders × layers
-    assert rows == {
-        ("memorized", None, 0.4): 1,
-        ("memorized", "corrupted", 0.4): both,
-        ("memorized", "true", 0.4): both,
-        ("memorized", None, 1.0): 1,
-        ("memorized", "corrupted", 1.0): both,
-        ("memorized", "true", 1.0): both,
-        ("clean", None, 0): 1,
-        ("clean", "true", 0): both,
-        ("clean", "corrupted", 0.4): both,
-        ("clean", "corrupted", 1.0): both,
-        ("untrained", None, 0): 1,
-        ("untrained", "true", 0): both,
-        ("untrained", "corrupted", 0.4): both,
-        ("untrained", "corrupted", 1.0): both,
-    }
-
-
-def test_a_recovery_needs_the_clean_network_and_chance_does_not(registry: Registry) -> None:
-    needed = plan(registry, kinds=["memorized"], rates=[0.4])
-    assert [n.kind for n in needed.networks] == ["clean", "memorized"]
-    assert [r.decoding.decoder for r in needed.networks[0].readings] == [None]
-    not_needed = plan(registry, kinds=["memorized"], rates=[1.0])
-    assert [n.kind for n in not_needed.networks] == ["memorized"]
-
-
-SOME_AXES: dict[str, list[Any]] = {
-    "models": ["mlp", "cnn"],
-    "noises": ["uniform", "flip"],
-    "rates": [0.0, 0.4, 1.0],
-    "seeds": [0, 1],
-    "noise_seeds": [0, 3],
-    "kinds": ["memorized", "clean", "untrained"],
-    "labels": ["corrupted", "true"],
-    "decoders": ["masc", "ncm"],
-}
-
-
-@settings(max_examples=10)
-@given(data=st.data())
-def test_the_order_of_axes_changes_no_key(registry: Registry, data: st.DataObject) -> None:
-    shuffled = {axis: data.draw(st.permutations(values)) for axis, values in SOME_AXES.items()}
-    order = data.draw(st.permutations(list(shuffled)))
-    another: dict[str, Any] = {axis: shuffled[axis] for axis in order}
-    plain_order: dict[str, Any] = {**SOME_AXES}
-    assert set(keys(plan(registry, **another))) == set(keys(plan(registry, **plain_order)))
 
 
 def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -246,23 +100,6 @@ def test_what_is_decoded_and_how_has_no_say_in_a_network(
     ]
     some = plan(registry, **options, kinds=kinds)
     assert {n.network_id for n in some.networks} <= {n.network_id for n in whole.networks}
-
-
-def test_a_plan_is_not_told_how_it_is_run() -> None:
-    told = {*inspect.signature(make_plan).parameters, *inspect.signature(plan_run).parameters}
-    how = {"jobs", "memory", "results", "resume_minutes", "shared_caches", "observer"}
-    assert how < set(inspect.signature(run).parameters)
-    assert not told & how
-    assert "places" not in inspect.signature(make_plan).parameters
-
-
-def test_what_else_is_in_the_plan_changes_no_key(registry: Registry) -> None:
-    small = plan(registry, rates=[0.4], decoders=["masc"], labels=["corrupted"])
-    assert set(keys(small)) <= set(keys(plan(registry, seeds=[0, 1, 2])))
-
-
-def ids(made: Plan, kind: str) -> set[str]:
-    return {network.network_id for network in made.networks if network.kind == kind}
 
 
 DECIDES_WEIGHTS: list[tuple[str, dict[str, Any], set[str]]] = [
@@ -399,75 +236,6 @@ def test_a_decoders_version_and_parameters_are_part_of_a_key(registry: Registry)
         assert len(first & second) == 1  # the readout
 
 
-class Quarter:
-    """Another parameter value under the same name."""
-
-    def get_params(self, deep: bool = True) -> dict[str, float]:
-        return {"variance": 0.25}
-
-    def fit(self, X: Any, y: Any, **needs: Any) -> Quarter:
-        return self
-
-    def predict(self, X: Any) -> Any:
-        return X
-
-
-def test_slow_decoders_come_when_asked_for(registry: Registry) -> None:
-    changed = Registry(models=registry.models, datasets=registry.datasets, noises=registry.noises)
-    for name, slow in (("quick", False), ("heavy", True)):
-        changed.decoders._specs[name] = DecoderSpec(name=name, summary="", build=Quarter, slow=slow)
-
-    def decoders(chosen: Any, *, slow: bool) -> set[str | None]:
-        made = make_plan(
-            suite(decoders=chosen),
-            changed,
-            {"digits": DIGITS},
-            find_layers=three_layers,
-            device_type="cpu",
-            slow=slow,
-        )
-        return {d.decoder for network in made.networks for d in network.decodings} - {None}
-
-    assert decoders("all", slow=False) == {"quick"}
-    assert decoders("all", slow=True) == {"quick", "heavy"}
-    assert decoders(["heavy"], slow=False) == {"heavy"}
-
-
-def test_a_model_that_cannot_be_built_leaves_rows_to_fail(registry: Registry) -> None:
-    def fail(spec: Any, task: Any, limit: int) -> Any:
-        raise PluginError("model 'mlp' cannot be built")
-
-    made = make_plan(suite(), registry, {"digits": DIGITS}, find_layers=fail, device_type="cpu")
-    assert {network.fault for network in made.networks} == {"model 'mlp' cannot be built"}
-    assert {reading.layer for n in made.networks for reading in n.readings} == {"*"}
-    assert len(set(keys(made))) == len(keys(made))
-
-
-def test_unknown_names_and_impossible_sizes_are_refused(registry: Registry) -> None:
-    with pytest.raises(UsageError, match="did you mean masc"):
-        plan(registry, decoders=["mascc"])
-    with pytest.raises(UsageError, match="train_size 2000 is more than the 1297 images"):
-        plan(registry, train_size=2000)
-
-
-def test_the_core_suite_plans_what_the_readme_says(registry: Registry) -> None:
-    made = make_plan(
-        load_suite("core"),
-        registry,
-        {"digits": DIGITS},
-        find_layers=three_layers,
-        device_type="cpu",
-    )
-    assert Counter(n.kind for n in made.networks) == {"memorized": 40, "clean": 8, "untrained": 8}
-
-
-def test_parameters_hold_lists_tuples_and_arrays() -> None:
-    from sklearn.linear_model import RidgeClassifierCV
-
-    for grid in ([1.0, 10.0], (1.0, 10.0), np.array([1.0, 10.0])):
-        assert parameters(RidgeClassifierCV(alphas=grid))["alphas"] == [1.0, 10.0]
-
-
 def test_threads_are_part_of_every_reading(registry: Registry) -> None:
     pair = {"model": "mlp", "dataset": "digits"}
     axes: dict[str, Any] = {"models": [], "datasets": [], "kinds": ["untrained"]}
@@ -476,20 +244,3 @@ def test_threads_are_part_of_every_reading(registry: Registry) -> None:
     )
     assert ids(one, "untrained") == ids(two, "untrained")
     assert not set(keys(one)) & set(keys(two))
-
-
-def test_a_decoder_that_cannot_be_built_is_planned_all_the_same(registry: Registry) -> None:
-    changed = Registry(models=registry.models, datasets=registry.datasets, noises=registry.noises)
-
-    def fail() -> Any:
-        raise ImportError("no such library")
-
-    changed.decoders._specs["broken"] = DecoderSpec(name="broken", summary="", build=fail)
-    made = make_plan(
-        suite(decoders="all"),
-        changed,
-        {"digits": DIGITS},
-        find_layers=three_layers,
-        device_type="cpu",
-    )
-    assert {d.decoder for n in made.networks for d in n.decodings} == {None, "broken"}

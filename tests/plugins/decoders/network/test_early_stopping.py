@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import pytest
 
 import memgen_bench
 from helpers.readings import Bench
-from memgen_bench import load_registry
+from memgen_bench import NotApplicable, load_registry
 from memgen_bench.data.datasets import load_data
 from memgen_bench.data.splits import test_subset
 from memgen_bench.files.places import default_data_dir
 from memgen_bench.plan.suite import Suite
+from memgen_bench.plugin.training_record import TrainingRecord
+from memgen_plugins.decoders.network.early_stopping import BestEpoch, EarlyStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,3 +84,16 @@ def test_who_saw_the_test_set_is_shown_without_a_rank(
     assert board["fair"]["rank"] == 1
     assert board["oracle"]["rank"] is None
     assert board["oracle"]["decoded"] == 0.9
+
+
+def test_epochs_are_recalled_from_the_record_of_the_training() -> None:
+    record = TrainingRecord(
+        best_validation_epoch=3,
+        best_validation_predictions=[1, 2],
+        best_test_epoch=5,
+        best_test_predictions=[2, 2],
+    )
+    assert EarlyStopped().recall(record) == (3, [1, 2])
+    assert BestEpoch().recall(record) == (5, [2, 2])
+    with pytest.raises(NotApplicable, match="validation_fraction"):
+        EarlyStopped().recall(TrainingRecord(best_test_epoch=1))

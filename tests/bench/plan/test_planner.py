@@ -1,0 +1,192 @@
+"""What a suite's axes become: each network and each reading once."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.plans import DIGITS, Quarter, axes_of_kinds, keys, plan, suite, three_layers
+from memgen_bench import DecoderSpec, PluginError, Registry, UsageError, run
+from memgen_bench.plan.planner import make_plan
+from memgen_bench.plan.suite import load_suite
+from memgen_bench.running.runner import plan_run
+
+axes = st.fixed_dictionaries(
+    {
+        "rates": st.lists(st.sampled_from([0.0, 0.3, 0.7, 1.0]), min_size=1, max_size=4),
+        "seeds": st.lists(st.integers(0, 3), min_size=1, max_size=3),
+        "noises": st.lists(st.sampled_from(["uniform", "flip"]), min_size=1, unique=True),
+        "kinds": axes_of_kinds,
+        "labels": st.lists(st.sampled_from(["corrupted", "true"]), min_size=1, unique=True),
+        "noise_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
+        "init_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
+        "order_seeds": st.none() | st.lists(st.integers(0, 2), min_size=1, unique=True),
+    }
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(axes=axes)
+def test_no_network_and_no_key_twice_and_rate_zero_only_where_it_belongs(
+    registry: Registry, axes: dict[str, Any]
+) -> None:
+    made = plan(registry, **axes)
+    ids = [network.network_id for network in made.networks]
+    assert len(set(ids)) == len(ids)
+    assert len(set(keys(made))) == len(keys(made)) == made.reading_count
+    for network in made.networks:
+        assert (network.draw is None) == (network.kind != "memorized")
+        for reading in network.readings:
+            what = reading.decoding
+            at_zero = network.kind != "memorized" and what.labels != "corrupted"
+            assert (what.draw is None) == at_zero
+            if network.kind == "memorized":
+                assert what.draw == network.draw
+    trained = {network.seed for network in made.networks if network.kind == "memorized"}
+    if min(axes["rates"]) < 1:
+        assert trained <= {network.seed for network in made.networks if network.kind == "clean"}
+
+
+def test_what_a_small_suite_holds(registry: Registry) -> None:
+    made = plan(registry)
+    assert Counter(network.kind for network in made.networks) == {
+        "untrained": 1,
+        "clean": 1,
+        "memorized": 2,
+    }
+    rows = Counter(
+        (network.kind, r.decoding.labels, r.decoding.draw.rate if r.decoding.draw else 0)
+        for network in made.networks
+        for r in network.readings
+    )
+    both = 2 * 3  # decoders × layers
+    assert rows == {
+        ("memorized", None, 0.4): 1,
+        ("memorized", "corrupted", 0.4): both,
+        ("memorized", "true", 0.4): both,
+        ("memorized", None, 1.0): 1,
+        ("memorized", "corrupted", 1.0): both,
+        ("memorized", "true", 1.0): both,
+        ("clean", None, 0): 1,
+        ("clean", "true", 0): both,
+        ("clean", "corrupted", 0.4): both,
+        ("clean", "corrupted", 1.0): both,
+        ("untrained", None, 0): 1,
+        ("untrained", "true", 0): both,
+        ("untrained", "corrupted", 0.4): both,
+        ("untrained", "corrupted", 1.0): both,
+    }
+
+
+def test_a_recovery_needs_the_clean_network_and_chance_does_not(registry: Registry) -> None:
+    needed = plan(registry, kinds=["memorized"], rates=[0.4])
+    assert [n.kind for n in needed.networks] == ["clean", "memorized"]
+    assert [r.decoding.decoder for r in needed.networks[0].readings] == [None]
+    not_needed = plan(registry, kinds=["memorized"], rates=[1.0])
+    assert [n.kind for n in not_needed.networks] == ["memorized"]
+
+
+SOME_AXES: dict[str, list[Any]] = {
+    "models": ["mlp", "cnn"],
+    "noises": ["uniform", "flip"],
+    "rates": [0.0, 0.4, 1.0],
+    "seeds": [0, 1],
+    "noise_seeds": [0, 3],
+    "kinds": ["memorized", "clean", "untrained"],
+    "labels": ["corrupted", "true"],
+    "decoders": ["masc", "ncm"],
+}
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_the_order_of_axes_changes_no_key(registry: Registry, data: st.DataObject) -> None:
+    shuffled = {axis: data.draw(st.permutations(values)) for axis, values in SOME_AXES.items()}
+    order = data.draw(st.permutations(list(shuffled)))
+    another: dict[str, Any] = {axis: shuffled[axis] for axis in order}
+    plain_order: dict[str, Any] = {**SOME_AXES}
+    assert set(keys(plan(registry, **another))) == set(keys(plan(registry, **plain_order)))
+
+
+def test_a_plan_is_not_told_how_it_is_run() -> None:
+    told = {*inspect.signature(make_plan).parameters, *inspect.signature(plan_run).parameters}
+    how = {"jobs", "memory", "results", "resume_minutes", "shared_caches", "observer"}
+    assert how < set(inspect.signature(run).parameters)
+    assert not told & how
+    assert "places" not in inspect.signature(make_plan).parameters
+
+
+def test_what_else_is_in_the_plan_changes_no_key(registry: Registry) -> None:
+    small = plan(registry, rates=[0.4], decoders=["masc"], labels=["corrupted"])
+    assert set(keys(small)) <= set(keys(plan(registry, seeds=[0, 1, 2])))
+
+
+def test_slow_decoders_come_when_asked_for(registry: Registry) -> None:
+    changed = Registry(models=registry.models, datasets=registry.datasets, noises=registry.noises)
+    for name, slow in (("quick", False), ("heavy", True)):
+        changed.decoders._specs[name] = DecoderSpec(name=name, summary="", build=Quarter, slow=slow)
+
+    def decoders(chosen: Any, *, slow: bool) -> set[str | None]:
+        made = make_plan(
+            suite(decoders=chosen),
+            changed,
+            {"digits": DIGITS},
+            find_layers=three_layers,
+            device_type="cpu",
+            slow=slow,
+        )
+        return {d.decoder for network in made.networks for d in network.decodings} - {None}
+
+    assert decoders("all", slow=False) == {"quick"}
+    assert decoders("all", slow=True) == {"quick", "heavy"}
+    assert decoders(["heavy"], slow=False) == {"heavy"}
+
+
+def test_a_model_that_cannot_be_built_leaves_rows_to_fail(registry: Registry) -> None:
+    def fail(spec: Any, task: Any, limit: int) -> Any:
+        raise PluginError("model 'mlp' cannot be built")
+
+    made = make_plan(suite(), registry, {"digits": DIGITS}, find_layers=fail, device_type="cpu")
+    assert {network.fault for network in made.networks} == {"model 'mlp' cannot be built"}
+    assert {reading.layer for n in made.networks for reading in n.readings} == {"*"}
+    assert len(set(keys(made))) == len(keys(made))
+
+
+def test_unknown_names_and_impossible_sizes_are_refused(registry: Registry) -> None:
+    with pytest.raises(UsageError, match="did you mean masc"):
+        plan(registry, decoders=["mascc"])
+    with pytest.raises(UsageError, match="train_size 2000 is more than the 1297 images"):
+        plan(registry, train_size=2000)
+
+
+def test_the_core_suite_plans_what_the_readme_says(registry: Registry) -> None:
+    made = make_plan(
+        load_suite("core"),
+        registry,
+        {"digits": DIGITS},
+        find_layers=three_layers,
+        device_type="cpu",
+    )
+    assert Counter(n.kind for n in made.networks) == {"memorized": 40, "clean": 8, "untrained": 8}
+
+
+def test_a_decoder_that_cannot_be_built_is_planned_all_the_same(registry: Registry) -> None:
+    changed = Registry(models=registry.models, datasets=registry.datasets, noises=registry.noises)
+
+    def fail() -> Any:
+        raise ImportError("no such library")
+
+    changed.decoders._specs["broken"] = DecoderSpec(name="broken", summary="", build=fail)
+    made = make_plan(
+        suite(decoders="all"),
+        changed,
+        {"digits": DIGITS},
+        find_layers=three_layers,
+        device_type="cpu",
+    )
+    assert {d.decoder for n in made.networks for d in n.decodings} == {None, "broken"}
