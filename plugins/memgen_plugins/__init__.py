@@ -1,1 +1,1 @@
-"""The models, data sets, decoders and noises that memgen-bench ships; ordinary plugins all."""
+"""The models, data sets, decoders, noises and engines of memgen-bench, all ordinary plugins."""

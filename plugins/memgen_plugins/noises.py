@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _chosen(labels: LabelVector, rate: float, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Choose each point with probability `rate`; the first draw of a stream, so rates nest."""
+    """Choose each point with probability `rate`, by the first numbers of a stream: rates nest."""
     return np.asarray(rng.random(len(labels)) < rate)
 
 

@@ -1,1 +1,1 @@
-"""Data sets that ship, and the formats that they are read from."""
+"""The data sets that ship with memgen-bench, and readers for their file formats."""

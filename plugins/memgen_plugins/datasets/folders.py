@@ -1,4 +1,4 @@
-"""Folders of images, one folder a class: `tiny-imagenet`, and anybody's as `folder/<path>`."""
+"""Image folders with one folder per class: `tiny-imagenet`, and any other as `folder/<path>`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def folder_samples(name: str, data_dir: Path) -> tuple[Samples, Samples]:
 
     Raises:
         DataNotFoundError: There is no such folder.
-        DataError: A class has no image, or the two parts have not the same classes.
+        DataError: A class has no image, or training and test images differ in their classes.
     """
     train_folder, test_folder = find_folder(name, data_dir)
     train, test = image_folder(train_folder), image_folder(test_folder)

@@ -1,6 +1,6 @@
-"""IDX files, the format of MNIST: read by torchvision, after checks that say what is wrong.
+"""IDX files, the format of MNIST, checked for damage and then read by torchvision.
 
-torchvision's reader knows neither gzip nor more of a damaged file than that it fails.
+torchvision's reader does not decompress gzip, and does not say how a file is damaged.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8] | npt.NDArray
 
 @contextmanager
 def uncompressed(path: Path) -> Iterator[Path]:
-    """Give a file that is not compressed: the file itself, or a temporary copy.
+    """Yield the path of an uncompressed file: the file itself, or a temporary copy.
 
     Raises:
         ValueError: The file does not decompress.
@@ -64,7 +64,7 @@ def uncompressed(path: Path) -> Iterator[Path]:
 
 
 def _check(path: Path, dimensions: int) -> None:
-    """Compare a file's magic number and length with what they have to be."""
+    """Check a file's magic number and its length."""
     size = 4 * (1 + dimensions)
     with path.open("rb") as file:
         header = file.read(size)

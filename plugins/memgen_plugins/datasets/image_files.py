@@ -1,7 +1,7 @@
-"""Labelled image files: listed and decoded by torchvision.
+"""Labelled image files, listed and decoded with torchvision.
 
-Images are decoded into memory anew by each load (Tiny ImageNet: 110,000 small files, 5.4 GB).
-Nothing decoded is kept on disk, where it would have to be told apart from its outdated copies.
+Each load decodes all images again, into memory (Tiny ImageNet: 110,000 small files, 5.4 GB).
+Nothing decoded is kept on disk, since a stored copy could be out of date.
 """
 
 from __future__ import annotations
@@ -75,5 +75,5 @@ def image_folder(folder: Path) -> Any:
 
 
 def reason(error: BaseException) -> str:
-    """Return what an exception says, in one line."""
+    """Return an exception's message in one line."""
     return " ".join(str(error).split()) or type(error).__name__

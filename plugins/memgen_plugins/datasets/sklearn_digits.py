@@ -1,4 +1,4 @@
-"""scikit-learn's digits: real images that come with a dependency, so that nothing is downloaded."""
+"""scikit-learn's digits, which ship with the package: nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def choose_test(labels: LabelVector, size: int, seed: int) -> npt.NDArray[np.boo
 
     Args:
         labels: N labels in 0..K-1.
-        size: How many points are chosen.
-        seed: Seed of one `random()` draw per point, the smallest of a class being chosen; of all
-            of NumPy's distributions this one is the least likely to change between versions.
+        size: Number of test points.
+        seed: Seed of one `random()` draw per point; the smallest draws of each class are chosen.
+            Of NumPy's distributions this one is the least likely to change between versions.
 
     Returns:
         N booleans, of which `size` are true.

@@ -19,7 +19,7 @@ _SEED = 19671987  # part of the data set: another seed makes another version
 
 
 def load_noise_images(data_dir: Path) -> Data:
-    """Return images uniform in [-1, 1] whose labels, equal in number, do not depend on them."""
+    """Return uniform pixels in [-1, 1], and balanced labels that do not depend on them."""
     size = _TRAIN_SIZE + _TEST_SIZE
     pixels = np.random.default_rng(_SEED).random((size, *_SHAPE))
     images = (2 * pixels - 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Tiny ImageNet as its authors pack it: class folders for training, a list for testing."""
+"""Tiny ImageNet in its official layout: class folders for training, a list of test images."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tiny_files(data_dir: Path) -> tuple[Path, ...]:
 
 
 def tiny_samples(data_dir: Path) -> tuple[Samples, Samples]:
-    """List the images of Tiny ImageNet; its official `val` part is the test set.
+    """List the images of Tiny ImageNet; its official `val` subset is the test set.
 
     Raises:
         DataNotFoundError: It is not in the data root.
@@ -62,7 +62,7 @@ def _annotations(data_dir: Path) -> Path:
 
 
 def _annotated(file: Path, classes: dict[str, int]) -> Samples:
-    """Read lines of image, class and box; the images lie in `images` beside the file."""
+    """List images and classes from lines of image, class and box; images lie beside the file."""
     samples = []
     for number, line in enumerate(file.read_text("utf-8", errors="replace").splitlines(), start=1):
         image, class_name, *_ = [*line.split("\t"), ""]
@@ -94,7 +94,7 @@ def download_tiny(data_dir: Path) -> None:
 
 
 def import_tiny(given: Path, data_dir: Path) -> None:
-    """Take the official zip archive, or a folder unpacked from it, into the data root.
+    """Copy the official zip archive, or a folder unpacked from it, into the data root.
 
     Raises:
         UsageError: There is no such file, or the data root has the data set already.
@@ -117,14 +117,14 @@ def import_tiny(given: Path, data_dir: Path) -> None:
 
 
 def _install(fetch: Callable[[Path], None], data_dir: Path) -> None:
-    """Fetch into a staging folder, list what came, and move it to its place in one rename."""
+    """Fetch into a staging folder, list its images, and move it into place by one rename."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=".memgen-") as stage:
             fetch(Path(stage))
             try:
                 tiny_samples(Path(stage))
-            except DataError as error:  # its message is to name no file that is about to vanish
+            except DataError as error:  # the staging folder is about to be deleted: do not name it
                 message = str(error).replace(f"{stage}/", "").replace(stage, "what was given")
                 raise DataError(message) from error
             (Path(stage) / _FOLDER).rename(data_dir / _FOLDER)

@@ -1,7 +1,7 @@
 """Where torchvision's data sets lie on disk, and how they are read.
 
-The files lie below the data root where torchvision's own classes expect them, so that a folder
-that other projects already use serves as data root as it is.
+The files lie below the data root where torchvision's own classes expect them. So a folder that
+other projects use already can be the data root, unchanged.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _IDX_CLASSES = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the files of a data set lie.
+    """The files of a torchvision data set, and the places where they may lie.
 
     Attributes:
         name: The data set's registered name.
         torchvision: The class of `torchvision.datasets` that downloads it.
-        files: The files below a data root, of which IDX files may have `.gz` appended.
+        files: Paths of the files below a data root; IDX files may also end in `.gz`.
         archive: The official archive that holds them all, if there is one.
         system: A folder outside the data root where a package of the system puts the files.
         package: That package's name.
@@ -50,7 +50,7 @@ class Source:
 
     @property
     def is_idx(self) -> bool:
-        """Whether these are IDX files; of all others torchvision knows the checksums."""
+        """Whether the files are IDX files; torchvision knows the checksums of all others."""
         return Path(self.files[0]).name == IDX_NAMES[0]
 
     def official(self) -> Any:
@@ -104,13 +104,13 @@ def find_files(source: Source, data_dir: Path) -> tuple[Path, ...]:
 
 
 def variant(source: Source, path: Path) -> Path | None:
-    """Return a file as it is named, or with `.gz` appended, or None."""
+    """Return the file's path (for IDX files also with `.gz` appended), or None if there is none."""
     paths = [path, path.with_name(f"{path.name}.gz")] if source.is_idx else [path]
     return next((path for path in paths if path.is_file()), None)
 
 
 def all_found(found: list[Path | None]) -> tuple[Path, ...]:
-    """Return the paths if none is missing, else nothing."""
+    """Return all paths, or an empty tuple if one is missing."""
     paths = tuple(path for path in found if path is not None)
     return paths if len(paths) == len(found) else ()
 
@@ -164,7 +164,7 @@ def _read_idx(source: Source, path: Path, dimensions: int) -> Any:
 
 
 def _load_checked(source: Source, data_dir: Path) -> list[tuple[Any, Any]]:
-    """Let torchvision read files whose checksums it compares before it opens them."""
+    """Read a data set with torchvision, which compares checksums first."""
     from torchvision.datasets.utils import check_integrity
 
     try:
@@ -186,5 +186,5 @@ def _arrays(part: Any) -> tuple[Any, Any]:
 
 
 def reason(error: BaseException) -> str:
-    """Return what an exception says, in one line."""
+    """Return an exception's message in one line."""
     return " ".join(str(error).split()) or type(error).__name__

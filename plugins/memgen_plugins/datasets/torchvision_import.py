@@ -1,7 +1,7 @@
-"""Bringing torchvision's data sets into the data root: by download, or from the user's own files.
+"""Download of torchvision's data sets, and import of the user's own copies.
 
-New files are completed and read in a staging folder below the data root, and moved to their
-places only when they are sound.
+New files are collected and read in a staging folder below the data root. They are moved into
+place only if they can be read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UNPACK_ERRORS = (OSError, EOFError, RuntimeError, zlib.error, tarfile.TarError,
 
 
 def download(source: Source, data_dir: Path) -> None:
-    """Fetch a data set with torchvision, unless it is already in the data root, and sound.
+    """Download a data set with torchvision, unless the data root has a readable copy.
 
     Raises:
         DataError: The download failed.
@@ -55,7 +55,7 @@ def _is_there(source: Source, data_dir: Path) -> bool:
 
 
 def import_from(source: Source, given: Path, data_dir: Path) -> None:
-    """Take the official archive, or a folder with its files, into the data root.
+    """Copy the files of the official archive, or of a folder, into the data root.
 
     Args:
         source: The data set.
@@ -79,13 +79,13 @@ def import_from(source: Source, given: Path, data_dir: Path) -> None:
                 raise DataError(f"cannot import {path}: {reason(error)}") from error
         try:
             _install(source, stage, data_dir)
-        except DataError as error:  # its message is to name no file that is about to vanish
+        except DataError as error:  # the staging folder is about to be deleted: do not name it
             message = str(error).replace(f"{stage}/", "")
             raise DataError(f"cannot import {given}: {message}") from error
 
 
 def _given_files(source: Source, given: Path, stage: Path) -> tuple[Path, ...]:
-    """Find a data set's files in what the user gave; archives are unpacked below the stage."""
+    """Find a data set's files in a given file or folder; archives are unpacked below `stage`."""
     folder = given
     if given.is_file():
         names = {Path(file).name for file in source.files}
@@ -125,7 +125,7 @@ def _unpack(archive: Path, folder: Path) -> Path:
 
 @contextmanager
 def _staging(data_dir: Path) -> Iterator[Path]:
-    """Give a folder on the data root's file system that vanishes afterwards."""
+    """Yield a temporary folder on the data root's file system."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         stage = tempfile.TemporaryDirectory(dir=data_dir, prefix=".memgen-")
@@ -136,7 +136,7 @@ def _staging(data_dir: Path) -> Iterator[Path]:
 
 
 def _install(source: Source, stage: Path, data_dir: Path) -> None:
-    """Move files to their places, each by one rename, if they can be read."""
+    """Check that the files can be read, then move each into place by one rename."""
     load(source, stage)
     for file in source.files:
         target = data_dir / file

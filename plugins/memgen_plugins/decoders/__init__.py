@@ -1,1 +1,1 @@
-"""Decoders that ship: a catalogue of names, and the families that they are built from."""
+"""The decoders that ship with memgen-bench: a catalogue of names, and their classes."""

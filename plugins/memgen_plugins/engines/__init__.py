@@ -1,1 +1,1 @@
-"""Engines that ship: this process, child processes, and a Dask cluster."""
+"""The engines that ship with memgen-bench: this process, child processes, a Dask cluster."""

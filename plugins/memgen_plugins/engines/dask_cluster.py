@@ -45,13 +45,13 @@ class DaskEngine:
     """Runs networks on Dask workers, each in a child process of its worker.
 
     A worker uses its own `MEMGEN_DATA` and `MEMGEN_CACHE` where these are set, and the runner's
-    folders otherwise. A network that the runner has goes along, and one that was trained comes
-    back. Networks on CUDA go to workers with the resource `GPU`, one for each. The work of a lost
-    worker is done again by another.
+    folders otherwise. A network in the runner's cache is sent to the worker, and a newly trained
+    one is sent back. Networks on CUDA go to workers with the resource `GPU`, one for each. The
+    work of a lost worker is done again by another.
 
     Args:
         jobs: Workers of a local cluster, where no scheduler is given.
-        report: Called with what functions report, when they are done.
+        report: Called with the rows of a network when it is done.
         scheduler: Address of a scheduler, such as `tcp://host:8786`.
 
     Raises:
@@ -71,7 +71,7 @@ class DaskEngine:
 
     @property
     def slots(self) -> int:
-        """Return how many threads the workers have; at least one, so that some wait for them."""
+        """Return the number of the workers' threads, or 1 while there are no workers."""
         threads: dict[str, int] = self._client.nthreads()
         return max(1, sum(threads.values()))
 
@@ -101,7 +101,7 @@ class DaskEngine:
         return own
 
     def _finish(self, done: Any, own: Future[None], network_dir: Path) -> None:
-        """Pass on what a worker answered; called in a thread of the client."""
+        """Pass on a worker's answer; called in a thread of the client."""
         self._running.pop(done, None)
         try:
             tables, files = done.result()
@@ -114,7 +114,7 @@ class DaskEngine:
             own.set_exception(error)
 
     def _check(self, plugin_files: tuple[str, ...]) -> None:
-        """Refuse workers whose code, plugins or versions are others; also those that come later."""
+        """Refuse workers with other code, plugins or versions, also those that join later."""
         if self._checked:
             return
         try:
@@ -138,7 +138,7 @@ class DaskEngine:
 
 
 class _SameCode(WorkerPlugin):
-    """Lets only workers in that have the runner's code, plugins and versions."""
+    """A Dask plugin that refuses workers with other code, plugins or versions than the runner."""
 
     name = "memgen-bench"
 
@@ -146,7 +146,7 @@ class _SameCode(WorkerPlugin):
         self._expected, self._files = expected, plugin_files
 
     def setup(self, worker: Any) -> None:
-        """Compare, as a worker starts."""
+        """Compare code, plugins and versions when a worker starts."""
         found = about(self._files)
         for name, value in self._expected.items():
             if found.get(name) != value:
@@ -169,7 +169,7 @@ class _WorkerChildren(WorkerPlugin):
 
 
 def about(plugin_files: tuple[str, ...]) -> dict[str, str]:
-    """Return what must be the same on all machines: versions, commit, plugins, plugin files."""
+    """Return versions, commit, plugins and plugin files, which must be equal on all machines."""
     plugins = {plugin.name: plugin.release for plugin in load_registry().plugins}
     files = {file: file_digest(Path(file)) for file in plugin_files}
     return {**versions(), "commit": str(code_commit()), **plugins, **files}
@@ -210,13 +210,13 @@ def _at_home(settings: RunSettings) -> RunSettings:
 
 
 def _files(folder: Path, network_id: str) -> Files:
-    """Return the files of a trained network, as far as they are there."""
+    """Return the files of a trained network that exist, by name."""
     files = network_entry(folder, network_id).there
     return {path.name: path.read_bytes() for path in files}
 
 
 def _keep(folder: Path, files: Files) -> None:
-    """Write files that are not there; a network's record, which makes it known, comes last."""
+    """Write missing files; a network's record comes last, as it marks the network complete."""
     for name in sorted(files, key=lambda name: name.endswith(".json")):
         if not (folder / name).exists():
             write_atomically(folder / name, files[name])

@@ -1,1 +1,1 @@
-"""Models that ship: small ones, the papers' ones, and those of timm."""
+"""The models that ship with memgen-bench: small ones, the paper's, and those of timm."""

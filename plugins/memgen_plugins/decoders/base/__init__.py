@@ -1,1 +1,1 @@
-"""What families of decoders share: the best class of a score, and decoders around others."""
+"""Base classes of decoders that score every class, and of decoders that contain another one."""

@@ -1,4 +1,4 @@
-"""What decoders share that score every class and choose the best."""
+"""Base classes of decoders that score every class and predict the best."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ArgmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
 
 
 class MomentClassifier(ArgmaxClassifier):
-    """An `ArgmaxClassifier` that is fitted from class moments alone; a subclass has `_fit`."""
+    """An `ArgmaxClassifier` fitted from class moments alone; subclasses implement `_fit`."""
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit on activations X (N×D) and labels y (N)."""
@@ -113,6 +113,6 @@ class LinearScores(ArgmaxClassifier):
 
 
 def not_zero(scale: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-    """Return standard deviations with 1 for those that are nothing but rounding."""
+    """Return standard deviations, with 1 in place of those that are only rounding error."""
     rounding = 10 * torch.finfo(torch.float32).eps
     return torch.where(scale > rounding * mean.abs(), scale, 1.0)

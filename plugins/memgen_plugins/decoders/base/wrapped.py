@@ -1,4 +1,4 @@
-"""What decoders share that do something around another decoder."""
+"""Base class of decoders that contain another decoder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def from_moments(wrapper: Any) -> bool:
 
 
 class Wrapped(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """A decoder whose predictions are those of a fitted one inside it.
+    """A decoder that predicts with another, fitted decoder inside it.
 
     Attributes:
         estimator: The decoder as it was given; a subclass fits a clone of it.
@@ -46,7 +46,7 @@ class Wrapped(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: igno
         return as_tensor(X), classes, index
 
     def _take(self, fitted: Any) -> Self:
-        """Take a fitted decoder in."""
+        """Keep a fitted decoder, and copy its fitted attributes."""
         self.estimator_ = fitted
         for name in ("classes_", "n_features_in_", "feature_names_in_"):
             if hasattr(fitted, name):

@@ -1,4 +1,4 @@
-"""The decoders that ship, by name; their estimators are imported only where they are built."""
+"""The plain decoders of one layer by name, and the hook that offers all decoders."""
 
 from __future__ import annotations
 

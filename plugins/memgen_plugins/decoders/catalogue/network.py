@@ -15,7 +15,7 @@ _EARLY = "Arpit et al. 2017, arXiv 1706.05394"
 
 
 def network_decoders() -> list[DecoderSpec]:
-    """Return their specifications."""
+    """Return the specifications of the decoders of a whole network."""
     lda = estimator("layer.gaussian:ShrunkLDA")
     weighed = "of all layers, their weights chosen on noisy validation"
     rows = {

@@ -1,4 +1,4 @@
-"""How decoders are offered without importing them: by the place of their class."""
+"""Specifications of decoders whose classes are imported only when they are built."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def estimator(place: str, **parameters: Any) -> partial[Any]:
-    """Return what makes an estimator when it is called.
+    """Return a function that builds an estimator.
 
     Args:
         place: `module:Class` within `memgen_plugins.decoders`.
-        **parameters: Its parameters; those that `estimator` returned are called, too.
+        **parameters: Its parameters; functions that `estimator` returned are called first.
     """
     return partial(_build, place, **parameters)
 

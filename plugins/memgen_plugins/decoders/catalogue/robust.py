@@ -1,4 +1,4 @@
-"""Decoders made for noisy labels: chosen on noisy validation, debiased, cleaned, or in a row."""
+"""Decoders for noisy labels: tuned on noisy validation, debiased, cleaning, or composed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ON_VALIDATION = "chosen on noisy validation"
 
 
 def robust_decoders(plain: Iterable[DecoderSpec]) -> list[DecoderSpec]:
-    """Return their specifications; `plain` are the decoders that some of them are made of."""
+    """Return the specifications of decoders for noisy labels; some are composed of `plain` ones."""
     gaussian, graph = _gaussian(), _graph_and_cleaning()
     by_name = {spec.name: spec for spec in [*plain, *gaussian, *graph]}
     rows = (

@@ -24,11 +24,11 @@ class FisherSubspace(Wrapped):
     mean of the classes' covariances, each shrunk by OAS; the points within classes then have unit
     variance along each of them. Points are centred on the mean of all. (Decoding there by the
     nearest mean's *distance* is linear discriminant analysis with equal priors, `Mahalanobis`.)
-    Of two classes there is a single axis, where a cosine tells no more than the side of the mean:
-    neighbours by cosine are arbitrary there.
+    With two classes there is a single axis, on which a cosine says only on which side of the mean
+    a point lies: neighbours by cosine are then arbitrary.
 
     Args:
-        estimator: The decoder to fit there.
+        estimator: The decoder to fit in the subspace.
 
     Attributes:
         classes_: The classes seen, ascending.
@@ -42,8 +42,8 @@ class FisherSubspace(Wrapped):
     References:
         Fisher 1936; Belhumeur, Hespanha & Kriegman 1997. The covariance within classes is that of
         scikit-learn's `LinearDiscriminantAnalysis(solver="eigen", covariance_estimator=OAS())`,
-        which takes as scatter between classes what it lacks to the covariance of all points,
-        shrunk, too: other axes.
+        which takes as scatter between classes the covariance of all points, shrunk too, minus
+        that within classes, and so finds other axes.
     """
 
     def __init__(self, estimator: Any) -> None:

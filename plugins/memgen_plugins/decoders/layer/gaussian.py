@@ -20,7 +20,7 @@ def _log_priors(moments: Moments) -> torch.Tensor:
 
 
 def oas_shrinkage(covariance: torch.Tensor, count: int) -> float:
-    """Return how far n points' covariance (D×D) is to be shrunk towards a multiple of the unit.
+    """Return the OAS shrinkage of n points' covariance (D×D) towards a multiple of the identity.
 
     References:
         Oracle approximating shrinkage: Chen, Wiesel, Eldar & Hero 2010, arXiv 0907.4698, eq. 23
@@ -32,7 +32,7 @@ def oas_shrinkage(covariance: torch.Tensor, count: int) -> float:
     squares = float(covariance.square().mean())
     level = float(covariance.trace() / dim) ** 2
     spread = (count + 1) * (squares - level / dim)
-    # It is 0 where all directions vary alike, but for rounding.
+    # Up to rounding, `spread` is 0 where all directions vary alike.
     return 1.0 if spread <= 0 else min((squares + level) / spread, 1.0)
 
 
@@ -115,12 +115,12 @@ class ShrunkLDA(LinearScores, MomentClassifier):
 
 
 class Mahalanobis(LinearScores, MomentClassifier):
-    """The class whose mean is nearest by the Mahalanobis distance under one shared covariance.
+    """Nearest class mean by the Mahalanobis distance under one shared covariance.
 
     That covariance is the mean of the classes' covariances, each shrunk by OAS: `ShrunkLDA` with
     equal priors. The *relative* Mahalanobis distance subtracts the distance to the mean of all
-    points, which is the same for every class: it scores how unusual a point is in another way
-    and decides the same.
+    points, which is the same for every class: it decides the same, and differs only as a score of
+    outliers.
 
     Attributes:
         classes_: The classes seen, ascending.
@@ -158,7 +158,7 @@ def _tied(moments: Moments, log_priors: torch.Tensor) -> tuple[torch.Tensor, tor
 
 
 class _Quadratic(MomentClassifier):
-    """A Gaussian for each class, whatever its covariance.
+    """Quadratic discriminant analysis; subclasses choose the covariance of each class.
 
     Attributes:
         classes_: The classes seen, ascending.
@@ -169,7 +169,7 @@ class _Quadratic(MomentClassifier):
 
     @abstractmethod
     def _covariance(self, moments: Moments, k: int) -> torch.Tensor:
-        """Return the covariance that the k-th class is given, D×D; the caller may write to it."""
+        """Return the covariance to use for the k-th class, D×D; the caller may write to it."""
 
     def _fit(self, moments: Moments) -> None:
         priors, counts = _log_priors(moments), moments.counts
@@ -217,14 +217,14 @@ class ShrunkQDA(_Quadratic):
 
 
 class RDA(_Quadratic):
-    """Regularised discriminant analysis: between quadratic and linear, between full and round.
+    """Regularised discriminant analysis, between quadratic and linear, full and spherical.
 
-    With C_k the covariance of class k and C that within classes, a class gets
+    With C_k the covariance of class k and C that within classes, class k has the covariance
     S_k = ((1 − λ)·n_k·C_k + λ·N·C) / ((1 − λ)·n_k + λ·N), and then (1 − γ)·S_k + γ·tr(S_k)/D·1.
 
     Args:
         pooling: λ in [0, 1]; 0 is quadratic, 1 is linear discriminant analysis.
-        shrinkage: γ in [0, 1]; 1 leaves nothing but distances to the means.
+        shrinkage: γ in [0, 1]; 1 leaves only distances to the means.
 
     Attributes:
         classes_: The classes seen, ascending.

@@ -91,11 +91,11 @@ class LabelSpreading(ArgmaxClassifier):
 
 
 def adjacent(neighbors: Neighbors, points: torch.Tensor, count: int) -> Any:
-    """Return which training points are the nearest of each, itself left out: sparse, N×N."""
+    """Return the nearest other training points of each, as a sparse N×N matrix of ones."""
     found = neighbors.query(points, count + 1).numpy()
     rows = np.arange(len(found))[:, None]
     others: npt.NDArray[np.bool_] = found != rows
-    others[others.all(axis=1), -1] = False  # it is not among its nearest: the last one goes
+    others[others.all(axis=1), -1] = False  # not among its own nearest: drop the last
     place = np.broadcast_to(rows, found.shape)[others], found[others]
     ones = np.ones(int(others.sum()))
     return scipy.sparse.csr_array((ones, place), shape=(len(found), len(found)))

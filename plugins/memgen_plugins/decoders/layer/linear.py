@@ -111,7 +111,7 @@ class _Penalised(LinearScores):
 
 
 def _standardised(X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return X with mean 0 and variance 1 in each column (float32), and what it had before."""
+    """Return X with mean 0 and variance 1 in each column (float32), its means and its scales."""
     count = len(X)
     mean = sum(b.sum(dim=0, dtype=torch.float64) for b in blocks(X)) / count
     assert isinstance(mean, torch.Tensor)
@@ -132,8 +132,8 @@ def _standardised(X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Te
 class _Change:
     """A change of variables in which the loss is about equally curved in all directions.
 
-    Weights are W = V Rᵀ, where R Rᵀ is the inverse of a bound on the Hessian, c·ZᵀZ/N + λ. Where
-    features are many that costs more than it saves, and V = W.
+    Weights are W = V Rᵀ, where R Rᵀ is the inverse of a bound on the Hessian, c·ZᵀZ/N + λ. With
+    many features that costs more than it saves; then V = W.
 
     Args:
         Z: Standardised features, N×D.
@@ -162,7 +162,7 @@ class _Change:
         return _front(weights, self._root * self._sizes.square())
 
     def gradient(self, gradient: torch.Tensor) -> torch.Tensor:
-        """Return the derivative by V of what has a derivative by W."""
+        """Return the derivative by V, given the derivative by W."""
         return gradient if self._root is None else _front(gradient, self._root)
 
 
@@ -180,7 +180,7 @@ class LogisticRegression(_Penalised):
 
     Attributes:
         classes_: The classes seen, ascending.
-        coef_: K×D, float64, for features as they come.
+        coef_: K×D, float64, for features before standardisation.
         intercept_: K, float64.
 
     Cost:
@@ -188,8 +188,8 @@ class LogisticRegression(_Penalised):
 
     References:
         Alain & Bengio 2016, arXiv 1610.01644 (linear probes). The optimum is that of
-        scikit-learn's `LogisticRegression` behind a `StandardScaler`; of two classes, which have
-        two vectors here and one there, the one at 2C.
+        scikit-learn's `LogisticRegression` behind a `StandardScaler`; for two classes, which have
+        two vectors here and one there, it is that at 2C.
     """
 
     _penalises_intercept = False
@@ -215,7 +215,7 @@ class LinearSVM(_Penalised):
 
     Attributes:
         classes_: The classes seen, ascending.
-        coef_: K×D, float64, for features as they come.
+        coef_: K×D, float64, for features before standardisation.
         intercept_: K, float64.
 
     Cost:
@@ -244,7 +244,7 @@ class Ridge(LinearScores, MomentClassifier):
 
     Attributes:
         classes_: The classes seen, ascending.
-        coef_: K×D, float64, for features as they come.
+        coef_: K×D, float64, for features before standardisation.
         intercept_: K, float64.
 
     Cost:

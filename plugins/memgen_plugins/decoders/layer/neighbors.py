@@ -21,7 +21,7 @@ class CosineNeighbors(ArgmaxClassifier):
     lowest class; a zero vector is equally similar to all points.
 
     Args:
-        n_neighbors: How many vote.
+        n_neighbors: Number of neighbours that vote.
 
     Attributes:
         classes_: The classes seen, ascending.

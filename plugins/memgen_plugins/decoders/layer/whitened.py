@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class WhitenedMASC(MomentClassifier):
-    """Minimum angle subspace classifier in coordinates in which all points together are round.
+    """Minimum angle subspace classifier after whitening the second moment of all points.
 
     With R_k the uncentred second moment of class k and R their mean over all points, shrunk
-    towards a multiple of the unit, W = R^(-1/2); class k is represented by the leading
+    towards a multiple of the identity, W = R^(-1/2); class k is represented by the leading
     eigenvectors U_k of W R_k W, as many for each class. A point goes to argmax_k ‖U_kᵀ W x‖:
     directions that all classes share count for none of them, and a class has no more axes than
     its points span.

@@ -1,4 +1,4 @@
-"""The network's own readout at an earlier epoch: what stopping in time would have given."""
+"""The network's own readout at an earlier epoch, as if training had stopped there."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EarlyStopped(BaseEstimator):  # type: ignore[misc] # untyped base
     """
 
     def recall(self, record: TrainingRecord) -> tuple[int, Sequence[int]]:
-        """Return that epoch, and what was predicted then."""
+        """Return that epoch and its predictions."""
         if not record.best_validation_epoch:
             raise NotApplicable("no epoch was validated; set validation_fraction above 0")
         return record.best_validation_epoch, record.best_validation_predictions
@@ -42,7 +42,7 @@ class BestEpoch(BaseEstimator):  # type: ignore[misc] # untyped base
     """
 
     def recall(self, record: TrainingRecord) -> tuple[int, Sequence[int]]:
-        """Return that epoch, and what was predicted then."""
+        """Return that epoch and its predictions."""
         if not record.best_test_epoch:
             raise NotApplicable("no epoch was tested")
         return record.best_test_epoch, record.best_test_predictions

@@ -1,4 +1,4 @@
-"""Decoders of all of a network's layers at once."""
+"""Decoders that read all layers of a network at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LayerEnsemble(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
     Attributes:
         classes_: The classes seen, ascending.
         estimators_: The fitted decoder of each layer, by name.
-        scales_: What each layer's scores are divided by.
+        scales_: The divisor of each layer's scores, by name.
         chosen_: The weight of each layer, by name.
 
     Cost:
@@ -69,7 +69,7 @@ class LayerEnsemble(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         scores = {name: self._scores(name, matrix) for name, matrix in X.items()}
         self.scales_ = {name: max(float(of.std()), 1e-30) for name, of in scores.items()}
         stacked = np.stack([of / self.scales_[name] for name, of in scores.items()])
-        known = np.isin(labels, self.classes_)  # of others no probability is given
+        known = np.isin(labels, self.classes_)  # other classes have no probability
         place = np.searchsorted(self.classes_, labels[known])
         weights = pool(stacked[:, known], place)
         self.chosen_ = {name: round(float(w), 4) for name, w in zip(X, weights, strict=True)}
@@ -98,7 +98,7 @@ class LayerEnsemble(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
 
 
 def pool(scores: Scores, labels: npt.NDArray[np.int64]) -> Scores:
-    """Return the weights w ≥ 0 of some scores that make labels likeliest, L.
+    """Return the weights w ≥ 0 (L) with which the pooled scores make the labels likeliest.
 
     Args:
         scores: L×N×K.

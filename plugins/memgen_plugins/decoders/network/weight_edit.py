@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-_CLOSE = 1e-3  # of the largest logit: what the last layer makes of the one before it, in float32
+_CLOSE = 1e-3  # float32 error of logits recomputed from the layer below, by the largest logit
 
 
 class WeightEdit(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """Write a linear decoder's vectors into the network's last layer, and read the network out.
 
-    Rows and biases of the last linear module become the decoder's, fitted on what that module
-    gets; rows of classes without points are never predicted. It applies where the last layer that
-    is read before the logits is what that module gets.
+    The decoder is fitted on the inputs of the last linear module, and replaces its rows and
+    biases; classes without points are never predicted. This needs a network whose last layer read
+    before the logits is the input of that module.
 
     Args:
         estimator: A decoder with `coef_` and `intercept_`.
@@ -70,7 +70,7 @@ def _is_head(module: nn.Linear, hidden: torch.Tensor, logits: torch.Tensor) -> b
 
 
 def _edited(module: nn.Linear, fitted: Any) -> nn.Linear:
-    """Return a module with a decoder's vectors, in float64: its terms may be large."""
+    """Return a linear module with a decoder's vectors, in float64, as their terms may be large."""
     head = nn.Linear(module.in_features, module.out_features, dtype=torch.float64)
     with torch.no_grad():
         head.weight.zero_()

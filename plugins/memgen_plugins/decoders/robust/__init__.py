@@ -1,1 +1,1 @@
-"""Decoders that are made for noisy labels."""
+"""Decoders for noisy labels."""

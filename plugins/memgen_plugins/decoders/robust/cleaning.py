@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class _Cleaned(Wrapped):
-    """A decoder fitted on the points that are kept; of a class that would lose all, all are.
+    """A decoder fitted on kept points only; a class that would lose all its points keeps all.
 
     Attributes:
         classes_: The classes seen, ascending.
@@ -53,7 +53,8 @@ class NeighborFilter(_Cleaned):
 
     Args:
         estimator: The decoder to fit on what is kept.
-        n_neighbors: How many vote, the point itself not among them; ties go to the lowest class.
+        n_neighbors: Number of neighbours that vote, not counting the point itself; ties go to the
+            lowest class.
 
     Attributes:
         classes_: The classes seen, ascending.
@@ -124,7 +125,7 @@ class FINE(_Cleaned):
         return kept
 
     def _upper(self, scores: npt.NDArray[np.float64]) -> Flags:
-        """Return which scores belong to the higher of two heaps."""
+        """Return which scores belong to the Gaussian with the higher mean."""
         if len(scores) < 2 or np.ptp(scores) < 1e-9:
             return np.ones(len(scores), bool)
         mixture = GaussianMixture(2, random_state=self.random_state, reg_covar=1e-9)
@@ -180,15 +181,15 @@ class Trimmed(_Cleaned):
 class ConfidentLearning(_Cleaned):
     """Keep the points that are not confidently of another class out of sample, then fit.
 
-    A judge is fitted five times, each time without a fifth of the points, whose probabilities
-    (the softmax of its scores) it gives. A class's threshold is the mean of its probability over
-    the points that carry its label. A point goes where at least one class other than its own
-    reaches its threshold and the likeliest of the classes that do is not its own.
+    For each fold a judge is fitted on all other points, and gives the probabilities of the fold's
+    (the softmax of its scores). A class's threshold is the mean of its probability over the points
+    that carry its label. A point is dropped where at least one class reaches its threshold and the
+    likeliest of the classes that do is not the point's own.
 
     Args:
         estimator: The decoder to fit on what is kept.
-        judge: Gives the probabilities.
-        folds: How many parts.
+        judge: The classifier that gives the probabilities.
+        folds: Number of folds.
 
     Attributes:
         classes_: The classes seen, ascending.

@@ -18,7 +18,7 @@ class _Corrected(LogisticRegression):
 
     Args:
         C: Weight of the loss.
-        rate: Shuffle rate ρ of uniform noise, where T is not told; None: no noise.
+        rate: Shuffle rate ρ of uniform noise, where T is not given; None: no noise.
     """
 
     def __init__(self, C: float = 1e-3, rate: float | None = None) -> None:
@@ -26,7 +26,7 @@ class _Corrected(LogisticRegression):
         self.rate = rate
 
     warm_start = False
-    # A free intercept has no bound where the noise taken out leaves less than nothing of a class.
+    # A free intercept has no bound where a class is left with a negative count after correction.
     _penalises_intercept = True
 
     def fit(self, X: Any, y: Any, transition: Any = None) -> Self:
@@ -53,7 +53,7 @@ class ForwardLogisticRegression(_Corrected):
 
     Args:
         C: Weight of the loss.
-        rate: Shuffle rate ρ of uniform noise, where T is not told; None: no noise.
+        rate: Shuffle rate ρ of uniform noise, where T is not given; None: no noise.
 
     Attributes:
         classes_: The classes seen, ascending.
@@ -77,14 +77,14 @@ class ForwardLogisticRegression(_Corrected):
 
 
 class BackwardLogisticRegression(_Corrected):
-    """Softmax regression on the loss that is right on average: Σ_t T⁻¹[y, t]·(−log p_t).
+    """Softmax regression on a loss that noise does not bias: Σ_t T⁻¹[y, t]·(−log p_t).
 
     The rows of T⁻¹ add up to 1, so that the loss of a point, log Σ_t exp z_t − Σ_t T⁻¹[y, t]·z_t,
     is convex in the scores z; only the penalty bounds it from below.
 
     Args:
         C: Weight of the loss.
-        rate: Shuffle rate ρ < 1 of uniform noise, where T is not told; None: no noise.
+        rate: Shuffle rate ρ < 1 of uniform noise, where T is not given; None: no noise.
 
     Attributes:
         classes_: The classes seen, ascending.

@@ -1,4 +1,4 @@
-"""Class moments with the label noise taken out of them, and decoders fitted on those."""
+"""Class moments corrected for label noise, and decoders fitted on them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from memgen_plugins.noises import uniform_transition
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# A transition matrix whose condition number is larger is not inverted: noise would be all it gave.
+# A transition matrix with a larger condition number is not inverted: the result would be noise.
 _SINGULAR = 50.0
 # The fewest points of a class, as a share of N / K.
 _FEWEST = 0.25
 
 
 class DebiasedMoments(Moments):
-    """The moments that classes would have under their true labels, on average over label draws.
+    """Class moments under true labels, estimated without bias from those under noisy labels.
 
     With T[t, g] the probability of given label g for true label t, the sums over given classes of
     1, x and x xᵀ are on average Tᵀ times those over true classes, where activations do not depend
     on which labels were drawn. So they are multiplied by the inverse of Tᵀ. Where that leaves less
-    than a quarter of N / K points of a class, it gets so many, and the sums over given classes are
-    scaled to the counts that one would then expect; covariances become their nearest positive
-    semidefinite matrix.
+    than a quarter of N / K points of a class, its count is raised to that, and the sums over given
+    classes are scaled to the counts that one would then expect; covariances become their nearest
+    positive semidefinite matrix.
 
     Args:
         moments: Under given labels.
@@ -65,7 +65,7 @@ class DebiasedMoments(Moments):
         return self.counts[k] * (self.covariance(k) + outer)
 
     def _within(self) -> torch.Tensor:
-        """Return the scatter of all points, which no noise changes, less that between classes."""
+        """Return the scatter of all points, which no noise changes, minus that between classes."""
         between = (self.means.T * self.counts) @ self.means
         for k, scale in enumerate(self._scale):
             between -= scale * self._given.second(k)
@@ -79,13 +79,13 @@ def _positive(matrix: torch.Tensor) -> torch.Tensor:
 
 
 class Debiased(Wrapped):
-    """A decoder fitted on class moments from which label noise was taken out.
+    """A decoder fitted on class moments that are corrected for label noise.
 
     Fitted with `transition` it is told the noise; without it the noise is taken to be uniform at
     `rate`, which may be chosen on noisy validation labels.
 
-    A memorized network's activations of its training points do depend on the labels drawn, the
-    more the later the layer, which this takes no account of. Of an `mlp` on digits (973 points,
+    In a memorized network the activations of training points do depend on the labels drawn, more
+    so in later layers; this is not corrected for. Of an `mlp` on digits (973 points,
     uniform noise, ρ = 0.6), given labels explain none of the scatter within true classes while it
     is untrained, and 1, 7, 26 and 38 % of it in fc1, fc2, fc3 and the logits once it memorized.
     Debiasing takes the squared error of class means, as a share of the scatter between classes,
@@ -94,7 +94,7 @@ class Debiased(Wrapped):
 
     Args:
         estimator: A decoder that can be fitted from moments.
-        rate: Shuffle rate ρ of uniform noise, where T is not told; None: no noise.
+        rate: Shuffle rate ρ of uniform noise, where T is not given; None: no noise.
 
     Attributes:
         classes_: The classes seen, ascending.

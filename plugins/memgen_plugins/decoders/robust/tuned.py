@@ -15,11 +15,11 @@ from memgen_plugins.decoders.base.wrapped import Wrapped, from_moments
 
 
 class Tuned(Wrapped):
-    """A decoder whose parameters are those with the best accuracy on noisy validation labels.
+    """A decoder with the parameters that are most accurate on noisy validation labels.
 
     Where true labels are the likeliest given ones, that accuracy grows with the accuracy on true
     labels, and no true label is seen. Ties go to the parameters that come first in the grid.
-    Without validation points the decoder stands as it is.
+    Without validation points the decoder keeps its own parameters.
 
     Args:
         estimator: The decoder.
@@ -28,7 +28,7 @@ class Tuned(Wrapped):
     Attributes:
         classes_: The classes seen, ascending.
         estimator_: The fitted decoder with the chosen parameters.
-        chosen_: Those parameters.
+        chosen_: The chosen parameters.
 
     Cost:
         A fit, and predictions of all validation points, for each point of the grid.
