@@ -30,14 +30,14 @@ def scores(
     """Return the scores of a suite as polars frames, such as `board` and `pairs`.
 
     Args:
-        results: A results folder, or a folder of such.
+        results: A results folder, or a folder of results folders.
         suite: The suite's name, or its name and version (`core v1`) where it has several.
-        rates: Shuffle rates; all by default, as with what follows.
-        datasets: Names of data sets.
-        models: Names of models.
-        kind: Which networks are decoded: those that memorized, `unmemorized` ones that met noisy
-            labels and did not, `clean` or `untrained` ones.
-        labels: What decoders are fitted on.
+        rates: Shuffle rates; all by default.
+        datasets: Names of data sets; all by default.
+        models: Names of models; all by default.
+        kind: The networks to decode: those that memorized, `unmemorized` ones that were trained on
+            noisy labels and did not, `clean` or `untrained` ones.
+        labels: The labels that decoders are fitted on.
 
     Raises:
         StoreError: There is no such folder, or it is damaged.

@@ -1,4 +1,4 @@
-"""Numbers and tables as text, with what strangers wrote made harmless to a screen."""
+"""Numbers and tables as text, with unprintable characters of plugins' names replaced."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Table:
     """A table ready to be shown.
 
     Attributes:
-        title: What it is about.
-        columns: Headings.
-        rows: Cells as text.
-        notes: What a reader must know, a sentence each.
+        title: The title.
+        columns: The headings of the columns.
+        rows: The cells of each row, as text.
+        notes: Sentences to show below the table.
     """
 
     title: str
@@ -46,7 +46,7 @@ class Table:
 def table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], notes: Iterable[str] = ()
 ) -> Table:
-    """Make a table; names come from strangers, so what cannot be printed is replaced."""
+    """Make a table; unprintable characters are replaced, as names come from plugins."""
     return Table(
         title=_printable(title),
         columns=tuple(map(_printable, columns)),
@@ -67,7 +67,7 @@ def percent(value: float | None, half_width: float | None = None) -> str:
 
 
 def covered(text: str, ok: int, planned: int) -> str:
-    """Return a number with how many of the planned networks it is over, where that is not all."""
+    """Return a number, followed by the number of networks behind it where some are missing."""
     return text if ok == planned else f"{text} ({ok}/{planned})"
 
 
@@ -79,7 +79,7 @@ def points(value: float | None, half_width: float | None = None) -> str:
 
 
 def spread(mean: float, low: float | None, high: float | None) -> str:
-    """Return a mean share in %, and in brackets the lowest and the highest that it is over."""
+    """Return a mean share in %, and in brackets the lowest and highest of its values."""
     return percent(mean) if low is None else f"{percent(mean)} ({percent(low)}–{percent(high)})"
 
 
@@ -88,5 +88,5 @@ def _plus_minus(half_width: float | None) -> str:
 
 
 def _steady(value: float) -> float:
-    """Return percent without the rounding of a sum, whose order is not always the same."""
+    """Return percent, rounded so that the order of a sum does not show."""
     return round(100 * value, 9)

@@ -21,7 +21,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Of each figure its name, a caption, and whether models and data sets or decoders are chosen.
+# The title and caption of each figure, and whether readers choose a pair or decoders for it.
 TEXTS: dict[str, dict[str, Any]] = {
     "layers": {
         "title": "Layers",
@@ -96,7 +96,7 @@ def _percent(field: str, title: str, **scale: Any) -> Any:
 
 
 def _tips(*fields: str) -> list[alt.Tooltip]:
-    """Name fields with what they are, so that a pointer over a mark shows them."""
+    """Return tooltips that show the fields of a mark under the pointer."""
     return [alt.Tooltip(field) for field in fields]
 
 
@@ -106,7 +106,7 @@ def _colours(order: Sequence[str]) -> alt.Scale:
 
 
 def _by_decoder(order: Sequence[str]) -> dict[str, Any]:
-    """Return colours and marks; the legend has those decoders that are drawn, `shown`."""
+    """Return colours and marks by decoder, with a legend of the decoders that are drawn."""
     found = styles(order)
     legend = alt.Legend(symbolOpacity=1, symbolLimit=0, values=alt.ExprRef("shown"))
     shapes = alt.Scale(domain=list(found), range=[style.shape for style in found.values()])
@@ -122,7 +122,7 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
     Args:
         order: The decoders, in the board's order.
         own: The source whose layers are joined by solid lines.
-        draws: The panels.
+        draws: The names of the panels: noise and rate.
     """
     sources = [own, UNTRAINED, PIXELS, READOUT, CEILING]
     dashes = [list(DASHES.get(source, ())) for source in sources]
@@ -154,7 +154,7 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
     decoded = panel.transform_filter("isValid(datum.decoder)")
     lines = decoded.transform_filter(f"datum.source != '{PIXELS}'").mark_line(strokeWidth=1.5)
     points = decoded.encode(**named, tooltip=tips)
-    # Hollow marks need no network, or no trained one.
+    # Hollow marks are controls: raw pixels and the untrained network.
     of_own = f"datum.source == '{own}'"
     filled = points.transform_filter(of_own).mark_point(size=36, filled=True, opacity=1)
     hollow = points.transform_filter(f"!({of_own})").mark_point(size=32, strokeWidth=1.2)
@@ -177,7 +177,7 @@ def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:
 
     Args:
         order: The decoders, in the board's order.
-        draws: The panels.
+        draws: The names of the panels: noise and rate.
     """
     named = _by_decoder(order)
     tips = [
@@ -254,11 +254,11 @@ def pairs_chart(order: Sequence[str]) -> Spec:
 
 
 def time_chart(order: Sequence[str], named: Sequence[str]) -> Spec:
-    """Return accuracy against seconds, with the front that no other decoder beats in both.
+    """Return accuracy against seconds, with the Pareto front of the two.
 
     Args:
         order: The decoders, in the board's order.
-        named: Those whose names stand beside them; see `named_on_front`.
+        named: Decoders with their name beside their mark; see `named_on_front`.
     """
     seconds = alt.X("seconds:Q", title="fit and predictions (s)", scale=alt.Scale(type="log"))
     accuracy = _percent("decoded", "test accuracy", zero=False, padding=12)
@@ -284,12 +284,13 @@ def ranks_chart(decoders: Sequence[str], ties: Sequence[dict[str, Any]], differe
     """Return a critical-difference diagram (Demšar 2006), names on the lines of a list.
 
     Args:
-        decoders: Their names, the best first.
+        decoders: The decoders' names, the best first.
         ties: The rows of `tie_frame`.
-        difference: Mean ranks that are no further apart cannot be told apart.
+        difference: The critical difference: mean ranks at most so far apart do not differ
+            significantly.
     """
     count = len(decoders)
-    # Bars have lines of their own below the decoders': nameless ones, each as long as no other.
+    # Bars have lines of their own below the decoders'; blanks of different lengths name them.
     bars = [{**tie, "decoder": " " * (1 + place)} for place, tie in enumerate(ties)]
     end = min(1 + difference, count)
     bars.append({"start": 1.0, "end": end, "decoder": f"CD = {difference:.2f}"})

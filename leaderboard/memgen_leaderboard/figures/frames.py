@@ -1,4 +1,4 @@
-"""What each figure shows, as tidy frames: a page and a paper draw the same numbers; pure."""
+"""The numbers of each figure as tidy frames, the same for a page and a paper; pure."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ CURVES = {
     "test images, true labels": "curve_test_accuracy",
 }
 
-# Names on the front stand clear of each other where points are so far apart.
+# Names on the Pareto front do not overlap where points are at least this far apart.
 _LEAST_ACCURACY, _LEAST_FACTOR = 0.02, 2.0
 
 
 def drawn_first(scores: Scores, count: int) -> list[str]:
-    """Return the best decoders, those first that read single layers: all figures have their curves.
+    """Return the best decoders, those of single layers first: all figures show them.
 
     Args:
-        scores: What is drawn.
-        count: How many decoders at most.
+        scores: The scores of the suite.
+        count: The most decoders to return; the best come first.
     """
     of_layers = set(scores.units.filter(pl.col("layer") != ALL_LAYERS)["decoder"])
     return sorted(decoder_order(scores), key=lambda name: name not in of_layers)[:count]
@@ -44,7 +44,7 @@ def drawn_first(scores: Scores, count: int) -> list[str]:
 def layer_frame(scores: Scores) -> pl.DataFrame:
     """Return test accuracies over layers, with the controls and the network's own readout.
 
-    Decoders that read all layers at once have no place in it.
+    Decoders that read all layers at once are left out.
 
     Returns:
         A row for each data set, model, noise, rate, decoder, `source` and layer: `accuracy`, the
@@ -84,10 +84,10 @@ def layer_frame(scores: Scores) -> pl.DataFrame:
 
 
 def epoch_frame(scores: Scores) -> pl.DataFrame:
-    """Return test accuracies over the epochs that networks were read after.
+    """Return test accuracies at the checkpoints, over the epochs of training.
 
     A decoder's layer is chosen for each epoch, as on the board. After the end of its training a
-    network is what it was in the end; those that did not memorize in the end are left out.
+    network keeps its last accuracies. Networks that did not memorize in the end are left out.
 
     Returns:
         A row for each data set, model, noise, rate, decoder and epoch: `accuracy`, the mean over
@@ -150,8 +150,8 @@ def time_frame(scores: Scores) -> pl.DataFrame:
     """Return accuracy and seconds of each decoder.
 
     Returns:
-        A row a decoder: `decoded`, `recovery`, `seconds`; `front` where it may have a rank and no
-        other of those is better in both.
+        A row for each decoder: `decoded`, `recovery`, `seconds`, and `front`: whether it may have
+        a rank and no other such decoder is better in both accuracy and seconds.
     """
     found = scores.board.drop_nulls(["decoded", "seconds"])
     by_time = found.sort("seconds", "decoded", descending=[False, True])
@@ -179,11 +179,11 @@ def named_on_front(times: pl.DataFrame) -> list[str]:
 
 
 def mean_rank_frame(scores: Scores) -> pl.DataFrame | None:
-    """Return mean ranks and where a critical-difference diagram puts them; None without enough.
+    """Return mean ranks and their places in a critical-difference diagram.
 
     Returns:
-        A row a decoder, the best first: `mean_rank`; `side`, on which its name stands; `row`,
-        counted from the axis.
+        A row for each decoder, the best first: `mean_rank`; `side`, on which its name stands;
+        `row`, counted from the axis. None where there are too few blocks or decoders.
     """
     found = scores.critical_difference
     if found is None:
@@ -212,9 +212,9 @@ def training_frame(networks: pl.DataFrame) -> pl.DataFrame:
     """Return training curves: `network_id`, `epoch`, `series` and `accuracy`.
 
     Args:
-        networks: As they are stored; untrained ones have no curve.
+        networks: Rows of the networks table; untrained networks have no curve.
     """
-    # Polars explodes no empty list into nothing.
+    # Polars explodes an empty list into a null, not into no rows.
     trained = networks.filter(pl.col("curve_loss").list.len() > 0)
     parts = [
         trained.select("network_id", accuracy=pl.col(column))
@@ -238,7 +238,7 @@ def _spread(name: str) -> tuple[pl.Expr, ...]:
 
 
 def _drawn(frame: pl.DataFrame) -> pl.DataFrame:
-    """Name each (noise, rate) as tables do."""
+    """Add a column `draw` that names noise and rate as the tables do."""
     draws = frame.select("noise", "rate").unique().sort("noise", "rate")
     several = draws["noise"].n_unique() > 1
     names = [f"{f'{noise} ' if several else ''}ρ {rate:g}" for noise, rate in draws.iter_rows()]

@@ -1,4 +1,4 @@
-"""How figures tell decoders and sources apart: by colour, and by marks and dashes beside it."""
+"""The colours, marks and dashes by which figures tell decoders and sources apart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from memgen_leaderboard.figures.frames import CEILING, PIXELS, UNTRAINED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Okabe & Ito 2008, without black (the readout's) and yellow (unseen on white).
+# Okabe & Ito 2008, without black (used for the readout) and yellow (too faint on white).
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 # Vega's name of a mark or its outline, and matplotlib's name.
 MARKS = (
@@ -24,13 +24,13 @@ MARKS = (
     ("triangle-right", ">"),
     ("M0,-1L.95,-.31L.59,.81L-.59,.81L-.95,-.31Z", "p"),
 )
-# Of lines: lengths of dashes and gaps, in points.
+# The lengths of dashes and gaps of each source's lines, in points.
 DASHES = {UNTRAINED: (1.5, 2.0), "readout": (6.0, 3.0), CEILING: (7.0, 2.0, 1.5, 2.0), PIXELS: ()}
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a decoder is drawn: its colour, Vega's mark and matplotlib's."""
+    """The style of a decoder in figures: its colour, Vega's mark and matplotlib's."""
 
     colour: str
     shape: str

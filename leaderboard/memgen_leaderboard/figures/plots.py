@@ -39,7 +39,7 @@ ONE_COLUMN, TWO_COLUMNS = 3.3, 6.8  # inches
 _NAMES_A_ROW = 4  # of a legend below a wide figure
 _TICKS = 16  # of mean ranks, at most
 INK, GREY = "#222222", "#888888"
-# And what in each would say when it was made, were it not left out.
+# File formats, and the metadata to leave out of each so that equal figures are equal files.
 FORMATS = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
 STYLE: Any = {
     "font.size": 7.5,
@@ -66,15 +66,15 @@ def save_figures(scores: Scores, decoders: Sequence[str], folder: Path) -> list[
     """Draw all figures of a suite and write each as PNG, SVG and PDF.
 
     Args:
-        scores: Of one suite.
-        decoders: Which ones curves are drawn of.
-        folder: Where the files are written.
+        scores: The scores of one suite.
+        decoders: The decoders to draw curves of.
+        folder: The folder to write the files to.
 
     Returns:
-        The files.
+        The paths of the files.
 
     Raises:
-        WriteError: One cannot be written.
+        WriteError: A file cannot be written.
     """
     written = []
     with mpl.rc_context(STYLE):
@@ -188,7 +188,7 @@ def _layers_panel(axes: Axes, frame: pl.DataFrame, shown: dict[str, Style], own:
 
 
 def _drawn(frame: pl.DataFrame, shown: dict[str, Style]) -> dict[str, Style]:
-    """Return the styles of the decoders that a frame has."""
+    """Return the styles of the decoders that occur in a frame."""
     present = set(frame["decoder"])
     return {decoder: style for decoder, style in shown.items() if decoder in present}
 
@@ -299,7 +299,7 @@ def pairs_figure(frame: pl.DataFrame, order: Sequence[str]) -> Figure:
 
 
 def time_figure(frame: pl.DataFrame, known: dict[str, Style]) -> Figure:
-    """Draw accuracy against seconds, with the front that no other decoder beats in both.
+    """Draw accuracy against seconds, with the Pareto front of the two.
 
     Args:
         frame: From `time_frame`.
@@ -321,7 +321,7 @@ def time_figure(frame: pl.DataFrame, known: dict[str, Style]) -> Figure:
             markerfacecolor=style.colour if row["front"] else "white",
         )
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")  # the usual one is a formula
+    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")  # the default writes formulas
     axes.set_xlabel("fit and predictions (s)")
     axes.set_ylabel("test accuracy (%)")
     handles = _decoder_handles(_drawn(frame, known))
@@ -341,7 +341,8 @@ def ranks_figure(ranks: pl.DataFrame, ties: pl.DataFrame, difference: float) -> 
     Args:
         ranks: From `mean_rank_frame`.
         ties: From `tie_frame`.
-        difference: Mean ranks that are no further apart cannot be told apart.
+        difference: The critical difference: mean ranks at most so far apart do not differ
+            significantly.
     """
     count, rows, bars = ranks.height, ranks["row"].max(), ties.height
     assert isinstance(rows, int)

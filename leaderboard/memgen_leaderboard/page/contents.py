@@ -1,4 +1,4 @@
-"""What a page carries of a suite: boards for its filters, figures, networks and readings."""
+"""The data of a suite's page: boards for all its filters, figures, networks and readings."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ AXES = {
     "model": "Model",
     "rate": "Rate",
 }
-HEAD = "decoder"  # the column that says what a row of the board is about
-SHOWN = 6  # decoders that curves are drawn of at first
+HEAD = "decoder"  # the column that heads each row of the board
+SHOWN = 6  # decoders whose curves are drawn at first
 
 KINDS = ("memorized", "clean", "untrained")
-# What is told of a reading; `memgen-bench results export` has the rest.
+# The columns of a reading on the page; `memgen-bench results export` has the rest.
 READING = (
     *("dataset", "model", "noise", "rate", "seed", "kind", "memorized", "labels", "decoder"),
     *("layer", "layer_depth", "rankable", "test_accuracy", "validation_accuracy"),
@@ -45,10 +45,10 @@ READING = (
 
 
 def suite_data(views: Sequence[Scores]) -> dict[str, Any]:
-    """Return what the page's scripts show of a suite.
+    """Return the data of a suite that the page's scripts show.
 
     Args:
-        views: Of one suite; figures and networks are those of the first.
+        views: Views of one suite; figures and networks are those of the first.
     """
     order = decoder_order(views[0])
     return {
@@ -66,7 +66,7 @@ def suite_data(views: Sequence[Scores]) -> dict[str, Any]:
 
 
 def pack(data: dict[str, Any], readings: pl.DataFrame) -> dict[str, str]:
-    """Return data and readings as texts that a page can carry: compressed, in base64."""
+    """Return data and readings as texts to embed in a page, compressed and in base64."""
     parquet = io.BytesIO()
     readings.write_parquet(parquet, compression="zstd", compression_level=12)
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -82,7 +82,7 @@ def pack(data: dict[str, Any], readings: pl.DataFrame) -> dict[str, str]:
 
 
 def _boards(views: Sequence[Scores]) -> dict[str, Any]:
-    """Return a board for each choice of the filters; a note that boards share is told once."""
+    """Return a board for each choice of the filters; a note that boards share is kept once."""
     notes: dict[str, int] = {}
     boards, columns = [], tuple[str, ...]()
     for view in views:
@@ -103,7 +103,7 @@ def _boards(views: Sequence[Scores]) -> dict[str, Any]:
 
 
 def _cuts(scores: Scores) -> Iterator[tuple[dict[str, str], Scores]]:
-    """Cut a view by one data set, model and rate, or all of each, where there is a choice."""
+    """Yield a view's parts: each data set, model and rate, or all of them, in all combinations."""
     view = scores.view
     whole: dict[str, tuple[Any, ...]]
     whole = {"datasets": view.datasets, "models": view.models, "rates": view.rates}
@@ -121,7 +121,7 @@ def _cuts(scores: Scores) -> Iterator[tuple[dict[str, str], Scores]]:
 
 
 def filters(boards: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
-    """Return the axes that leave a choice: name, label, and values; the empty one is all."""
+    """Return the axes with several values: name, label and values; the empty one stands for all."""
     found = []
     for axis, label in AXES.items():
         values = list(dict.fromkeys(board["where"][axis] for board in boards))
@@ -133,7 +133,7 @@ def filters(boards: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[str]]
 
 
 def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the figures that there is something for: specification, frame and texts."""
+    """Return the figures that have data: specification, frame and texts of each."""
     layers = frames.layer_frame(scores)
     draws = layers["draw"].unique(maintain_order=True).to_list()
     own, rates = f"{scores.view.kind} network", frames.rate_frame(scores)
@@ -170,7 +170,7 @@ def _networks(scores: Scores) -> pl.DataFrame:
 
 
 def _network(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a network's name and its certificate, as texts."""
+    """Return a network's id, group and name, and its certificate as texts."""
     seeds = {name: row[f"{name}_seed"] for name in ("noise", "init", "order")}
     told = {
         "kind": row["kind"],
@@ -217,7 +217,7 @@ def readings_frame(scores: Scores) -> pl.DataFrame:
 
 
 def environments(networks: pl.DataFrame) -> list[str]:
-    """Return the versions that networks were made with."""
+    """Return the software versions and machines that made the networks, a line for each."""
     found = [json.loads(text) for text in networks["environment"].drop_nulls().unique().sort()]
     names = ("memgen-bench", "python", "torch", "scikit-learn", "system", "machine")
     lines = [" ".join(f"{name} {one[name]}," for name in names if name in one) for one in found]

@@ -1,4 +1,4 @@
-"""The leaderboard as one HTML file that needs no network: the template and what fills it."""
+"""The leaderboard as one HTML file that works offline: the template and its contents."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from memgen_leaderboard.scoring.suite_scores import Scores
     from memgen_leaderboard.text import Table
 
-# One after the other they are one script.
+# Joined in this order they make one script.
 SCRIPTS = ("state", "blobs", "table", "board", "charts", "figures", "networks", "readings", "page")
 
 
@@ -45,8 +45,8 @@ def write_page(found: Sequence[Scores], folder: Path) -> Path:
     """Write `index.html`, which shows suites and views of them, and return its path.
 
     Args:
-        found: Views of a suite follow one another; the first of each is shown first.
-        folder: Made if it is not there.
+        found: The views, those of one suite one after another; the first of each is shown first.
+        folder: The folder to write to; created if it does not exist.
 
     Raises:
         WriteError: The file cannot be written.
@@ -58,7 +58,7 @@ def write_page(found: Sequence[Scores], folder: Path) -> Path:
 
 
 def page(found: Sequence[Scores]) -> str:
-    """Return the page: texts are escaped, and no other script than its own may run in it."""
+    """Return the page as HTML; texts are escaped, and only its own scripts may run."""
     folder = files(__package__) / "files"
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -90,7 +90,7 @@ def _hash(script: str) -> str:
 
 
 def _suite(views: Sequence[Scores]) -> dict[str, Any]:
-    """Return what the template shows of a suite: texts, tables, and its data, packed."""
+    """Return the variables of the template for one suite: texts, tables, and packed data."""
     first = views[0]
     tables = suite_tables(first)
     data, readings = suite_data(views), readings_frame(first)
@@ -109,7 +109,7 @@ def _suite(views: Sequence[Scores]) -> dict[str, Any]:
 
 
 def _origin(scores: Scores) -> str:
-    """Return with what the numbers were made."""
+    """Return a sentence on the origin of the numbers: protocol, days, software, machines."""
     days = sorted({f"{day}" for day in scores.readings["created"].dt.date()})
     return (
         f"{scores.title}: protocol {scores.readings['protocol_version'].max()!r}; run "

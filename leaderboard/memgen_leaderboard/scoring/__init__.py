@@ -1,1 +1,1 @@
-"""From readings to scores; pure but for the reading of results folders."""
+"""Scores computed from readings; pure, apart from reading results folders."""

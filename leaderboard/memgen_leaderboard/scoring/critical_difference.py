@@ -1,4 +1,4 @@
-"""Mean ranks of decoders over (model, data set) blocks, and how far apart they must be; pure."""
+"""Mean ranks of decoders over (model, data set) blocks, and tests of their differences; pure."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ BLOCK = ("dataset", "model")
 
 @dataclass(frozen=True, kw_only=True)
 class CriticalDifference:
-    """What a critical-difference diagram shows (Demšar 2006).
+    """The contents of a critical-difference diagram (Demšar 2006).
 
     Attributes:
         ranks: `decoder` and `mean_rank` over the blocks, 1 being the best; the best first.
-        blocks: How many there are.
+        blocks: The number of blocks.
         statistic: Friedman's χ², corrected for ties.
-        p_value: Of no decoder being any different.
-        difference: Mean ranks that are no further apart cannot be told apart (Nemenyi).
-        groups: The largest sets of decoders that cannot be told apart, the best first.
+        p_value: p value of the hypothesis that no decoder differs.
+        difference: Mean ranks at most so far apart do not differ significantly (Nemenyi).
+        groups: The largest sets of decoders that do not differ significantly, the best first.
     """
 
     ranks: pl.DataFrame
@@ -36,7 +36,7 @@ class CriticalDifference:
 
 
 def block_means(frame: pl.DataFrame) -> pl.DataFrame:
-    """Average what is decoded over the rates and seeds of each block.
+    """Average decoded accuracy over the rates and seeds of each block.
 
     Args:
         frame: From `units`, every decoder on the same networks.
@@ -51,14 +51,15 @@ def block_means(frame: pl.DataFrame) -> pl.DataFrame:
 def critical_difference(blocks: pl.DataFrame) -> CriticalDifference | None:
     """Rank decoders within each block and test their mean ranks.
 
-    Friedman's test, then Nemenyi's: mean ranks of k decoders over N blocks differ where they are
-    more than q·√(k(k + 1)/(6N)) apart, q from the studentized range over √2.
+    Friedman's test, then Nemenyi's: mean ranks of k decoders over N blocks differ significantly
+    where they are more than q·√(k(k + 1)/(6N)) apart; q is the quantile of the studentized range
+    divided by √2.
 
     Args:
         blocks: From `block_means`.
 
     Returns:
-        None with fewer than `LEAST_BLOCKS` blocks or `LEAST_DECODERS` decoders.
+        The mean ranks, or None with fewer than `LEAST_BLOCKS` blocks or `LEAST_DECODERS` decoders.
     """
     wide = blocks.pivot("decoder", index=BLOCK, values="decoded").drop(BLOCK)
     decoders, count = wide.columns, wide.height

@@ -1,4 +1,4 @@
-"""Mean accuracies of decoders and controls on the same networks, and how sure they are; pure."""
+"""Mean accuracies of decoders and controls on the same networks, with their covariance; pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LEAST_HEADROOM = 0.02  # recovery is undefined where ceiling and readout are closer than this
 SEEDS_AND_IMAGES, IMAGES = "seeds and test images", "test images"
 
-# An accuracy, such as `decoded`, and the decoder it belongs to; a network's own have none.
+# The name of an accuracy, such as `decoded`, and its decoder; "" for a network's own accuracy.
 Quantity = tuple[str, str]
 READOUT, CEILING = ("readout", ""), ("ceiling", "")
 
@@ -30,7 +30,8 @@ class Estimates:
 
     Attributes:
         crossed: The means and the parts of their covariance.
-        places: Where each quantity is among the means; one that a network lacks is not there.
+        places: The position of each quantity among the means; a quantity that is missing for any
+            network is left out.
     """
 
     crossed: Crossed
@@ -38,17 +39,17 @@ class Estimates:
 
     @property
     def decoders(self) -> list[str]:
-        """Whose accuracies these are."""
+        """The decoders that have an accuracy here."""
         return [decoder for name, decoder in self.places if name == "decoded"]
 
     @property
     def interval(self) -> str:
-        """What the intervals are over."""
+        """The source of variation that intervals cover, in words."""
         return IMAGES if self.crossed.seeds is None else SEEDS_AND_IMAGES
 
     @property
     def headroom(self) -> float | None:
-        """Ceiling - readout; None where they are too close, or not there."""
+        """Ceiling - readout; None where they are too close, or one of them is missing."""
         if not {READOUT, CEILING} <= self.places.keys():
             return None
         found = self.mean(CEILING) - self.mean(READOUT)
@@ -62,7 +63,7 @@ class Estimates:
         """Return a linear combination of the means, as a row of weights.
 
         Raises:
-            KeyError: A quantity is not there.
+            KeyError: A quantity is missing.
         """
         row = np.zeros(len(self.places))
         for quantity, weight in weights.items():

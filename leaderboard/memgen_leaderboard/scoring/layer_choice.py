@@ -1,4 +1,4 @@
-"""Which layer counts: chosen without the test set, and what that costs against the best one."""
+"""The choice of a decoder's layer without the test set, and its cost against the best layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memgen_bench.protocol import INPUT, READOUT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# How much of a data set is used and how far layers are reduced: other sizes, other cells.
+# Sizes of the subsets of a data set, and the width of layers: other sizes make other cells.
 SIZES = ("train_count", "validation_count", "test_count", "max_layer_dim")
 # One cell of the benchmark; seeds are repetitions within it.
 CELL = ("dataset", "model", *SIZES, "noise", "rate")
@@ -27,14 +27,14 @@ _DIGITS = 12  # means that differ by less are equal
 def choose_layers(readings: pl.DataFrame, rule: Rule = "cell") -> pl.DataFrame:
     """Choose a layer for each (cell, kind, labels, decoder) without looking at the test set.
 
-    The layer with the highest noisy validation accuracy, averaged over the seeds, among the
-    network's own layers: the input is a control and never eligible, nor is a layer which was not
-    read in as many networks as others of the group. Ties go to the earlier layer.
-    Where no point was set aside for validation it is the last layer before the logits.
+    The chosen layer has the highest accuracy on noisy validation labels, averaged over the seeds,
+    among the network's own layers. The input is a control and never eligible, nor is a layer that
+    was read in fewer networks than others of the group. Ties go to the earlier layer.
+    Without validation points it is the last layer before the logits.
 
     Args:
-        readings: Rows of any kind; only fine ones count.
-        rule: `cell` is the board's. `rates` averages over the rates at which readings can be
+        readings: Rows of any kind; only those with status `ok` count.
+        rule: `cell` is the board's. `rates` averages over all rates at which readings can be
             ranked, too, and so takes one layer for all of them; `penultimate` takes the last
             layer before the logits.
 
@@ -53,21 +53,21 @@ def choose_layers(readings: pl.DataFrame, rule: Rule = "cell") -> pl.DataFrame:
 
 
 def oracle_layers(readings: pl.DataFrame) -> pl.DataFrame:
-    """Choose the layer with the highest *test* accuracy, as the papers do; shown, never ranked."""
+    """Choose the layer with the highest *test* accuracy, as the papers do; never ranked."""
     return _best(_layers(readings).with_columns(merit="test_accuracy")).drop("chosen_by")
 
 
 def regret(readings: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
-    """Measure what each rule loses to the oracle layer: test accuracy, on corrupted labels.
+    """Return the test accuracy that each rule loses to the oracle layer, on corrupted labels.
 
     Args:
-        readings: Rows of any kind; only fine ones at rates that can be ranked count.
+        readings: Rows of any kind; only those with status `ok` at rates that can be ranked count.
         by: Columns of `CELL` and `decoder` that make groups, beside the kind of network.
 
     Returns:
         A row for each group and rule: `kind`, `rule`, `oracle` and `accuracy` (means over cells
-        and decoders), their difference `regret`, the largest one `worst`, and `choices`, how many
-        layers were chosen.
+        and decoders), their difference `regret`, the largest one `worst`, and `choices`, the
+        number of layers that were chosen.
     """
     layers = _layers(readings).filter("rankable", pl.col("labels") == "corrupted")
     oracle = layers.group_by(_GROUP).agg(oracle=pl.col("test_accuracy").max())

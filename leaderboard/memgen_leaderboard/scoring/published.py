@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Beside this file in an installed package, one folder up in a checkout.
 _PLACES = (Path(__file__).parents[1], Path(__file__).parents[2])
-_RUNS = 3  # that the papers' printed means are over
+_RUNS = 3  # behind each mean that the papers print
 _PAIR = ("model", "dataset")
 _CELL = (*_PAIR, "noise", "rate")
 _DECODED = (*_PAIR, "kind", "noise", "rate", "decoder")
@@ -36,11 +36,12 @@ def read_published() -> pl.DataFrame:
 
 
 def best_layers(published: pl.DataFrame) -> pl.DataFrame:
-    """Return what was published of decoders fitted on corrupted labels, and of readouts.
+    """Return published accuracies of readouts, and of decoders fitted on corrupted labels.
 
-    As in the papers, each decoder has the layer with the highest test accuracy, the mean over the
-    runs; the input is not among the layers here. Accuracies by layer count before the means that
-    the papers print, but for readouts, whose means of 2026 are those of the decoded networks.
+    As in the papers, each decoder has the layer with the highest mean test accuracy over the runs;
+    the input does not count as a layer. Accuracies of single runs take precedence over the means
+    that the papers print. For readouts the means of 2026 come first: they are of the networks that
+    were decoded.
 
     Returns:
         A row for each model, data set, kind, noise, rate and decoder: `layer`, `accuracy`, `low`
@@ -100,7 +101,7 @@ def references(best: pl.DataFrame, rates: Iterable[float]) -> pl.DataFrame:
 def compare(readings: pl.DataFrame, best: pl.DataFrame) -> pl.DataFrame:
     """Put own accuracies and published ones side by side, both at layers chosen on test.
 
-    Networks that did not memorize their labels are among both.
+    Both include networks that did not memorize their labels.
 
     Args:
         readings: Rows of one suite that `units.current` returned.
@@ -108,7 +109,7 @@ def compare(readings: pl.DataFrame, best: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         A row for each model, data set, kind, rate and decoder that both have: `own` (mean over the
-        seeds), `own_low`, `own_high`, `seeds`, `memorized` (how many of them did; null for
+        seeds), `own_low`, `own_high`, `seeds`, `memorized` (number of seeds that did; null for
         untrained networks), `published`, `published_low`, `published_high`, `runs`, `difference`
         (own - published), `inside` (whether the published mean lies between the lowest and the
         highest seed; null with one seed), and `train_count`, the images that own networks are
@@ -149,7 +150,7 @@ def compare(readings: pl.DataFrame, best: pl.DataFrame) -> pl.DataFrame:
 def _at_oracle_layers(readings: pl.DataFrame) -> pl.DataFrame:
     """Return readouts, and each decoder on corrupted labels at the layer that is best on test.
 
-    At rate 0 no label is corrupted, and there is no noise to name; the papers call it uniform.
+    At rate 0 no label is corrupted and the noise has no name; the papers call it uniform.
     """
     fine = readings.filter(pl.col("status") == "ok")
     fitted = pl.when(pl.col("rate") > 0).then(pl.lit("corrupted")).otherwise(pl.lit("true"))

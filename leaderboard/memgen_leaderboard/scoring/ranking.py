@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 LEAST_COVERAGE = 0.95  # decoders that cover fewer networks are listed without a rank
-# Decoders that may have a rank, and count where the best one is asked for.
+# Decoders that may have a rank or be named as the best.
 ELIGIBLE = (pl.col("coverage") >= LEAST_COVERAGE) & ~pl.col("told_noise") & ~pl.col("saw_test")
 
 _ACCURACIES = ("decoded", "oracle", "untrained", "pixels", "clean", "true_labels")
@@ -47,16 +47,17 @@ class Ranking:
     """Decoders compared on the same networks.
 
     Attributes:
-        board: One row a decoder, the best first. `rank` is 1 + how many are surely better, so
-            that decoders that cannot be told apart share it; `last_rank` says how far down it may
-            be; both are null for what is not ranked. `recovery`; mean accuracies as in `units`;
-            `gain_untrained` and `gain_pixels`, accuracy beyond that of the same decoder there;
-            `seconds`; `told_noise`; `saw_test`; `ok` of `planned` networks and `coverage`. Columns
-            that end in `_half_width` belong to intervals over what `interval` says.
+        board: One row for each decoder, the best first. `rank` is 1 + the number of significantly
+            better decoders, so decoders that do not differ significantly may share it; `last_rank`
+            is the number of ranked decoders minus that of significantly worse ones. Both are null
+            for decoders without a rank. `recovery`; mean accuracies as in `units`;
+            `gain_untrained` and `gain_pixels`, accuracy minus that of the same decoder on the
+            untrained network and on raw pixels; `seconds`; `told_noise`; `saw_test`; `ok` of
+            `planned` networks and `coverage`. Columns that end in `_half_width` are half the
+            widths of 95 % intervals; `interval` names the variation that these cover.
         pairs: One row for every two ranked decoders, `decoder` having the higher mean:
-            `difference` in accuracy and `recovery_difference`, with half the widths of their
-            intervals; `p_value` of no difference; `p_holm`, whose error rate is that of all pairs
-            together.
+            `difference` in accuracy and `recovery_difference`, with half the widths of their 95 %
+            intervals; `p_value` of no difference; `p_holm`, the same corrected for all pairs.
         compared: The units of the ranked decoders, on the networks that all of them cover.
     """
 
@@ -91,13 +92,13 @@ def rank(frame: pl.DataFrame, *, planned: int | None = None, ranked: bool = True
     """Rank decoders by recovery over networks at rates that can be ranked.
 
     Decoders with at least `LEAST_COVERAGE` are compared on the networks that all of them cover and
-    that have a readout and a ceiling; the others show what they cover themselves. A decoder that
-    is told the noise, or saw the test set, has no rank.
+    that have a readout and a ceiling; each other decoder is averaged over the networks that it
+    covers. A decoder that is told the noise, or saw the test set, has no rank.
 
     Args:
         frame: From `units`, of one suite.
-        planned: How many networks there should be; by default those of the frame.
-        ranked: Whether ranks make sense: they do for memorized networks on corrupted labels.
+        planned: The number of planned networks; by default the number in the frame.
+        ranked: Whether to rank at all: only memorized networks on corrupted labels are ranked.
     """
     eligible = frame.filter("rankable")
     covered = _covered(eligible, planned or eligible.select(UNIT).n_unique())
@@ -123,15 +124,15 @@ def rank(frame: pl.DataFrame, *, planned: int | None = None, ranked: bool = True
 
 
 def best_decoders(board: pl.DataFrame) -> pl.DataFrame:
-    """Return which decoder gets the most out of memorized networks, and out of the controls.
+    """Return the decoders with the highest accuracy on memorized networks and on the controls.
 
     Args:
-        board: From `rank`; decoders that are told the noise, saw the test set, or cover too little
-            do not count.
+        board: From `rank`; decoders that are told the noise, saw the test set, or cover too few
+            networks do not count.
 
     Returns:
-        A row for each of `decoded`, `untrained`, `pixels` and `clean` that is there: its name as
-        `column`, `decoder`, `accuracy`, and `worth`, the recovery that this accuracy would be.
+        A row for each of `decoded`, `untrained`, `pixels` and `clean` that has values: its name as
+        `column`, the best `decoder`, its `accuracy`, and `worth`, that accuracy as a recovery.
     """
     eligible = board.filter(ELIGIBLE)
     headroom = pl.when(pl.col("recovery").is_not_null()).then(pl.col("ceiling") - pl.col("readout"))
@@ -154,8 +155,8 @@ def by_rate(frame: pl.DataFrame) -> pl.DataFrame:
     """Return mean accuracy for each decoder and (noise, rate).
 
     Returns:
-        `decoder`, `noise`, `rate`, `decoded`, `readout`, `rankable`, and over how many networks
-        that is: `ok`, of `planned`, the most that any decoder has there.
+        Columns `decoder`, `noise`, `rate`, `decoded`, `readout`, `rankable`, `ok`, the number of
+        networks averaged, and `planned`, the most networks that any decoder has there.
     """
     means = frame.group_by("decoder", "noise", "rate").agg(
         pl.col("decoded").mean(),
@@ -178,7 +179,7 @@ def _covered(eligible: pl.DataFrame, planned: int) -> pl.DataFrame:
 
 
 def _common(eligible: pl.DataFrame, decoders: Sequence[str]) -> pl.DataFrame:
-    """Keep the networks that all of some decoders cover, and whoever covers all of those."""
+    """Keep the networks that all given decoders cover, and the decoders that cover all of these."""
     one_of_them = pl.col("decoder").is_in(decoders)
     common = eligible.filter(one_of_them.any(), one_of_them.sum().over(UNIT) == len(decoders))
     networks = common.select(UNIT).n_unique()

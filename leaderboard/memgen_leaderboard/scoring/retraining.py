@@ -1,4 +1,4 @@
-"""Successors: how good decoded labels are, and networks that are trained on them; pure."""
+"""The quality of decoded labels, and of successors: networks trained on them; pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 CELL = ("dataset", "model", "noise", "rate")
-# Shares that are averaged.
+# The columns of shares, which are averaged.
 SHARES = (
     *("labels_right_before", "labels_right_after", "readout_before", "early_stopped"),
     *("decoded", "readout_after"),
@@ -23,16 +23,17 @@ _FEWEST = 3  # seeds that an interval needs
 
 
 def retraining_frame(successors: pl.DataFrame, by: Sequence[str] = CELL) -> pl.DataFrame:
-    """Average successors over all that is not named.
+    """Average successors within groups.
 
     Args:
-        successors: Rows of the table; only fine ones count.
+        successors: Rows of the successors table; only those with status `ok` count.
         by: Columns that make groups, beside `source`.
 
     Returns:
-        A row for each group and source with the means of `SHARES`; `gain`, what a successor's
-        readout has over the decoder that made its labels, with half the width of its interval over
-        seeds, `gain_half_width` (t, null below three of them); `seeds`, how many; and `networks`.
+        A row for each group and source with the means of `SHARES`; `gain`, the accuracy of a
+        successor's readout minus that of the decoder that made its labels; `gain_half_width`, half
+        the width of its 95 % interval over seeds (t, null below three seeds); and the numbers of
+        `seeds` and `networks`.
     """
     rows = successors.filter(status="ok")
     rows = rows.with_columns(gain=pl.col("readout_after") - pl.col("decoded"))

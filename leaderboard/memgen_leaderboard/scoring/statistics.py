@@ -1,4 +1,4 @@
-"""Uncertainty over seeds and test images, which are crossed: every seed meets the same images."""
+"""Uncertainty over seeds and test images, which are crossed: all seeds share the same images."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 
 LEVEL = 0.95
-LEAST_SEEDS = 3  # with fewer, what seeds do cannot be told from two numbers
+LEAST_SEEDS = 3  # two are too few to estimate the variance between seeds
 
-# Where the distribution function of a χ² is cut into pieces, the finest where it is smallest.
+# Cuts of the distribution function of a χ² into pieces, finest where the function is smallest.
 _CUTS = np.concatenate([np.logspace(-16, -2, 280), np.linspace(0.01, 1, 250)[1:]])
 
 
@@ -28,8 +28,8 @@ class Answers:
 
     Attributes:
         correct: Quantities × networks × images, 1 where right.
-        cells: Of each network, which cell it belongs to.
-        seeds: Of each network, which seed it has; a seed is the same in all data sets.
+        cells: The cell of each network.
+        seeds: The seed of each network; a seed is the same in all data sets.
     """
 
     correct: npt.NDArray[Any]
@@ -39,21 +39,22 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True)
 class Crossed:
-    """Mean accuracies of several quantities, and what makes them uncertain.
+    """Mean accuracies of several quantities, with their covariance by seeds and by images.
 
     With seeds a, images b and residual e, the mean of S × n answers has the variance
     (σ²a + σ²e/n)/S + σ²b/n. The first term is known with S - 1 degrees of freedom only, the second
     with as many as there are images. So an error is distributed as t·√first + z·√second, the
-    solution of Behrens (1929) and Fisher (1935): it holds far out, too, where many pairs are
-    compared, which an approximation by one t (Satterthwaite 1946) does not with few seeds.
+    solution of Behrens (1929) and Fisher (1935). With few seeds it also holds in the far tails,
+    which matter where many pairs are compared; one approximate t (Satterthwaite 1946) does not.
 
     Attributes:
-        means: Over networks and images, one for each quantity.
-        images: Their covariance by what differs between images, residual included.
-        residual: The part of it that comes from the residual.
-        seeds: Their covariance by what differs between seeds, residual included; None where cells
-            have fewer than `LEAST_SEEDS` on average: intervals are then over test images alone.
-        freedom: Degrees of freedom of `seeds`, or without them of `images`.
+        means: The means over networks and images, one for each quantity.
+        images: Covariance of the means by variation between images, residual included.
+        residual: The part of `images` that comes from the residual.
+        seeds: Covariance of the means by variation between seeds, residual included; None where
+            cells have fewer than `LEAST_SEEDS` on average: intervals are then over test images
+            alone.
+        freedom: Degrees of freedom of `seeds`, or of `images` where `seeds` is None.
     """
 
     means: Array
@@ -78,7 +79,7 @@ class Crossed:
         return np.asarray(high)
 
     def p_values(self, contrasts: Array) -> Array:
-        """Return two-sided p values of each combination's being zero; tiny ones are rough."""
+        """Return two-sided p values for each combination being zero; tiny ones are inexact."""
         return self._two_sided(np.abs(contrasts @ self.means), *self._variances(contrasts))
 
     def _variances(self, contrasts: Array) -> tuple[Array, Array]:
@@ -89,14 +90,14 @@ class Crossed:
         return _quadratic(contrasts, self.seeds), rest.clip(min=0)
 
     def _two_sided(self, errors: Array, student: Array, normal: Array) -> Array:
-        """Return how probable errors of at least this size are."""
+        """Return the probability of errors of at least this size, in either direction."""
         deviations = np.sqrt(np.outer(student, self._stretches) + normal[:, None])
         ratios = errors[:, None] / np.maximum(deviations, np.finfo(float).tiny)
         return np.asarray(2 * special.ndtr(-ratios) @ np.diff(_CUTS) / (_CUTS[-1] - _CUTS[0]))
 
     @cached_property
     def _stretches(self) -> Array:
-        """By how much a variance may be larger than its estimate, a value for each piece."""
+        """The ratio of a variance to its estimate, a value for each piece of the χ²."""
         middles = (_CUTS[1:] + _CUTS[:-1]) / 2
         return np.asarray(self.freedom / stats.chi2.ppf(middles, self.freedom))
 
@@ -104,14 +105,14 @@ class Crossed:
 def crossed(samples: Sequence[Answers]) -> Crossed:
     """Split the uncertainty of mean accuracies into that of seeds and that of test images.
 
-    Cells (model, data set, noise, rate) are fixed, so what differs between them does not count;
-    seeds and images are random. A seed is one repetition of all its networks. The split is that
-    of the analysis of variance where every cell has every seed; where some are missing, residuals
-    from a cell's mean are scaled by √(S/(S - 1)), S being the cell's own number of seeds. There
-    are as many degrees of freedom as cells have seeds on average, less one.
+    Cells (model, data set, noise, rate) are fixed, so variation between them does not count; seeds
+    and images are random. A seed is one repetition of all its networks. The split is that of the
+    analysis of variance where every cell has every seed; where some are missing, residuals from a
+    cell's mean are scaled by √(S/(S - 1)), S being the cell's own number of seeds. The degrees of
+    freedom are the average number of seeds of a cell, minus one.
 
     Args:
-        samples: One for each data set, with the same quantities.
+        samples: The answers of each data set, all with the same quantities.
     """
     total = sum(len(sample.cells) for sample in samples)
     names = np.unique(np.concatenate([sample.seeds for sample in samples]))
@@ -139,7 +140,7 @@ def crossed(samples: Sequence[Answers]) -> Crossed:
 
 
 def _seeds_of_a_cell(samples: Sequence[Answers]) -> int:
-    """Return how many different seeds a cell has on average, rounded down."""
+    """Return the average number of different seeds of a cell, rounded down."""
     counts = [
         len(np.unique(sample.seeds[sample.cells == cell]))
         for sample in samples
@@ -166,19 +167,19 @@ def _deviations(sample: Answers, names: npt.NDArray[np.int64]) -> Array:
 
 
 def _of_means(values: Array) -> Array:
-    """Return the covariance of the means over images, the last axis, summed over those between."""
+    """Return the covariance of means over images (the last axis), summed over middle axes."""
     images = values.shape[-1]
     centred = (values - values.mean(axis=-1, keepdims=True)).reshape(len(values), -1)
     return np.asarray(centred @ centred.T / (images * (images - 1)))
 
 
 def _quadratic(contrasts: Array, covariance: Array) -> Array:
-    """Return the variances of linear combinations; rounding makes none negative."""
+    """Return the variances of linear combinations, clipped at 0 against rounding."""
     return np.asarray(((contrasts @ covariance) * contrasts).sum(axis=1).clip(min=0))
 
 
 def holm(p_values: Array) -> Array:
-    """Adjust p values so that all are wrong together with the error rate of one (Holm 1979)."""
+    """Adjust p values for multiple comparisons: the family-wise error rate holds (Holm 1979)."""
     order = np.argsort(p_values)
     stepped = p_values[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty_like(p_values)

@@ -1,4 +1,4 @@
-"""The scores of a suite: from a results folder to frames; all that reads files for them."""
+"""The scores of a suite as frames, read from a results folder."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Which part of a suite is shown; what is empty leaves nothing out.
+    """The part of a suite to show; an empty field selects everything.
 
     Attributes:
         rates: Shuffle rates.
         datasets: Names of data sets.
         models: Names of models.
-        kind: Which networks are decoded; `unmemorized` are those that met noisy labels and did
-            not memorize them.
-        labels: What decoders are fitted on.
+        kind: The networks to decode; `unmemorized` are those that were trained on noisy labels and
+            did not memorize them.
+        labels: The labels that decoders are fitted on.
     """
 
     rates: tuple[float, ...] = ()
@@ -57,17 +57,17 @@ class View:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether ranks make sense: they do for memorized networks on corrupted labels."""
+        """Whether decoders are ranked: only on corrupted labels of memorized networks."""
         return (self.kind, self.labels) == ("memorized", "corrupted")
 
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
-        """The columns that rows are kept by, and the values that are kept."""
+        """The columns to select by, with their selected values."""
         axes = {"rate": self.rates, "dataset": self.datasets, "model": self.models}
         return {name: values for name, values in axes.items() if values}
 
     def select(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Keep the rows of a frame that are shown."""
+        """Keep the rows of a frame that this view selects."""
         for name, values in self.axes.items():
             frame = frame.filter(pl.col(name).is_in(values))
         return frame
@@ -75,7 +75,7 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """The scores of one suite, as frames that are made when they are asked for.
+    """The scores of one suite, as frames that are computed on first use.
 
     Attributes:
         suite: Its name.
@@ -109,19 +109,19 @@ class Scores:
 
     @cached_property
     def units(self) -> pl.DataFrame:
-        """What each decoder reads out of each network; see `memgen_leaderboard.scoring.units`."""
+        """One row for each decoder and network; see `memgen_leaderboard.scoring.units`."""
         return self.view.select(units(self.readings, self.view.kind, self.view.labels))
 
     @cached_property
     def ranking(self) -> Ranking:
-        """The decoders compared."""
+        """The ranking of the decoders."""
         planned = planned_networks(self.readings, self.view.kind, self.view.labels)
         count = self.view.select(planned).height
         return rank(self.units, planned=count, ranked=self.view.is_ranked)
 
     @property
     def board(self) -> pl.DataFrame:
-        """One row a decoder, the best first; see `Ranking`."""
+        """One row for each decoder, the best first; see `Ranking`."""
         return self.ranking.board
 
     @property
@@ -136,7 +136,7 @@ class Scores:
 
     @cached_property
     def networks(self) -> pl.DataFrame:
-        """Its networks with their certificates and training curves, as they are stored."""
+        """The suite's networks with their certificates and training curves, as stored."""
         own = self.readings["network_id"].cast(pl.String).unique()
         networks = read_frame(self.snapshot, "networks")
         return self.view.select(networks.filter(pl.col("network_id").is_in(own.implode())))
@@ -147,9 +147,9 @@ class Scores:
         return critical_difference(block_means(self.ranking.compared))
 
     def narrowed(self, view: View) -> Scores:
-        """Return the scores of a part of this view, of the same kind and labels."""
+        """Return the scores for a narrower view, of the same kind and labels."""
         part = replace(self, view=view)
-        vars(part)["units"] = view.select(self.units)  # where the property keeps them
+        vars(part)["units"] = view.select(self.units)  # the cache of the property
         return part
 
     def by(self, *columns: str) -> pl.DataFrame:
@@ -168,11 +168,11 @@ def all_scores(results: str | Path | Snapshot, views: Sequence[View] = (View(),)
 
 
 def require_scores(results: str | Path, views: Sequence[View]) -> list[Scores]:
-    """Return the same, and at least one.
+    """Return the scores of each suite and view that can be scored, at least one.
 
     Raises:
-        StoreError: As above, or nothing can be scored.
-        UsageError: A view names what no suite has.
+        StoreError: There is no such folder, it is damaged, or nothing can be scored.
+        UsageError: A view names a rate, data set, model, kind or labels that no suite has.
     """
     suites = all_suites(results, views)
     found = [scores for scores in suites if scores.units.height]
@@ -195,7 +195,7 @@ def all_suites(results: str | Path | Snapshot, views: Sequence[View] = (View(),)
 
     Raises:
         StoreError: There is no such folder, or it is damaged.
-        UsageError: A view names what no suite has.
+        UsageError: A view names a rate, data set, model, kind or labels that no suite has.
     """
     suites = [suite for snapshot in _snapshots(results) for suite in _suites(snapshot)]
     for view in views if suites else ():
@@ -204,7 +204,7 @@ def all_suites(results: str | Path | Snapshot, views: Sequence[View] = (View(),)
 
 
 def results_folders(path: Path) -> list[Path]:
-    """Return a results folder itself, or the results folders in a folder of such."""
+    """Return a results folder itself, or the results folders inside a folder."""
     inner = [child for child in sorted(path.glob("*/")) if (child / "readings").is_dir()]
     return inner if inner and not (path / "readings").is_dir() else [path]
 
@@ -249,6 +249,6 @@ def _check(view: View, readings: Sequence[pl.DataFrame]) -> None:
 
 
 def decoder_order(scores: Scores) -> list[str]:
-    """Return the decoders, the best first; a place in this order has a style."""
+    """Return the decoders, the best first; their places in this order decide their styles."""
     shown = scores.board["decoder"].to_list()
     return [*shown, *sorted(set(scores.units["decoder"]) - set(shown))]

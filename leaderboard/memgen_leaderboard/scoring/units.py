@@ -1,4 +1,4 @@
-"""Units: what a decoder reads out of one network, with the controls beside it; pure."""
+"""Units: the accuracy of one decoder on one network, beside its controls; pure."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
     from memgen_bench.plan.suite import Kind, Labels
 
-    # What networks turned out to be.
+    # The kinds of networks, judged by whether they memorized their labels.
     ShownKind: TypeAlias = Kind | Literal["unmemorized"]
 
 UNMEMORIZED = "unmemorized"
 
 # One repetition of a cell.
 UNIT = (*CELL, "seed", "noise_seed", "init_seed", "order_seed")
-# What networks of other kinds have in common with a unit.
+# The columns that clean and untrained networks share with a unit.
 _START = ("dataset", "model", *SIZES, "seed", "init_seed")
 _CLEAN = (*_START, "order_seed")
 _DRAW = (*_START, "noise", "rate", "noise_seed")
 
-# Texts of few values: held as categories they are compared as fast as numbers.
+# Text columns with few values; as categories they are compared as fast as numbers.
 NAMES = ("network_id", "dataset", "model", "noise", "kind", "labels", "decoder", "layer", "status")
-# What scores are made from, beside the key.
+# The columns that scores are computed from, beside the key.
 COLUMNS = (
     *dict.fromkeys([*UNIT, *NAMES]),
     *("protocol_version", "memorized", "rankable", "decoder_version", "told_noise", "saw_test"),
@@ -41,14 +41,14 @@ COLUMNS = (
 def current(readings: pl.DataFrame) -> pl.DataFrame:
     """Keep the newest protocol, network of each unit, and version and parameters of a decoder.
 
-    A unit has several networks where the data, the model's version or the device changed. What
-    was read at checkpoints of a training is left out: see `at_checkpoints`.
+    A unit has several networks where the data, the model's version or the device changed.
+    Readings at checkpoints are left out: see `at_checkpoints`.
     """
     return _newest(readings.filter(pl.col("epoch").is_null()))
 
 
 def at_checkpoints(readings: pl.DataFrame) -> pl.DataFrame:
-    """Keep the same of what was read at checkpoints of a training; `epoch` says after which."""
+    """Keep the newest readings at checkpoints, as `current` does; `epoch` names the checkpoint."""
     return _newest(readings.filter(pl.col("epoch").is_not_null()))
 
 
@@ -64,9 +64,9 @@ def _newest(readings: pl.DataFrame) -> pl.DataFrame:
 
 
 def by_outcome(readings: pl.DataFrame) -> pl.DataFrame:
-    """Call networks `unmemorized` that met noisy labels and did not memorize them.
+    """Mark networks `unmemorized` that were trained on noisy labels and did not memorize them.
 
-    Clean ones that did not memorize theirs are left out.
+    Clean networks that did not memorize their labels are left out.
 
     Args:
         readings: Rows with a `kind` and `memorized`.
@@ -79,15 +79,15 @@ def by_outcome(readings: pl.DataFrame) -> pl.DataFrame:
 
 
 def planned_networks(readings: pl.DataFrame, kind: ShownKind, labels: Labels) -> pl.DataFrame:
-    """Return the networks that decoders could be ranked on, those that failed included.
+    """Return the networks that decoders could be ranked on, including those with failed readings.
 
     Args:
         readings: Rows of one suite that `current` returned.
-        kind: Which networks are decoded.
-        labels: What the decoders are fitted on.
+        kind: The networks to decode.
+        labels: The labels that decoders are fitted on.
 
     Returns:
-        A row for each with its `model`, `dataset`, `noise`, `rate` and seeds.
+        A row for each network with its `model`, `dataset`, `noise`, `rate` and seeds.
     """
     draw = ["dataset", "noise", "rate"]
     rankable = pl.col("rankable").max().over(draw).fill_null(True)
@@ -99,12 +99,12 @@ def planned_networks(readings: pl.DataFrame, kind: ShownKind, labels: Labels) ->
 def units(
     readings: pl.DataFrame, kind: ShownKind = "memorized", labels: Labels = "corrupted"
 ) -> pl.DataFrame:
-    """Return one row per decoder and network: what it decodes, and the controls.
+    """Return the accuracy of each decoder on each network, with the controls.
 
     Args:
         readings: Rows of one suite that `current` returned.
-        kind: Which networks are decoded, as `by_outcome` calls them.
-        labels: What the decoders are fitted on.
+        kind: The networks to decode, as `by_outcome` names them.
+        labels: The labels that decoders are fitted on.
 
     Returns:
         Columns of `UNIT`, `decoder`, `layer`, `chosen_by`, `rankable`, `told_noise`, `saw_test`,
@@ -112,9 +112,9 @@ def units(
         `oracle` (layer chosen on test), `pixels` (the input layer), `untrained` (the untrained
         network at its own chosen layer), `clean` (the clean network, likewise), `true_labels` (the
         same network, fitted on true labels: a reference), `readout` and `ceiling` (readout of the
-        clean network). What was not run is null, and so is a network's comparison with itself.
-        `decoded`, `pixels`, `untrained`, `readout` and `ceiling` have a column of bits beside
-        them, such as `decoded_bits`: which test images are right, packed, in test order.
+        clean network). Readings that were not run are null, and so is a network's comparison with
+        itself. `decoded`, `pixels`, `untrained`, `readout` and `ceiling` have a column of bits
+        beside them, such as `decoded_bits`: the test images that are right, packed, in test order.
     """
     rows = by_outcome(readings.filter(pl.col("status") == "ok"))
     own = (pl.col("kind") == kind) & (pl.col("labels") == labels)

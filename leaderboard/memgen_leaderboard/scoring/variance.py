@@ -1,4 +1,4 @@
-"""What decides an accuracy: noise draw, initialisation, order, data set or rate; pure."""
+"""The variance of accuracies by noise draw, initialisation, order, data set and rate; pure."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ FIXED = ("dataset", "model", "rate")
 def variance_table(frame: pl.DataFrame) -> pl.DataFrame:
     """Split the variance of decoded accuracy by axis, on average over the decoders.
 
-    Fixed axes count by the variance of their levels' means, and what they do together as `cells`.
-    Within a cell, random axes count by their components of variance, estimated from the mean
-    squares of a balanced analysis of variance, none below zero; `rest` is what seeds do together.
+    Fixed axes count by the variance of their levels' means; `cells` is their interaction. Within a
+    cell, random axes count by their components of variance, estimated from the mean squares of a
+    balanced analysis of variance, none below zero; `rest` is the interaction of the seeds.
 
     Args:
         frame: From `units`, with every combination of levels once.
 
     Returns:
-        A row an axis: its `levels`; `accuracy`, the standard deviation that it makes; and
-        `difference`, the same of a decoder's distance from the mean of all decoders on the same
-        network, which is what moves the board's order.
+        A row for each axis: its `levels`; `accuracy`, the standard deviation that it causes; and
+        `difference`, the same for a decoder's distance from the mean of all decoders on the same
+        network, which changes the board's order.
 
     Raises:
         UsageError: A random axis has one level, or combinations are missing.

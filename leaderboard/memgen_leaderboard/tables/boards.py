@@ -1,4 +1,4 @@
-"""Scores as tables of text, whatever shows them: a terminal, Markdown, a page."""
+"""Scores as tables of text, to be shown in a terminal, in Markdown or on a page."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
 
 
 def title(scores: Scores) -> str:
-    """Return the suite and its axes."""
+    """Return the board's title: the suite and its axes."""
     units, view = scores.units, scores.view
     names = {
         axis: ", ".join(sorted(set(units[axis].drop_nulls())))
@@ -123,7 +123,7 @@ def rates_table(scores: Scores) -> Table:
     for row in scores.rates.sort("ok").iter_rows(named=True):
         draw = (row["noise"] or "", row["rate"])
         found[row["decoder"], *draw] = covered(percent(row["decoded"]), row["ok"], row["planned"])
-        readouts[draw] = row["readout"]  # lastly of a decoder with all networks
+        readouts[draw] = row["readout"]  # the last row is of a decoder with all networks
     draws = sorted(readouts)
     several = len({noise for noise, _ in draws}) > 1
     headings = [f"{f'{noise} ' if several else ''}ρ {rate:g}" for noise, rate in draws]
@@ -154,7 +154,7 @@ def blocks_table(scores: Scores) -> Table:
 
 
 def leaders_table(scores: Scores) -> Table:
-    """Return how far behind the first each ranked decoder is."""
+    """Return the distance of each ranked decoder from the first, with intervals and p values."""
     first = scores.pairs.join(scores.board.head(1), on="decoder", how="semi")
     columns = ("decoder", "other", "recovery", "accuracy", "p (Holm)")
     rows = [
@@ -176,7 +176,7 @@ def leaders_table(scores: Scores) -> Table:
 
 
 def controls_table(scores: Scores) -> Table:
-    """Return the best decoder of memorized networks, and of what needs none of them."""
+    """Return the best decoder on memorized networks, and on each of the controls."""
     places = {**PLACES, "decoded": f"{scores.view.kind} networks"}
     rows = [
         (places[row["column"]], row["decoder"], percent(row["accuracy"]), percent(row["worth"]))
@@ -187,7 +187,7 @@ def controls_table(scores: Scores) -> Table:
 
 
 def unranked_table(scores: Scores) -> Table:
-    """Return what is shown and never ranked: layers chosen on test, true labels."""
+    """Return the accuracies that are never ranked: at layers chosen on test, and on true labels."""
     columns = ("decoder", "chosen layer", "oracle layer", "true labels")
     rows = [
         (row["decoder"], *(percent(row[name]) for name in ("decoded", "oracle", "true_labels")))
@@ -211,7 +211,7 @@ def mean_ranks_table(scores: Scores) -> Table | None:
 
 
 def lost_table(scores: Scores) -> Table:
-    """Return the networks that did not memorize, and are left out of everything else."""
+    """Return the networks that did not memorize and are left out of all other tables."""
     lost = scores.networks.filter(~pl.col("memorized")).sort("dataset", "model", "rate", "seed")
     rows = [
         (

@@ -1,4 +1,4 @@
-"""Tables for a paper: LaTeX with the rules of booktabs, strangers' text made harmless."""
+"""Tables for a paper: LaTeX with booktabs rules, and with plugins' texts escaped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SPECIAL = str.maketrans(
         "|": r"\textbar{}",
         '"': r"\char34{}",
         "`": r"\textasciigrave{}",
-        "-": r"{-}",  # two of them are no dash
+        "-": r"{-}",  # so that two of them make no dash
         "–": r"\textendash{}",
         "\N{MINUS SIGN}": "$-$",
         "±": r"$\pm$",

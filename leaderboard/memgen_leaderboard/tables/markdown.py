@@ -36,16 +36,17 @@ def markdown(table: Table) -> str:
 
 
 def update(path: Path, parts: Mapping[str, Callable[[], str]], *, check: bool) -> bool:
-    """Put generated parts between their marks in a file; return whether they were there already.
+    """Update the generated parts of a file, and return whether they were up to date already.
 
     Args:
         path: The file.
-        parts: What makes a part, by name. A part `x` goes between `<!-- x:begin -->` and
-            `<!-- x:end -->`, and is made only where a file has them.
-        check: Leave the file as it is.
+        parts: Functions that return a part's text, by its name. A part `x` goes between
+            `<!-- x:begin -->` and `<!-- x:end -->`; its function is called only if the file has
+            these marks.
+        check: Leave the file unchanged.
 
     Raises:
-        StoreError: The file is not there, or has the marks of no part.
+        StoreError: The file does not exist, or has the marks of no part.
     """
     try:
         text = path.read_text()

@@ -1,4 +1,4 @@
-"""What a reader must know of a board, in sentences that follow from its numbers."""
+"""Notes below a board, and its result in short, as sentences made from its numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def board_notes(scores: Scores) -> list[str]:
-    """Return what the columns mean, how sure they are, and what is left out."""
+    """Return notes on the board's columns, its intervals, its layers, and omitted networks."""
     if scores.board.is_empty():
         return ["At these rates the noise hides the true label, so that nothing can be ranked."]
     return [*_columns(scores), *_certainty(scores), _layers(scores), *_left_out(scores)]
@@ -47,7 +47,7 @@ def _columns(scores: Scores) -> list[str]:
 
 
 def _how_far(scores: Scores) -> list[str]:
-    """Return how far unmemorized networks came."""
+    """Return the share of given labels that unmemorized networks have right, in a sentence."""
     if scores.view.kind != UNMEMORIZED:
         return []
     right = scores.networks.filter(~pl.col("memorized"), kind="memorized")["accuracy_given"]
@@ -61,8 +61,8 @@ def _how_far(scores: Scores) -> list[str]:
 
 
 def _counted(scores: Scores) -> pl.DataFrame:
-    """Return the units that the means are over."""
-    compared = scores.ranking.compared  # nothing, where nothing is ranked
+    """Return the units that the board's means average."""
+    compared = scores.ranking.compared  # empty where no decoder is ranked
     return scores.units.filter("rankable") if compared.is_empty() else compared
 
 
@@ -125,7 +125,7 @@ def _left_out(scores: Scores) -> list[str]:
 
 
 def in_short(scores: Scores) -> list[str]:
-    """Return which decoder is best, by how much, how sure that is, and what controls give."""
+    """Return the result in short: the best decoder, its lead, the intervals, the controls."""
     board = scores.board
     if board.is_empty() or board["rank"][0] is None:
         return ["Nothing is ranked here."]

@@ -1,4 +1,4 @@
-"""All that a reader wants to know of a suite, as Markdown."""
+"""The report on a suite as Markdown: its result in short, its board, and all other tables."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def board_tables(found: Sequence[Scores]) -> str:
 
 
 def reports(found: Sequence[Scores]) -> str:
-    """Return each suite's short answer, its board, and the tables behind it."""
+    """Return each suite's result in short, its board, and the tables behind it."""
     return "\n\n".join(map(_report, found))
 
 
-# Generated parts of Markdown files: how their marks are called, and what makes them.
+# Generated parts of Markdown files: the names of their marks, and the functions that make them.
 SECTIONS = {"leaderboard": board_tables, "report": reports}
 
 
 def suite_tables(scores: Scores) -> list[Table]:
-    """Return the board, and the tables that it rests on as far as there are any."""
+    """Return the board, and the tables behind it that have rows."""
     ranks = boards.mean_ranks_table(scores)
     shown = [
         boards.main_table(scores, board_notes(scores)),

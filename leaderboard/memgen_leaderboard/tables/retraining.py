@@ -20,7 +20,7 @@ _HEADINGS = {"dataset": "data set", "rate": "ρ"}
 
 
 def retraining_table(successors: pl.DataFrame, by: Sequence[str] = CELL) -> Table:
-    """Return the frame of successors as a table; see `retraining_frame`."""
+    """Return the mean results of successors as a table; see `retraining_frame`."""
     frame = retraining_frame(successors, by)
     columns = (
         *(_HEADINGS.get(name, name) for name in by),

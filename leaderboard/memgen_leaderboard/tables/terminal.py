@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from memgen_leaderboard.text import Table
 
-_ROOMY = 100  # columns of a terminal; in a narrower one numbers stand closer together
+_ROOMY = 100  # characters a line; in a narrower terminal columns stand closer together
 
 
 def show(table: Table, console: Console) -> None:
-    """Print a table, its text as it is, whatever brackets a name has, and its numbers whole.
+    """Print a table with its texts unchanged (brackets are no markup) and its numbers whole.
 
-    Columns for which there is no room are left out, and named below.
+    Columns that do not fit are left out, and named below the table.
     """
     from rich.table import Table as Grid
     from rich.text import Text
@@ -45,9 +45,9 @@ def show(table: Table, console: Console) -> None:
 
 
 def _that_fit(table: Table, room: int, gap: int) -> list[int]:
-    """Return the columns that have room, leaving out from the right all but the last.
+    """Return the columns that fit, leaving others out from the right but keeping the last.
 
-    On a board the last says how much of what was planned is behind a row's numbers.
+    On a board the last column says how many of the planned networks a row's numbers are from.
     """
     from rich.cells import cell_len
 
