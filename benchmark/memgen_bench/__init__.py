@@ -72,7 +72,7 @@ __all__ = [
     "try_decoder",
 ]
 
-# What needs torch, pyarrow or installed plugins is imported when it is first asked for.
+# Names that need torch, pyarrow or installed plugins are imported on first use.
 _LAZY = {
     "Registry": "memgen_bench.plugin.registry",
     "load_registry": "memgen_bench.plugin.registry",

@@ -1,4 +1,4 @@
-"""The arrays that everything here passes around, by what they hold."""
+"""Types of arrays, named by their contents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LabelVector = npt.NDArray[np.int64]
 """N class numbers, 0..K-1."""
 
 Matrix = npt.NDArray[np.float32]
-"""N×D activations: a point a row."""
+"""N×D activations, a row for each point."""
 
 Transition = npt.NDArray[np.float64]
 """K×K probabilities P[true, given]; rows add up to 1."""

@@ -1,4 +1,4 @@
-"""Where and on how many threads to compute."""
+"""The device and threads of computations, and matrices in blocks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def find_device(name: str) -> torch.device:
     """Return a device by name; `auto` is the first CUDA device, else the CPU.
 
     Raises:
-        UsageError: The device is not there.
+        UsageError: The device cannot be used here.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -42,16 +42,16 @@ def find_device(name: str) -> torch.device:
 
 
 def compute_exactly() -> None:
-    """Make CUDA convolutions float32 and repeatable; the CPU's are already."""
+    """Make CUDA convolutions exact in float32 and deterministic, as the CPU's are."""
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed: fresh pages cost a step of training a tenth of it."""
+    """Let the C library keep freed memory: new pages take a tenth of a training step's time."""
     trim_threshold, mmap_threshold = -1, -3  # of glibc's mallopt
-    with contextlib.suppress(AttributeError, OSError):  # other C libraries have none
+    with contextlib.suppress(AttributeError, OSError):  # other C libraries have no mallopt
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(mmap_threshold, 32 << 20)  # the largest that it takes
         mallopt(trim_threshold, 1 << 30)
@@ -59,7 +59,7 @@ def keep_freed_memory() -> None:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch and BLAS use this many threads: sums, and so results, depend on it."""
+    """Let torch and BLAS use this many threads; rounding of results depends on the number."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -70,7 +70,7 @@ def threads(count: int) -> Iterator[None]:
 
 
 def finish(device: torch.device) -> None:
-    """Wait for what was started on a device, so that a clock tells the truth."""
+    """Wait until a device has finished its work, so that timings are right."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -79,18 +79,18 @@ def as_tensor(array: npt.NDArray[Any] | torch.Tensor) -> torch.Tensor:
     """Return an array as a tensor that shares its memory; a tensor as it is."""
     if isinstance(array, torch.Tensor):
         return array
-    with warnings.catch_warnings():  # torch warns of arrays that must not be written to
+    with warnings.catch_warnings():  # torch warns of read-only arrays
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(array))
 
 
 def blocks(matrix: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Yield a matrix in blocks of rows; how many depends on its width alone."""
+    """Yield a matrix in blocks of rows, whose number depends on its width alone."""
     yield from torch.split(matrix, block_rows(matrix.shape[1]))
 
 
 def block_rows(width: int) -> int:
-    """Return how many float32 rows of a width make a block of at most 64 MiB."""
+    """Return the number of float32 rows of a width in a block: about 64 MiB, 256 to 8192 rows."""
     return max(256, min(8192, (64 << 20) // (4 * max(width, 1))))
 
 
@@ -100,6 +100,6 @@ def is_finite(matrix: npt.NDArray[Any] | torch.Tensor) -> bool:
 
 
 def tensor_of(images: Images, device: torch.device) -> torch.Tensor:
-    """Return images as a tensor on a device, channels last in memory (the faster order)."""
+    """Return images as a tensor on a device, with channels last in memory, which is faster."""
     tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device)
     return tensor.contiguous(memory_format=torch.channels_last)

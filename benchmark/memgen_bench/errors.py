@@ -1,4 +1,4 @@
-"""The errors that a user can mend; each message says what is wrong, where, and what to do."""
+"""Errors that a user can mend; each message names the fault, the place, and the mend."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ _LENGTH = 500
 
 
 def one_line(error: BaseException | str) -> str:
-    """Fold an error (with its type) or a text into one line of bounded length."""
+    """Return an error (with its type) or a text in one line of limited length."""
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())[:_LENGTH]
 
 
 def error_type_of(error: BaseException) -> str:
-    """Return the `error_type` of a reading that an exception ended."""
+    """Return the `error_type` of a reading that failed with an exception."""
     if isinstance(error, TrainingError):
         return error.error_type
     return "oom" if isinstance(error, MemoryError) or "out of memory" in str(error) else "error"
 
 
 class MemgenError(Exception):
-    """Something failed; the command line prints the message and exits with 1."""
+    """The base class of errors; the command line prints the message and exits with 1."""
 
     exit_code = 1
 
 
 class UsageError(MemgenError):
-    """What was asked for makes no sense; the command line exits with 2."""
+    """A request is invalid; the command line exits with 2."""
 
     exit_code = 2
 
 
 class PluginError(MemgenError):
-    """A plugin breaks the contract; the message names plugin, hook, file and mend."""
+    """A plugin breaks the contract; the message names plugin, hook, file and remedy."""
 
 
 class DataError(MemgenError):
-    """A data set on disk is damaged, or is not what its specification says."""
+    """A data set on disk is damaged, or does not match its specification."""
 
 
 class DataNotFoundError(DataError):
@@ -51,8 +51,8 @@ class TrainingError(MemgenError):
     """A network could not be trained: its loss or its outputs are unusable.
 
     Args:
-        message: One line for the reader.
-        error_type: The `error_type` of the readings that this failure leaves behind.
+        message: One line for the user.
+        error_type: The `error_type` of the readings that fail with it.
     """
 
     def __init__(self, message: str, error_type: str = "error") -> None:
@@ -61,7 +61,7 @@ class TrainingError(MemgenError):
 
 
 class WriteError(MemgenError):
-    """A file cannot be written: the disk is full, or the folder not writable."""
+    """A file cannot be written: the disk is full, or the folder is not writable."""
 
 
 class StoreError(MemgenError):
@@ -69,7 +69,7 @@ class StoreError(MemgenError):
 
 
 class DamagedPartError(StoreError):
-    """A part of a results folder does not hold what was written."""
+    """A part of a results folder is damaged."""
 
     def __init__(self, part: Path, reason: str) -> None:
         super().__init__(
@@ -79,27 +79,27 @@ class DamagedPartError(StoreError):
 
 
 class VanishedPartError(StoreError):
-    """A part of a results folder was moved or removed while it was to be read."""
+    """A part of a results folder was moved or removed while it was read."""
 
     def __init__(self, part: Path | str) -> None:
         super().__init__(f"{part}: vanished while it was read; try again")
 
 
 class DamagedError(MemgenError):
-    """A file of the cache is not what was written; it is set aside and made anew."""
+    """A file of the cache is damaged; it is set aside and made again."""
 
 
 class FixtureError(MemgenError):
-    """A fixture or a baseline is not there or unusable: what is to be measured cannot be."""
+    """A fixture or a baseline is missing or unusable, so that nothing can be measured."""
 
     exit_code = 2
 
 
 class NotMeasuredError(MemgenError):
-    """A gate could not measure; its exit code must not be that of a regression."""
+    """A gate could not measure; it exits with 2, since 1 means a regression."""
 
     exit_code = 2
 
 
 class NotApplicable(ValueError):  # noqa: N818 - a decoder's answer, not a fault
-    """Raised by a decoder that has no meaning on the data at hand; its reading is `skipped`."""
+    """Raised by a decoder that does not apply to the data; its reading is `skipped`."""

@@ -1,4 +1,4 @@
-"""Content hashes that give networks, readings, data and labels their identities."""
+"""Content hashes, which are the identities of networks, readings, data and labels."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fals
 
 
 def digest(fields: Mapping[str, Any]) -> str:
-    """Hash fields; their order does not matter, and neither does 1 against 1.0."""
+    """Hash fields; their order does not matter, and 1 equals 1.0."""
     return canonical_digest(canonical(fields))
 
 
 def canonical_digest(fields: Mapping[str, Any]) -> str:
-    """Hash fields that are `canonical` already, as `digest` does, in half of the time."""
+    """Hash fields that are `canonical` already, as `digest` does, in half the time."""
     return hashlib.sha256(_encode(fields).encode()).hexdigest()[:_DIGITS]
 
 
 def network_id(identity: Mapping[str, Any]) -> str:
-    """Hash what decides a network's weights.
+    """Hash all that decides a network's weights.
 
     Args:
-        identity: Its fields; what many networks of a plan share is below `initial`, which is hashed
-            by itself, so that a plan does so once.
+        identity: The fields to hash. `initial` holds those that many networks of a plan share; it
+            is hashed by itself, so that a plan can do it once.
     """
     return digest({**identity, "initial": digest(identity["initial"])})
 
@@ -55,7 +55,7 @@ def file_digest(path: Path) -> str:
 
 
 def canonical(value: Any) -> Any:
-    """Return a value in the form that is hashed: no tuples, no keys but text, and 1 for 1.0."""
+    """Return a value in the form to hash: lists for tuples, text for keys, and 1 for 1.0."""
     if isinstance(value, float):
         return int(value) if value.is_integer() else value
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""What the runner and its workers tell each other: plain values, and nothing heavy to import."""
+"""Messages between the runner and its workers, and the run settings; all are plain values."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings:
-    """What a worker needs to know of the run.
+    """The run settings, which workers get from the runner.
 
     Attributes:
-        plugin_files: Plugins that are not installed.
-        data_dir: Where data sets are.
-        network_dir: Where trained networks are kept.
-        shared_caches: Further folders of trained networks, only read.
-        device: A device's name.
-        memory: Bytes that the activations and moments of one network may take up.
-        resume_minutes: How often a training saves its state.
-        timeout: Seconds that one step may take: an epoch, a pass over a network's layers, a
-            reading. None: as long as it takes.
-        fresh: Train networks anew, also those that are cached.
+        plugin_files: Plugin files that are not installed.
+        data_dir: The data root.
+        network_dir: The folder of trained networks.
+        shared_caches: Further folders of trained networks, which are only read.
+        device: The name of the device.
+        memory: Most bytes of memory for the activations and moments of one network.
+        resume_minutes: Minutes between two writes of a training's resume file.
+        timeout: Most seconds of one step: an epoch, a pass over a network's layers, or a reading.
+            None: no limit.
+        fresh: Whether to train networks again that are cached.
     """
 
     plugin_files: tuple[str, ...]
@@ -40,7 +40,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class Epoch:
-    """News from a training: which network, its epoch, and its running train accuracy."""
+    """The progress of a training: the network, its epoch, and its running train accuracy."""
 
     label: str
     epoch: int
@@ -50,7 +50,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Started:
-    """A step has begun: the reading with this key, or, without one, something else."""
+    """The start of a step: of the reading with this key, or of another step if it is empty."""
 
     key: str = ""
 

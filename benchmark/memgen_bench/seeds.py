@@ -1,4 +1,4 @@
-"""Independent random streams, all children of one seed."""
+"""Independent random streams, all derived from one seed."""
 
 from __future__ import annotations
 

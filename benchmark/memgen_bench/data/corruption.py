@@ -1,4 +1,4 @@
-"""Corrupted labels and what is known about them; pure NumPy."""
+"""Corrupted labels, their realised rate, and the rates that can be ranked; pure NumPy."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CorruptedLabels:
-    """One draw of a noise.
+    """The labels of one draw of a noise.
 
     Attributes:
         labels: The given labels, N int64.
-        realised_rate: Share of labels that now differ from the true one.
+        realised_rate: Share of labels that differ from the true ones.
         noise_id: Hash of the label vector.
     """
 
@@ -45,15 +45,15 @@ def corrupt(
     """Corrupt true labels.
 
     Args:
-        noise: The rule; None leaves the labels as they are.
+        noise: The noise; None leaves the labels unchanged.
         labels: True labels, N integers in 0..K-1.
-        rate: Asked rate, in [0, 1].
+        rate: The rate, in [0, 1].
         num_classes: K.
-        noise_seed: Decides the draw together with `purpose`.
-        purpose: The random stream: `noise`, or `validation_noise` for the part set aside.
+        noise_seed: Seed of the draw.
+        purpose: The random stream: `noise`, or `validation_noise` for the validation subset.
 
     Raises:
-        PluginError: The rule returns something that is no label vector.
+        PluginError: The noise returns no valid labels.
     """
     given = labels
     if noise is not None and rate > 0:
@@ -77,10 +77,10 @@ def _check(
 
 
 def rankable(noise: NoiseSpec, rate: float, num_classes: int) -> bool:
-    """Tell whether the true label is still the likeliest given one, for every class.
+    """Tell whether the true label is the most likely given label, for every class.
 
-    Where it is not (`uniform` at 1, `flip` from 1 - 1/K, `pair` from 1/2) corrupted labels say
-    nothing about the true ones, or mislead, and decoders are not ranked.
+    Where it is not (`uniform` at 1, `flip` from 1 - 1/K, `pair` from 1/2) corrupted labels are
+    uninformative or misleading, and decoders are not ranked.
     """
     transition = noise.transition(rate, num_classes)
     others = transition - np.diag(np.diag(transition))

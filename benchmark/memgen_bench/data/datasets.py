@@ -1,4 +1,4 @@
-"""Data sets, checked; and what a plan needs to know of them without reading them."""
+"""Data sets, checked as they are loaded, and their descriptions for a plan."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def load_data(spec: DatasetSpec, data_dir: Path) -> Data:
-    """Load a data set and check that it is what networks and decoders rely on.
+    """Load a data set and check its types, shapes and labels.
 
     Raises:
-        DataNotFoundError: It is not on disk.
-        DataError: It is damaged or breaks the contract; the message says how.
+        DataNotFoundError: The data set is not on disk.
+        DataError: The data set is damaged or breaks the contract; the message says how.
     """
     try:
         data = spec.load(data_dir)
@@ -42,11 +42,11 @@ def load_data(spec: DatasetSpec, data_dir: Path) -> Data:
 
 
 def describe(spec: DatasetSpec, data_dir: Path, cache_dir: Path) -> DataInfo:
-    """Describe a data set, reading it only if its files have changed since the last time.
+    """Describe a data set, reading it only if its files have changed since the last call.
 
     Raises:
-        DataNotFoundError: It is not on disk.
-        DataError: It is damaged.
+        DataNotFoundError: The data set is not on disk.
+        DataError: The data set is damaged.
     """
     memo = cache_dir / "fingerprints" / f"{_stamp(spec, data_dir)}.json"
     known = _recall(memo)
@@ -69,7 +69,7 @@ def describe(spec: DatasetSpec, data_dir: Path, cache_dir: Path) -> DataInfo:
 
 
 def _stamp(spec: DatasetSpec, data_dir: Path) -> str:
-    """Hash what stands for the contents of a data set: its files' sizes and times."""
+    """Hash the sizes and times of a data set's files, in place of their contents."""
     files: list[Any] = []
     for path in spec.files(data_dir):
         try:
@@ -88,7 +88,7 @@ def _recall(memo: Path) -> DataInfo | None:
         fields = json.loads(memo.read_bytes())
         return DataInfo(**{**fields, "task": Task(**fields["task"])})
     except (OSError, ValueError, TypeError, KeyError):
-        return None  # not there, or not ours: describe anew
+        return None  # missing or invalid: describe again
 
 
 def _check_types(data: Any, name: str) -> None:
@@ -100,7 +100,7 @@ def _check_types(data: Any, name: str) -> None:
 
 
 def _check(data: Data, name: str) -> None:
-    """Check shapes, types and label range of both parts."""
+    """Check shapes, types and labels of training and test data."""
 
     def fail(what: str) -> None:
         raise DataError(f"data set {name!r}: {what}; mend its load()")

@@ -1,4 +1,4 @@
-"""What a planned network is made of: its data, its split, and its draws of labels."""
+"""The data of a planned network: images, split, and draws of labels."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class DrawnLabels:
     """One draw of labels on a split.
 
     Attributes:
-        train: Given labels of the training part.
-        validation: Given labels of the part set aside, from a stream of their own.
-        transition: P[true, given] of the noise; the unit matrix without one.
-        rankable: Whether the true label is still the likeliest given one.
+        train: Given labels of the training subset.
+        validation: Given labels of the validation subset, from a random stream of their own.
+        transition: P[true, given] of the noise; the identity matrix without noise.
+        rankable: Whether the true label is the most likely given label.
     """
 
     train: CorruptedLabels
@@ -46,7 +46,7 @@ class DrawnLabels:
 
 @dataclass(frozen=True, kw_only=True)
 class Subset:
-    """Images and true labels of one part of a split."""
+    """Images and true labels of one subset of a split."""
 
     x: Images
     true: LabelVector
@@ -56,21 +56,21 @@ class PlannedData:
     """A planned network's data, split and labels.
 
     Args:
-        network: What is planned.
-        plugin_files: Plugins that are not installed.
-        data_dir: Where data sets are.
+        network: The planned network.
+        plugin_files: Plugin files that are not installed.
+        data_dir: The data root.
 
     Attributes:
-        registry: Where the plan's names are looked up.
-        train: What the network and its decoders are fitted on.
-        validation: What was set aside.
-        test: What readings are scored on: the plan's test subset.
-        test_places: Its positions within `whole_test`.
-        whole_test: All test images, which training curves are taken on.
-        sample: Positions within `train` on which train accuracy is taken.
+        registry: The registry in which the plan's names are looked up.
+        train: The subset on which the network and its decoders are fitted.
+        validation: The validation subset.
+        test: The test subset, on which readings are scored.
+        test_places: Positions of `test` within `whole_test`.
+        whole_test: All test images, on which training curves are measured.
+        sample: Positions within `train` on which train accuracy is measured.
 
     Raises:
-        DataError: The data are damaged, or not those of the plan.
+        DataError: The data are damaged, or differ from those of the plan.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class PlannedData:
         self._draws: dict[Draw | None, DrawnLabels] = {}
 
     def labels(self, draw: Draw | None) -> DrawnLabels:
-        """Return the labels of a draw; None for the true ones."""
+        """Return the labels of a draw; of None, the true labels."""
         if draw not in self._draws:
             self._draws[draw] = self._draw(draw)
         return self._draws[draw]
@@ -143,7 +143,7 @@ def _subset(x: Images, y: LabelVector, index: npt.NDArray[np.int64]) -> Subset:
 
 @functools.lru_cache(maxsize=4)
 def registry(plugin_files: tuple[str, ...]) -> Registry:
-    """Return what plugins offer; loaded once."""
+    """Return the registry of all plugins, which is loaded only once."""
     return load_registry(plugin_files)
 
 

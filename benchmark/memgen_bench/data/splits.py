@@ -1,4 +1,4 @@
-"""Which points are trained on, set aside for validation, and tested on; pure NumPy."""
+"""Splits of a data set into training, validation and test subsets; pure NumPy."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Split:
     """Indices into a data set's training images, ascending.
 
     Attributes:
-        train: Points that the network is trained on and decoders are fitted on.
-        validation: Points set aside for choosing layers and hyper-parameters.
-        sample: Positions *within* `train` on which train accuracy is taken.
+        train: Points on which the network is trained and decoders are fitted.
+        validation: Points on which layers and parameters are chosen.
+        sample: Positions *within* `train` on which train accuracy is measured.
     """
 
     train: Index
@@ -34,7 +34,7 @@ class Split:
 
 
 def stratified_order(labels: LabelVector, rng: np.random.Generator) -> Index:
-    """Order points at random so that every prefix holds the classes in proportion.
+    """Order points at random such that every prefix holds all classes in proportion.
 
     Within a class the order is random; the i-th of its n points gets the place (i + u) / n,
     u uniform in [0, 1), and points are sorted by place.
@@ -51,16 +51,16 @@ def stratified_order(labels: LabelVector, rng: np.random.Generator) -> Index:
 def split_train(
     labels: LabelVector, *, seed: int, train_size: int | None, validation_fraction: float
 ) -> Split:
-    """Choose the training subset by the seed alone and set its validation part aside.
+    """Choose training and validation subsets; they depend on the seed alone.
 
     Args:
         labels: All true training labels.
-        seed: Decides everything here.
-        train_size: Points to use, validation part included; None for all.
-        validation_fraction: Share of them to set aside, in [0, 1).
+        seed: The seed of the split.
+        train_size: Number of points in both subsets together; None for all points.
+        validation_fraction: Share of these points in the validation subset, in [0, 1).
 
     Raises:
-        UsageError: `train_size` is larger than the training set, or nothing would be left.
+        UsageError: `train_size` is larger than the training set, or the training subset is empty.
     """
     size = len(labels) if train_size is None else train_size
     if not 0 < size <= len(labels):
@@ -77,7 +77,7 @@ def split_train(
 
 
 def test_subset(labels: LabelVector, test_size: int | None) -> Index:
-    """Return the test points, the same for every seed, in the data set's order.
+    """Return the test subset, the same for every seed, in the data set's order.
 
     Raises:
         UsageError: `test_size` is larger than the test set.

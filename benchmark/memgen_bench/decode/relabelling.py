@@ -1,4 +1,4 @@
-"""The estimator behind `a>b`: a second decoder learns from the labels that a first one predicts."""
+"""The estimator of `a>b`: the second decoder is fitted on the labels that the first predicts."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 class Relabelled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """Fit one decoder, let it relabel the training points, and fit another one on those labels.
+    """Fit a decoder, relabel the training points with it, and fit another one on these labels.
 
     Args:
-        first: Fitted on the labels that are given.
-        then: Fitted on the labels that `first` predicts; it makes the predictions.
+        first: The decoder that is fitted on the given labels.
+        then: The decoder that is fitted on the labels `first` predicts, and makes the predictions.
 
     Attributes:
         classes_: The classes that `first` saw, ascending.
         first_: The fitted first decoder.
-        then_: The fitted second one.
-        chosen_: What either chose for itself, by `first` and `then`.
+        then_: The fitted second decoder.
+        chosen_: The parameters that each of them chose for itself, by `first` and `then`.
 
     Cost:
-        The sum of both, and the first one's predictions of the training points.
+        The sum of both, and predictions of the training points by the first.
 
     References:
         Yarowsky 1995 (self-training); Tanaka et al. 2018, arXiv 1803.11364 (relabelling).
@@ -49,7 +49,7 @@ class Relabelled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: i
         network: Any = None,
         neighbors: Any = None,
     ) -> Self:
-        """Fit both on activations X (N×D) and labels y (N); each gets the extras that it takes."""
+        """Fit both on activations X (N×D) and labels y (N); each gets the needs that it takes."""
         needs = {
             "validation": validation,
             "transition": transition,
@@ -71,7 +71,7 @@ class Relabelled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: i
         return self
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return what the second decoder predicts for each row of X."""
+        """Return the second decoder's prediction for each row of X."""
         check_is_fitted(self, "then_")
         labels: npt.NDArray[Any] = self.then_.predict(X)
         return labels
@@ -86,7 +86,7 @@ class Relabelled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: i
 
 
 def _fit(decoder: Any, X: Any, y: Any, needs: dict[str, Any]) -> Any:
-    """Fit a fresh copy, with those extras that its `fit` takes."""
+    """Fit and return a copy of a decoder, with the needs that its `fit` takes."""
     fresh = clone(decoder, safe=False)
     fresh.fit(X, y, **taken(fresh.fit, needs))
     return fresh

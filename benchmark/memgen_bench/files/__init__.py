@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, checked when read, and where they are by default."""
+"""Files: atomic writes, checksums, and default folders."""

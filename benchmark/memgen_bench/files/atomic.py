@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees all of one or nothing."""
+"""Atomic writes: a reader sees a whole file or none."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import psutil
 
 from memgen_bench.errors import WriteError
 
-# A file that is being written is called `.memgen-<machine>-<process>-<random>.tmp`.
+# The name of a file while it is written: `.memgen-<machine>-<process>-<random>.tmp`.
 _PREFIX, _SUFFIX = ".memgen-", ".tmp"
 _A_DAY = 24 * 60 * 60.0
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, flush it to disk, and give it its name.
+    """Write a file under a temporary name, flush it to disk, and rename it.
 
     Args:
-        path: Where it goes; missing parent folders are made.
-        content: What it holds.
+        path: The file; missing parent folders are created.
+        content: The bytes to write.
 
     Raises:
-        WriteError: The disk is full or the folder not writable; nothing is left behind.
+        WriteError: The disk is full, or the folder is not writable; no file is left behind.
     """
     temporary: str | None = None
     try:
@@ -49,20 +49,20 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the half-written files of killed writers anywhere below a folder.
+    """Remove temporary files that killed processes left anywhere below a folder.
 
-    A writer of this machine is gone when its process is. Of one elsewhere that shares the folder
-    nobody here can tell, so its file goes only when it has not been touched for a day.
+    A file of this machine is left over if its process has ended. A file of another machine that
+    shares the folder is removed only if it has not been changed for a day.
     """
     for path in folder.rglob(f"{_PREFIX}*{_SUFFIX}"):
-        with contextlib.suppress(OSError):  # gone already, or somebody else's: no harm done
+        with contextlib.suppress(OSError):  # removed meanwhile, or another user's
             if _abandoned(path):
                 path.unlink()
 
 
 def sync_folder(folder: Path) -> None:
-    """Make sure that files which were just named in a folder survive a loss of power."""
-    if hasattr(os, "O_DIRECTORY"):  # elsewhere a folder cannot be opened
+    """Flush a folder to disk, so that files just renamed in it survive a loss of power."""
+    if hasattr(os, "O_DIRECTORY"):  # other systems cannot open a folder
         handle = os.open(folder, os.O_DIRECTORY)
         try:
             os.fsync(handle)
@@ -71,7 +71,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def _machine() -> str:
-    """Return where a process's number means something: a host, or a container on it."""
+    """Return a name for the scope of process numbers: the host, or a container on it."""
     processes = Path("/proc/self/ns/pid")
     inode = f"{processes.stat().st_ino:x}" if processes.exists() else ""
     return f"{platform.node()}-{inode}"
@@ -88,5 +88,5 @@ def _runs(process: int) -> bool:
     try:
         status = psutil.Process(process).status()
     except psutil.NoSuchProcess:
-        return psutil.pid_exists(process)  # it may be another user's, and hidden
+        return psutil.pid_exists(process)  # another user's process may be hidden
     return bool(status != psutil.STATUS_ZOMBIE)

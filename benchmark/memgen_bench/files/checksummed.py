@@ -1,4 +1,4 @@
-"""JSON under a checksum of its own: it is read back as it was written, or it is damaged."""
+"""JSON with a checksum of its own, by which damage is detected."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def checksum(content: bytes) -> str:
 
 
 def with_checksum(fields: Mapping[str, Any]) -> bytes:
-    """Return plain fields and their checksum as JSON, a line for each field."""
+    """Return fields and their checksum as JSON, with a line for each field."""
     return _lines({**fields, "sha256": checksum(_lines(fields))})
 
 
 def read_checksummed(content: bytes) -> dict[str, Any]:
-    """Return the fields that were sealed.
+    """Return the fields of JSON that `with_checksum` made.
 
     Raises:
-        DamagedError: Not a byte may differ from what was written.
+        DamagedError: A byte differs.
     """
     try:
         fields: dict[str, Any] = json.loads(content)

@@ -27,10 +27,10 @@ def compare(
     """Compare readings with the accepted ones.
 
     Args:
-        readings: Of all decoders on all fixtures.
-        fixtures: By name.
-        baseline: What was accepted.
-        missing: Decoders of the baseline that should have been measured and are not there.
+        readings: Readings of all decoders on all fixtures.
+        fixtures: The fixtures by name.
+        baseline: The accepted predictions.
+        missing: Decoders of the baseline that should be measured but are not registered.
     """
     verdicts = [
         Verdict(
@@ -82,7 +82,7 @@ def _accept(decoder: str) -> str:
 def _compare(
     decoder: str, fixture: Fixture, found: Sequence[FixtureReading], rows: pl.DataFrame
 ) -> Comparison | Verdict:
-    """Return what is to be judged, or what is to be said instead."""
+    """Return the comparison to judge, or a verdict where nothing can be compared."""
 
     def verdict(outcome: str, message: str) -> Verdict:
         return Verdict(decoder=decoder, fixture=fixture.name, outcome=outcome, message=message)

@@ -1,7 +1,7 @@
-"""A baseline: what decoders predicted on fixtures when somebody accepted it, and why they did.
+"""Baselines: accepted predictions of decoders on fixtures, and the reasons for accepting them.
 
-One Parquet file; a row holds a decoder's predictions on one layer of a fixture, which the format
-packs into as many bits as the classes need. Rows change only by `accept`.
+A baseline is one Parquet file; a row holds a decoder's predictions on one layer of a fixture, which
+the format packs into as many bits as the classes need. Rows change only by `accept`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def read_baseline(path: Path) -> pl.DataFrame:
     """Return a baseline's rows.
 
     Raises:
-        FixtureError: It is not there, no baseline, or of another version of the protocol.
+        FixtureError: The file does not exist, is no baseline, or has another protocol version.
     """
     try:
         table = pq.read_table(io.BytesIO(path.read_bytes())).cast(SCHEMA)
@@ -86,15 +86,15 @@ def accept(
     dropped: Iterable[str] = (),
     reason: str,
 ) -> None:
-    """Replace the rows of some decoders in a baseline; the file is made where there is none.
+    """Replace the rows of some decoders in a baseline; create the file if it does not exist.
 
     Args:
         path: The baseline.
         readings: All readings of these decoders on the first draw of each fixture.
         fixtures: The fixtures by name.
-        releases: Which distribution and version each decoder came from.
-        dropped: Decoders whose rows go.
-        reason: Why; stored with the rows.
+        releases: The distribution and version of each decoder's plugin.
+        dropped: Decoders whose rows are removed.
+        reason: The reason for accepting, stored with the rows.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     about: dict[str, Any] = {

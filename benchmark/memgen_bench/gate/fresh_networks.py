@@ -1,4 +1,4 @@
-"""The slower tier of the gate: small networks are trained anew, and decoded."""
+"""The slower part of the gate, in which small networks are trained again and decoded."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _SCHEMA = pl.Schema(
 def train_and_decode(
     decoders: Sequence[str], runs: int, plugins: Sequence[Path] = ()
 ) -> pl.DataFrame:
-    """Train small networks on digits from nothing and decode them.
+    """Train small networks on digits, without any cache, and decode them.
 
     Runs of a seed share data, noise and initial weights, and differ in the order of the batches.
 
     Args:
-        decoders: Their names.
-        runs: How many runs of each seed.
+        decoders: Names of the decoders.
+        runs: Number of runs of each seed.
         plugins: Plugin files that are not installed.
 
     Returns:
         A row for each decoder, seed and run: `accuracy`, the mean over rates and own layers, and
-        `failure`, what a reading failed of, if one did.
+        `failure`, the message of a failed reading, if there is one.
 
     Raises:
         NotMeasuredError: A network did not memorize.
@@ -97,7 +97,7 @@ def train_and_decode(
 def accept_runs(
     path: Path, decoders: Sequence[str], reason: str, plugins: Sequence[Path] = ()
 ) -> None:
-    """Train and decode several runs of each seed, and store what comes out and scatters.
+    """Train and decode several runs of each seed, and store their accuracies as accepted.
 
     Raises:
         NotMeasuredError: A decoder failed, or a network did not memorize.
@@ -123,7 +123,7 @@ def read_runs(path: Path) -> pl.DataFrame:
     """Return the accepted runs.
 
     Raises:
-        FixtureError: They are not there, something else, or of another version of the protocol.
+        FixtureError: The file does not exist, holds no runs, or has another protocol version.
     """
     try:
         rows = pl.read_parquet(io.BytesIO(path.read_bytes()))

@@ -1,4 +1,4 @@
-"""Do networks that are trained now decode as well as those that were accepted? Pure decisions."""
+"""A non-inferiority test of newly trained networks against the accepted ones; pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from memgen_bench.gate.verdicts import Verdict
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-MARGIN = 0.02  # a mean accuracy that is lower by less is as good
-CONFIDENCE = 0.95  # of each side
+MARGIN = 0.02  # a loss of mean accuracy below this counts as none
+CONFIDENCE = 0.95  # on each side of the interval
 
 
 def judge_runs(
@@ -23,18 +23,18 @@ def judge_runs(
     accepted: npt.NDArray[np.float64],
     now: npt.NDArray[np.float64],
 ) -> Verdict:
-    """Compare the accuracies of networks that differ in chance only, seed by seed.
+    """Compare the accuracies of new networks with those of accepted ones, seed by seed.
 
-    What a run scatters, with data, noise and initial weights the same, is known from the accepted
-    runs of each seed. The mean difference over the seeds has a confidence interval from it (t,
-    95 % on each side): fine where all of it is above -2 points, a regression where all of it is
-    below, else inconclusive. An improvement is an interval above +2 points.
+    The standard deviation between runs with the same data, noise and initial weights is estimated
+    from the accepted runs of each seed. It gives the mean difference over the seeds a confidence
+    interval (t, 95 % on each side): fine where the whole interval is above -2 points, a regression
+    where it is below, else inconclusive. An improvement is an interval above +2 points.
 
     Args:
-        decoder: Its name.
-        where: What was trained.
-        accepted: Accuracies, seeds × runs of each, at least two.
-        now: Accuracies of one run of each seed.
+        decoder: The decoder's name.
+        where: The trained networks, in words.
+        accepted: Accuracies of the accepted runs, seeds × runs, at least two of each seed.
+        now: Accuracies of one new run of each seed.
     """
     seeds, runs = accepted.shape
     difference = float(np.mean(now - accepted.mean(axis=1)))

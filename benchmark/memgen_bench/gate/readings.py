@@ -1,4 +1,4 @@
-"""Decoders on fixtures: one reading for each decoder, draw of labels and layer."""
+"""Readings of fixtures: one for each decoder, draw of labels and layer."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _NO_NETWORK = "needs the network itself, which a fixture does not hold"
 
 @dataclass(frozen=True, kw_only=True)
 class FixtureReading:
-    """What a decoder made of one layer of a fixture.
+    """The predictions of a decoder on one layer of a fixture.
 
     Attributes:
-        decoder: Its name.
-        version: Its specification's version.
-        params: Its parameters, as JSON.
+        decoder: The decoder's name.
+        version: The version of the decoder's specification.
+        params: The decoder's parameters, as JSON.
         fixture: The fixture's name.
-        draw: Which of its draws of labels.
+        draw: The index of the draw of labels.
         layer: The layer; `*` for scope `network`.
         status: `ok`, `skipped` or `failed`.
         message: Why it is not ok, or its first warning.
@@ -65,8 +65,8 @@ def read_fixtures(
     """Yield the readings of decoders on fixtures, in this process and on its threads.
 
     Args:
-        specs: The decoders; those that ask for the network itself are skipped.
-        fixtures: What they are fitted on.
+        specs: The decoders; those that need the network itself are skipped.
+        fixtures: The fixtures to fit them on.
     """
     of_layers = [spec for spec in specs if spec.scope == "layer"]
     of_networks = [spec for spec in specs if spec.scope != "layer"]
@@ -156,5 +156,5 @@ def _reading(
 def _params(spec: DecoderSpec) -> str:
     try:
         return json.dumps(parameters(spec.build()), sort_keys=True)
-    except Exception:  # its reading has failed, and says why
+    except Exception:  # its reading has failed with the same error
         return "null"

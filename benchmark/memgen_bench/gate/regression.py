@@ -1,4 +1,4 @@
-"""Has a decoder become worse on a fixture? Pure decisions over what it predicted then and now."""
+"""Tests for a loss of accuracy on a fixture, from accepted and new predictions; pure."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
     Predictions = npt.NDArray[np.integer]
 
-# All in shares; the mean is over a fixture's layers and test images.
+# All limits are shares; the mean is over a fixture's layers and test images.
 LARGE_DROP = 0.01  # of the mean: fails by itself
 SMALL_DROP = 0.005  # of the mean: fails where it is significant
 LAYER_DROP = 0.03  # of one layer: fails by itself
-DRIFT = 0.005  # of predictions that differ: a warning
+DRIFT = 0.005  # share of changed predictions that is reported
 SIGNIFICANT = 0.01
-# A null's mean may differ from chance by this, and beyond it by what its draws scatter.
+# A null's mean may differ from chance by this, plus the margin of a t-test over draws.
 NULL_TOLERANCE = 0.005
 NULL_SIGNIFICANT = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What a decoder predicts on a fixture, and what it predicted when that was accepted.
+    """The accepted and the new predictions of a decoder on a fixture.
 
     Attributes:
-        decoder: Its name.
+        decoder: The decoder's name.
         fixture: The fixture's name.
         layers: Names of the fixture's layers, L.
         before: Accepted predictions, L×M.
-        after: Predictions now, L×M.
+        after: New predictions, L×M.
         truth: True labels of the test images, M.
     """
 
@@ -54,11 +54,11 @@ class Comparison:
 def judge(comparisons: Sequence[Comparison]) -> list[Verdict]:
     """Compare one decoder's predictions with the accepted ones, fixture by fixture.
 
-    It is a regression where the mean accuracy of a fixture's layers drops by more than 1 point,
-    or by more than 0.5 points with p < 0.01 in the sign test (Holm-corrected over the decoder's
-    fixtures), or where one layer drops by more than 3 points. It is an improvement where the
-    same holds the other way round. What is neither, with more than 0.5 % of the predictions
-    changed, has drifted.
+    The outcome is a regression where the mean accuracy of a fixture's layers drops by more than 1
+    point, or by more than 0.5 points with p < 0.01 in the sign test (Holm-corrected over the
+    decoder's fixtures), or where one layer drops by more than 3 points. It is an improvement under
+    the same conditions for a rise. Otherwise it is a drift if more than 0.5 % of the predictions
+    changed.
     """
     losses = holm([sign_test(each.before, each.after, each.truth) for each in comparisons])
     gains = holm([sign_test(each.after, each.before, each.truth) for each in comparisons])
@@ -92,9 +92,9 @@ def _judge(comparison: Comparison, loss_p: float, gain_p: float) -> Verdict:
 
 
 def _reason(drops: npt.NDArray[np.float64], p: float, layers: Sequence[str], verb: str) -> str:
-    """Return why drops of the layers' accuracies are too large; nothing where they are not."""
+    """Return the reason why the layers' drops in accuracy are too large, or an empty text."""
     mean, worst = float(drops.mean()), int(drops.argmax())
-    # Differences of means of 0s and 1s: rounding must not decide at a limit.
+    # Rounding of means must not decide at a limit.
     slack = 1e-9
     if mean > LARGE_DROP + slack:
         return f"mean accuracy {verb} by {100 * mean:.2f} points"
@@ -106,14 +106,14 @@ def _reason(drops: npt.NDArray[np.float64], p: float, layers: Sequence[str], ver
 
 
 def sign_test(before: Predictions, after: Predictions, truth: LabelVector) -> float:
-    """Return p of an exact one-sided sign test that accuracy did not drop.
+    """Return the p value of an exact one-sided sign test that accuracy did not drop.
 
-    Each test image counts once, whatever the number of layers, since what layers make of one
-    image is not independent: it has lost where more layers lost it than gained it.
+    Each test image counts once, since predictions from several layers of one image are not
+    independent: it counts as lost where more layers lost it than gained it.
 
     Args:
-        before: Predictions, L×M.
-        after: Predictions, L×M.
+        before: Accepted predictions, L×M.
+        after: New predictions, L×M.
         truth: True labels, M.
     """
     lost = np.sum((before == truth).astype(int) - (after == truth), axis=0)
@@ -124,7 +124,7 @@ def sign_test(before: Predictions, after: Predictions, truth: LabelVector) -> fl
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p values corrected for their number (Holm 1979)."""
+    """Return p values corrected for multiple comparisons (Holm 1979)."""
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
     corrected = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
@@ -134,17 +134,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def judge_null(
     decoder: str, fixture: str, accuracies: npt.NDArray[np.float64], num_classes: int
 ) -> Verdict:
-    """Say whether a decoder is at chance on labels that say nothing of the true ones.
+    """Test whether a decoder is at chance on labels that are independent of the true ones.
 
-    One draw of labels scatters far more than a binomial, so that the mean over draws counts: it
-    may differ from 1/K by 0.5 points, and beyond that by what it scatters over groups of draws
-    (two-sided t-test, p < 0.001). Better than chance is a leak, and worse is one, too.
+    The accuracy on one draw of labels varies far more than a binomial, so the mean over draws
+    counts. It may differ from 1/K by 0.5 points plus the margin of a two-sided t-test over groups
+    of draws (p < 0.001). Better than chance is a leak, and so is worse than chance.
 
     Args:
-        decoder: Its name.
+        decoder: The decoder's name.
         fixture: The fixture's name.
-        accuracies: Of each draw; K after K draws make a group, in which each label is given to
-            each point once.
+        accuracies: The accuracy on each draw; every K draws in a row make a group, in which each
+            point gets each label once.
         num_classes: K.
     """
     groups, chance = accuracies.reshape(-1, num_classes).mean(axis=1), 1 / num_classes

@@ -1,4 +1,4 @@
-"""Has a decoder become slower? Pure decisions over what it takes at the base and at the head."""
+"""Tests for a slowdown of a decoder, from its times and costs at base and head; pure."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from memgen_bench.gate.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-RATIO = 1.25  # of medians: slower than this fails,
-SECONDS = 0.005  # where it is also so much slower
+RATIO = 1.25  # of medians: a larger one is a slowdown,
+SECONDS = 0.005  # if the difference is larger than this, too
 SIGNIFICANT = 0.002  # by a one-sided Mann-Whitney test
 
 
 def judge_times(decoder: str, where: str, base: Sequence[float], head: Sequence[float]) -> Verdict:
-    """Compare seconds that were measured in turns.
+    """Compare seconds at base and head, which were measured in turns.
 
-    It is a regression where the median is more than 1.25 times the base's and more than 5 ms
-    above it, with p < 0.002 in a one-sided Mann-Whitney test; inconclusive where only the test
-    fails; and an improvement where the same holds the other way round.
+    The outcome is a regression where the median is more than 1.25 times the base's and more than
+    5 ms above it, with p < 0.002 in a one-sided Mann-Whitney test. It is inconclusive where only
+    p is too large, and an improvement where all of this holds the other way round.
     """
     before, after = float(np.median(base)), float(np.median(head))
     verdict = Verdict(
@@ -51,12 +51,12 @@ def _far(quick: float, slow: float) -> bool:
 
 
 def _p(quick: Sequence[float], slow: Sequence[float]) -> float:
-    """Return p of the test that the slow ones are not slower."""
+    """Return the p value of the test that `slow` is not slower than `quick`."""
     return float(stats.mannwhitneyu(slow, quick, alternative="greater").pvalue)
 
 
 def judge_count(decoder: str, where: str, unit: str, base: float, head: float) -> Verdict:
-    """Compare what does not vary: any more is a regression, any less an improvement."""
+    """Compare counts, which do not vary: more is a regression, less an improvement."""
     verdict = Verdict(
         decoder=decoder, fixture=where, outcome="fine", unit=unit, before=base, after=head
     )

@@ -1,4 +1,4 @@
-"""The speed gate: two revisions of this repository, timed in turns in children of their own."""
+"""The speed gate, which times two revisions of this repository in turns, each in a child."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from memgen_bench.fixtures.fixture import Fixture
 
 ROUNDS = 12
-# Where a checkout may have its sources.
+# Folders of a checkout that may hold its sources.
 _ROOTS = ("benchmark", "plugins", "leaderboard", "src")
 
 
@@ -34,13 +34,13 @@ def compare_revisions(
     """Compare the working tree of this checkout with another revision of it.
 
     Both are timed in turns on the last layer of each fixture, on one thread, in two children
-    that live as long as it takes. Counts are taken once.
+    that stay alive throughout. Costs are counted once.
 
     Args:
-        base: A revision that git knows.
-        decoders: Their names.
-        fixtures: What they are fitted on.
-        rounds: How often each is timed in each revision.
+        base: The git revision to compare with.
+        decoders: Names of the decoders.
+        fixtures: The fixtures to fit them on.
+        rounds: Number of timings of each decoder in each revision.
 
     Raises:
         UsageError: This is no checkout, or git knows no such revision.
@@ -62,7 +62,7 @@ def compare_revisions(
 def _compare(
     decoder: str, fixture: str, points: Path, watches: Sequence[_Stopwatch], rounds: int
 ) -> list[Verdict]:
-    counts = [watch.ask(decoder, points, count=True) for watch in watches]  # and warms up
+    counts = [watch.ask(decoder, points, count=True) for watch in watches]  # this also warms up
     if error := counts[1].get("error"):
         return [Verdict(decoder=decoder, fixture=fixture, outcome="regression", message=error)]
     if error := counts[0].get("error"):
@@ -84,7 +84,7 @@ def _compare(
 
 
 class _Stopwatch:
-    """A child that times the decoders of one source tree."""
+    """A child process that times the decoders of one source tree."""
 
     def __init__(self, tree: Path) -> None:
         self._tree = tree
@@ -105,7 +105,7 @@ class _Stopwatch:
         self._child.communicate()
 
     def ask(self, decoder: str, points: Path, *, count: bool) -> dict[str, Any]:
-        """Return the child's answer."""
+        """Send a request to the child and return its answer."""
         assert self._child.stdin is not None  # both are pipes
         assert self._child.stdout is not None
         request = {"decoder": decoder, "points": str(points), "count": count}
@@ -120,7 +120,7 @@ class _Stopwatch:
 
 @contextmanager
 def _worktree(revision: str, folder: Path) -> Iterator[Path]:
-    """Check a revision out into a folder for a while."""
+    """Check a revision out into a folder, and remove it afterwards."""
     _git("worktree", "add", "--detach", "--quiet", str(folder), revision)
     try:
         yield folder
@@ -140,7 +140,7 @@ def _git(*words: str) -> str:
 
 
 def _save(fixture: Fixture, folder: Path) -> Path:
-    """Write what decoders are timed on: the last layer, and labels."""
+    """Write the last layer and the labels of a fixture, on which decoders are timed."""
     train, validation, test = fixture.points(list(fixture.layers)[-1])
     labels, noisy = fixture.labels(0)
     path = folder / f"{fixture.name}.npz"

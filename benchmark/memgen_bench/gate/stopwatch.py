@@ -1,8 +1,8 @@
-"""Times decoders of one revision, and counts what they cost; run by its path, in a child.
+"""Times of the decoders of one revision, and their counted costs; run by its path, in a child.
 
 It reads requests as lines of JSON, `{"decoder": …, "points": FILE.npz, "count": false}`, and
-answers each with a line: seconds of `fit` and `predict`, or their counted costs. Of the revision it
-uses only what plugins use, so that it times older ones, too.
+answers each with a line: seconds of `fit` and `predict`, or their counted costs. It uses only the
+revision's interface to plugins, so that it can time older revisions, too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class _Reads(TorchDispatchMode):
-    """Adds up the bytes that operations take in from one tensor's memory."""
+    """Adds up the bytes that operations read from one tensor's memory."""
 
     def __init__(self, points: torch.Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -46,15 +46,15 @@ class _Reads(TorchDispatchMode):
 
 
 def count(function: Callable[[], Any], points: torch.Tensor) -> dict[str, float]:
-    """Call a function and return what torch's operations cost; what NumPy does is not seen.
+    """Call a function and return the cost of its torch operations; NumPy's are not counted.
 
     Args:
         function: Fits a decoder, or lets it predict.
         points: The activations that it works on, N×D.
 
     Returns:
-        `bytes` of activations that operations took in, each time they did; the same in `passes`
-        over all of them; and `FLOPs` of matrix products. Nothing where torch read no activation.
+        `bytes` of activations read, counted for every operation; the same in `passes` over all
+        activations; and `FLOPs` of matrix products. Empty if torch read no activations.
     """
     flops = FlopCounterMode(display=False)
     with flops, _Reads(points) as reads:
@@ -66,7 +66,7 @@ def count(function: Callable[[], Any], points: torch.Tensor) -> dict[str, float]
 
 
 def clock(function: Callable[[], Any], points: torch.Tensor) -> dict[str, float]:
-    """Call a function and return how many seconds it takes."""
+    """Call a function and return the seconds that it takes, as `ms`."""
     started = time.perf_counter()
     function()
     return {"ms": time.perf_counter() - started}
@@ -76,9 +76,9 @@ def measure(name: str, path: str, how: Callable[..., dict[str, float]]) -> dict[
     """Measure a fresh decoder's `fit` and `predict`.
 
     Args:
-        name: The decoder.
+        name: The decoder's name.
         path: A file with `train`, `labels`, `validation`, `noisy`, `test` and `transition`.
-        how: `count` or `clock`.
+        how: The measurement, `count` or `clock`.
     """
     spec, arrays = _registry().decoders.find(name), _arrays(path)
     give = torch.from_numpy if spec.arrays == "torch" else np.asarray
@@ -112,7 +112,7 @@ def _arrays(path: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until standard input ends."""
     for line in sys.stdin:
         request = json.loads(line)
         try:

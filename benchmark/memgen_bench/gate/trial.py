@@ -1,4 +1,4 @@
-"""Any classifier on the fixtures that ship, beside the decoders that ship: seconds, no training."""
+"""A quick trial of any classifier on the shipped fixtures, ranked among the shipped decoders."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _COLUMNS = ("decoder", "fixture", "layer", "validation_accuracy", "test_accuracy
 
 
 def try_decoder(estimator: Any, name: str = "mine") -> pl.DataFrame:
-    """Score a classifier on the fixtures that ship and print it among the decoders that ship.
+    """Score a classifier on the shipped fixtures, and print it among the shipped decoders.
 
     It is fitted on each layer of each fixture, on corrupted labels, on one thread. As on the
     leaderboard the layer is chosen on noisy validation labels, among the network's own layers.
 
     Args:
-        estimator: Has scikit-learn's `fit` and `predict`; it is not changed.
-        name: What it is called in the ranking.
+        estimator: A classifier with scikit-learn's `fit` and `predict`; it is not changed.
+        name: The classifier's name in the ranking.
 
     Returns:
         A row for each decoder, the best first: `decoder`, `accuracy` (mean test accuracy over the
@@ -66,7 +66,7 @@ def try_decoder(estimator: Any, name: str = "mine") -> pl.DataFrame:
 def rank(
     readings: Sequence[FixtureReading], fixtures: Sequence[Fixture], baseline: pl.DataFrame
 ) -> pl.DataFrame:
-    """Rank one decoder's readings among those of a baseline, the networks' readouts beside them."""
+    """Rank one decoder's readings among those of a baseline and the networks' readouts."""
     own = pl.DataFrame([{c: getattr(reading, c) for c in _COLUMNS} for reading in readings])
     names = [fixture.name for fixture in fixtures]
     others = baseline.filter(
@@ -106,7 +106,7 @@ def _show(ranking: pl.DataFrame, name: str) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("#", justify="right")
     for column in ranking.columns:
-        heading = column.replace("-uniform-", " ").replace("-", " ")  # so that it can be wrapped
+        heading = column.replace("-uniform-", " ").replace("-", " ")  # so that lines can break
         table.add_column(heading, justify="left" if column == "decoder" else "right")
     for place, (decoder, *accuracies) in enumerate(ranking.iter_rows(), start=1):
         style = "bold" if decoder == name else ""
@@ -114,5 +114,5 @@ def _show(ranking: pl.DataFrame, name: str) -> None:
         table.add_row(*(Text(cell, style=style) for cell in cells))
     console = Console(highlight=False)
     if not console.is_terminal and not console.is_jupyter:
-        console.width = 140  # a pipe or a file has no width to fit into
+        console.width = 140  # a pipe or a file has no width
     console.print(table)

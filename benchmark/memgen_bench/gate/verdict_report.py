@@ -1,4 +1,4 @@
-"""Verdicts for people and programs: terminal, Markdown, JUnit XML, JSON."""
+"""Reports of verdicts: in a terminal, as Markdown, as JUnit XML, and as JSON."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _ENDS = {
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """Return one line: how the gate ended, and how many verdicts of each kind there are."""
+    """Return one line: the result of the gate, and the number of verdicts of each outcome."""
     counts = Counter(verdict.outcome for verdict in verdicts)
     parts = [f"{counts[outcome]} {outcome}" for outcome in OUTCOMES if counts[outcome]]
     return f"gate {_ENDS[exit_code(verdicts)]}: {', '.join(parts) or 'no verdict'}"
 
 
 def show(verdicts: Sequence[Verdict], console: Console) -> None:
-    """Print what is not fine, and the summary, to a terminal."""
+    """Print verdicts that are not fine, and the summary, to a terminal."""
     from rich.table import Table
     from rich.text import Text
 
@@ -50,7 +50,7 @@ def show(verdicts: Sequence[Verdict], console: Console) -> None:
 
 
 def markdown(verdicts: Sequence[Verdict]) -> str:
-    """Return a report for a comment on a pull request: what is not fine, and the summary."""
+    """Return Markdown for a pull request: the summary, and verdicts that are not fine."""
     lines = [f"**{summary(verdicts)}**"]
     rows = [[_escaped(cell) for cell in _cells(verdict)] for verdict in _worst_first(verdicts)]
     if rows:
@@ -61,7 +61,7 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
 
 
 def junit(verdicts: Sequence[Verdict]) -> str:
-    """Return JUnit XML: a test case for each verdict."""
+    """Return JUnit XML with a test case for each verdict."""
     failed = [each for each in verdicts if OUTCOMES[each.outcome]]
     attributes = {"name": "memgen-bench gate", "tests": f"{len(verdicts)}"}
     skipped = sum(each.outcome in ("skipped", "new") for each in verdicts)
@@ -95,7 +95,7 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
     return json.dumps(fields, indent=1, allow_nan=False) + "\n"
 
 
-# What a report file is called decides what it holds.
+# The writers of report files by the ending of the file's name.
 WRITERS = {".md": markdown, ".xml": junit, ".json": as_json}
 
 

@@ -1,4 +1,4 @@
-"""What a gate says of a decoder, and the exit code that all of it amounts to."""
+"""Verdicts of a gate on decoders, and the exit code that follows from them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# What may come out, the worst first, and the exit code that it asks for.
+# The outcomes, the worst first, and their exit codes.
 OUTCOMES = {
-    "regression": 1,  # worse, or slower
-    "leak": 1,  # away from chance on labels that say nothing
-    "missing": 2,  # what the baseline or the base has is not there to be measured
-    "inconclusive": 3,  # too noisy to tell
+    "regression": 1,  # less accurate, or slower
+    "leak": 1,  # away from chance on labels that are independent of the true ones
+    "missing": 2,  # in the baseline, but cannot be measured now
+    "inconclusive": 3,  # the interval is too wide
     "new": 0,  # not in the baseline yet
     "drift": 0,  # other predictions, no worse
     "improvement": 0,  # better: to be accepted
-    "skipped": 0,  # does not apply, then as now
+    "skipped": 0,  # not applicable, as before
     "fine": 0,
 }
 _NOT_MEASURED = {"missing", "new", "skipped"}
@@ -25,19 +25,19 @@ _NOT_MEASURED = {"missing", "new", "skipped"}
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a gate says of one decoder on one fixture (or on networks that it trained).
+    """The verdict of a gate on one decoder on one fixture (or on networks that it trained).
 
     Attributes:
-        decoder: Its name.
-        fixture: Where it was measured.
+        decoder: The decoder's name.
+        fixture: The fixture's name, or the trained networks in words.
         outcome: One of `OUTCOMES`.
-        message: Why, and what to do; empty where all is well.
-        unit: `%` for accuracies, which are shares in [0, 1], `ms` for seconds, or what is counted.
-        before: What was accepted, or what the base takes.
-        after: What it is now.
+        message: The reason, and what to do; empty if the outcome is fine.
+        unit: `%` for accuracies, which are shares in [0, 1], `ms` for seconds, or a counted unit.
+        before: The accepted value, or that of the base.
+        after: The new value.
         changed: Share of the predictions that differ.
-        p: Of the test for a change to the worse.
-        against_accepted: Whether it was compared with something; a null is not.
+        p: p value of the test for a change to the worse.
+        against_accepted: Whether it was compared with an accepted value; a null is not.
     """
 
     decoder: str
@@ -55,7 +55,7 @@ class Verdict:
 def exit_code(verdicts: Sequence[Verdict]) -> int:
     """Return 0 (fine), 1 (worse), 2 (nothing or the wrong thing measured) or 3 (inconclusive).
 
-    Nothing measured never passes: neither does a gate that compared nothing.
+    A gate that measured or compared nothing never passes.
     """
     codes = {OUTCOMES[verdict.outcome] for verdict in verdicts}
     if 1 in codes:

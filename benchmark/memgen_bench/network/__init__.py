@@ -1,1 +1,1 @@
-"""Networks: trained until they memorize, stored, resumed, and the layers they have."""
+"""Networks: their training, the files that store and resume them, and their layers."""

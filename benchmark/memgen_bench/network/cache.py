@@ -1,4 +1,4 @@
-"""Trained networks by identity: loaded from one of several folders, saved to one."""
+"""The cache of trained networks: loaded from several folders, saved to one."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 class NetworkCache:
-    """Trained networks by `network_id` (see `entries.CacheEntry`).
+    """Trained networks by `network_id` (see `cache_files.CacheEntry`).
 
     Args:
-        folder: Where networks are looked for first, and written.
-        shared: Further folders, in which they are looked for and nothing is changed.
+        folder: The folder to search first, and to write to.
+        shared: Further folders to search, which are never written to.
     """
 
     def __init__(self, folder: Path, shared: Iterable[Path] = ()) -> None:
         self.folder, self.shared = folder, tuple(shared)
 
     def load(self, network_id: str, module: nn.Module) -> TrainingRecord | None:
-        """Give a module a network's weights and return its record; None where it is not there.
+        """Load a network's weights into a module and return its record; None if not cached.
 
-        What is damaged, or does not fit the module, is named in a warning and not used; where it
-        lies in the cache's own folder it is set aside.
+        Files that are damaged, or do not fit the module, are not used: a warning names them, and
+        in the cache's own folder they are set aside.
         """
         for folder in (self.folder, *self.shared):
             entry = network_entry(folder, network_id)
@@ -59,7 +59,7 @@ class NetworkCache:
         """Store a trained network.
 
         Raises:
-            MemgenError: The disk is full or the folder not writable.
+            MemgenError: The disk is full, or the folder is not writable.
         """
         content = pack(module.state_dict())
         note, weights = network_entry(self.folder, network.network_id).files

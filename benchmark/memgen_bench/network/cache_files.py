@@ -1,4 +1,4 @@
-"""What lies in a folder of trained networks, and what it says of itself; imports no torch."""
+"""The files in a folder of trained networks, and their notes; imports no torch."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 FORMAT = 1
 State = Literal["network", "checkpoint", "set aside", "temporary"]
 
-# What else lies in the folder is somebody else's, and is left alone.
+# All other files in the folder are left alone.
 _NAME = re.compile(
     r"(?P<id>[0-9a-f]{20})\.(?P<kind>json|safetensors|checkpoint)(?P<aside>\.damaged)?"
     r"|\..+\.tmp"
 )
-_NOTE_END = b"\n}\n"  # of sealed JSON, in which no other line begins with a brace
+_NOTE_END = b"\n}\n"  # no other line of checksummed JSON begins with a brace
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheEntry:
-    """Something in a folder of trained networks.
+    """A network, a resume file or another file in a folder of trained networks.
 
-    A network is a sealed note, `<id>.json`, which is written last, and its weights,
-    `<id>.safetensors`. A checkpoint, which is written again and again, is the same in one file.
+    A network is a note under a checksum, `<id>.json`, which is written last, and its weights,
+    `<id>.safetensors`. A resume file holds both, and is replaced again and again.
 
     Attributes:
-        network_id: Whose it is; empty for a temporary file.
-        state: `network`; `checkpoint` of a training; `set aside`, so damaged; or `temporary`, which
-            a process is writing or has left behind.
-        files: Its files, which for a network need not all be there.
+        network_id: The network's id; empty for a temporary file.
+        state: `network`; `checkpoint`, a resume file; `set aside`, a damaged file; or `temporary`,
+            a file that a process is writing or left behind.
+        files: The entry's files, some of which may be missing.
     """
 
     network_id: str
@@ -48,29 +48,29 @@ class CacheEntry:
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """The folder that holds the entry."""
         return self.files[0].parent
 
     @property
     def there(self) -> list[Path]:
-        """Those of its files that are there."""
+        """The entry's files that exist."""
         return [file for file in self.files if file.is_file()]
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """The size on disk in bytes."""
         return sum(file.stat().st_size for file in self.there)
 
     @property
     def modified(self) -> float:
-        """When it was last written, in seconds since the epoch."""
+        """The time of the last change, in seconds since 1970."""
         return max(file.stat().st_mtime for file in self.there)
 
     def note(self) -> dict[str, Any]:
-        """Return what it says of itself, without reading its weights.
+        """Return the fields of the note, without checking the weights.
 
         Raises:
-            DamagedError: It is damaged, as far as can be told from the note.
+            DamagedError: A file is missing, or the note is damaged.
         """
         for file in self.files:
             if not file.is_file():
@@ -78,10 +78,10 @@ class CacheEntry:
         return self._checked(_read(self.files[0]))[0]
 
     def read(self) -> tuple[dict[str, Any], bytes]:
-        """Return what it says of itself, and its weights as safetensors.
+        """Return the fields of the note, and the weights as safetensors.
 
         Raises:
-            DamagedError: A byte differs from what was written, or it is another network's.
+            DamagedError: The files are damaged, or belong to another network.
         """
         fields, rest = self._checked(_read(self.files[0]))
         weights = rest + b"".join(map(_read, self.files[1:]))
@@ -106,16 +106,16 @@ class CacheEntry:
         return fields, rest
 
     def set_aside(self) -> None:
-        """Rename its files so that nothing uses them, where the folder can be written to."""
+        """Rename the files so that they are not used, if the folder is writable."""
         for file in self.there:
-            with contextlib.suppress(OSError):  # it will be written over
+            with contextlib.suppress(OSError):  # the next writer replaces it
                 file.replace(f"{file}.damaged")
 
     def remove(self) -> None:
-        """Delete its files.
+        """Delete the entry's files.
 
         Raises:
-            MemgenError: The folder cannot be written to.
+            MemgenError: The folder is not writable.
         """
         for file in self.files:
             try:
@@ -125,19 +125,19 @@ class CacheEntry:
 
 
 def network_entry(folder: Path, network_id: str) -> CacheEntry:
-    """Return where a trained network is, or would be."""
+    """Return the entry of a trained network, whether it exists or not."""
     files = (folder / f"{network_id}.json", folder / f"{network_id}.safetensors")
     return CacheEntry(network_id=network_id, state="network", files=files)
 
 
 def resume_entry(folder: Path, network_id: str) -> CacheEntry:
-    """Return where the checkpoint of a network's training is, or would be."""
+    """Return the entry of a network's resume file, whether it exists or not."""
     files = (folder / f"{network_id}.checkpoint",)
     return CacheEntry(network_id=network_id, state="checkpoint", files=files)
 
 
 def cache_entries(folder: Path) -> list[CacheEntry]:
-    """Return what is in a folder, in the order of its names; nothing where there is no folder."""
+    """Return the entries of a folder, sorted by file name; none if the folder does not exist."""
     found = (_entry(path) for path in sorted(folder.glob("*")))
     return list(dict.fromkeys(entry for entry in found if entry))
 
@@ -155,7 +155,7 @@ def _entry(path: Path) -> CacheEntry | None:
 
 
 def cached(folders: Iterable[Path]) -> set[str]:
-    """Return the identities of the trained networks in some folders; their contents stay unread."""
+    """Return the ids of the trained networks in some folders, without reading their files."""
     there = (
         entry for folder in folders for entry in cache_entries(folder) if entry.state == "network"
     )
@@ -163,12 +163,12 @@ def cached(folders: Iterable[Path]) -> set[str]:
 
 
 def note_of(network: PlannedNetwork, weights: bytes, **fields: Any) -> bytes:
-    """Return the note of a network, or of a checkpoint of its training.
+    """Return the note of a network, or of its resume file.
 
     Args:
-        network: What it is.
-        weights: What lies beside the note.
-        fields: What else the note says.
+        network: The network.
+        weights: The weights that belong to the note.
+        fields: Further fields of the note.
     """
     return with_checksum(
         {

@@ -1,4 +1,4 @@
-"""Which layers of a network are read, and how wide maps are reduced."""
+"""The layers of a network that are read, and the pooling of wide maps."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def find_layers(spec: ModelSpec, task: Task, max_layer_dim: int) -> tuple[Layer,
 
     Args:
         spec: The model.
-        task: What it is built for.
+        task: The task that the model is built for.
         max_layer_dim: Widest map that is not pooled; 0 for no limit.
 
     Raises:
-        PluginError: It cannot be built or run, names a layer it has not, or is not K wide.
+        PluginError: The model cannot be built or run, names a missing layer, or has not K outputs.
     """
     with torch.random.fork_rng(devices=[]):
         module = build(spec, task)
@@ -83,7 +83,7 @@ def build(spec: ModelSpec, task: Task) -> nn.Module:
     """Build a model's module, in eval mode.
 
     Raises:
-        PluginError: Its `build` fails, or returns no module.
+        PluginError: The model's `build` fails, or returns no module.
     """
     try:
         module = spec.build(task)
@@ -125,7 +125,7 @@ def _describe(
 
 
 def _grid(channels: int, extent: tuple[int, ...], limit: int) -> tuple[int, ...]:
-    """Return the finest grid of one side length whose flattened width fits, or a single cell."""
+    """Return the finest square grid whose flattened width is within the limit, or one cell."""
     for side in range(max(extent), 1, -1):
         grid = tuple(min(side, size) for size in extent)
         if channels * math.prod(grid) <= limit:
@@ -185,7 +185,7 @@ def record(module: nn.Module, names: Sequence[str], take: Any) -> Iterator[None]
     """Call `take(name, output)` for each call of the named modules, counted per forward pass.
 
     Raises:
-        PluginError: A module is not there, or its output is no tensor.
+        PluginError: A module is missing, or its output is no tensor.
     """
     modules: Mapping[str, nn.Module] = dict(module.named_modules())
     calls: dict[str, int] = {}

@@ -1,7 +1,7 @@
-"""Checkpoints: a training that was stopped goes on where it was, and ends as if it never had been.
+"""Resume files: a stopped training continues from the last one, with the same results.
 
-On the CPU bit by bit: whatever decides the epochs to come is stored. The one file is replaced
-whole, so that a stop in the midst of writing leaves the checkpoint before.
+On the CPU the results are equal bit by bit, since all that decides later epochs is stored. The
+file is replaced atomically: a stop while it is written leaves the previous one.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 
 class ResumeFile:
-    """The checkpoint of one network's training.
+    """The resume file of one network's training.
 
     Args:
-        folder: Where it lies.
-        network: What is trained.
-        minutes: How often it is written; 0 for after every epoch.
+        folder: The folder that holds the file.
+        network: The network to train.
+        minutes: Least time between two writes; 0: write after every epoch.
     """
 
     def __init__(self, folder: Path, network: PlannedNetwork, minutes: float) -> None:
@@ -48,7 +48,7 @@ class ResumeFile:
         self._written = time.monotonic()
 
     def load(self, training: TrainingState) -> None:
-        """Take a training to where it was stopped; one that is damaged is set aside."""
+        """Restore a training from the file, if there is one; a damaged file is set aside."""
         if not self._entry.there:
             return
         try:
@@ -61,7 +61,7 @@ class ResumeFile:
             )
 
     def save(self, training: TrainingState) -> None:
-        """Write the state of a training after an epoch, if it is time to."""
+        """Write the state of a training after an epoch, if the last write is long enough ago."""
         if time.monotonic() < self._written + self._seconds:
             return
         content = pack(_tensors(training))
@@ -69,21 +69,21 @@ class ResumeFile:
         note = note_of(self._network, content, record=asdict(training.record), order=order)
         try:
             write_atomically(self._entry.files[0], note + content)
-        except MemgenError as error:  # no reason to stop training
+        except MemgenError as error:  # training can go on without it
             warnings.warn(f"no checkpoint: {error}", stacklevel=2)
         self._written = time.monotonic()
 
     def remove(self) -> None:
-        """Delete it: the network is trained."""
+        """Delete the file after the training has ended."""
         self._entry.remove()
 
 
 def _tensors(training: TrainingState) -> Tensors:
-    """Return all tensors that decide the epochs to come, by names with a prefix for each owner."""
+    """Return all tensors that decide later epochs, under names that begin with their owner."""
     found = {f"module.{name}": value for name, value in _of(training.module).items()}
     for index, values in training.optimizer.state_dict()["state"].items():
         for name, value in values.items():
-            if value is not None:  # a momentum before the first step
+            if value is not None:  # None is a momentum before the first step
                 found[f"optimizer.{index}.{name}"] = value
     found["random.cpu"] = torch.get_rng_state()
     if training.device.type == "cuda":
@@ -92,12 +92,12 @@ def _tensors(training: TrainingState) -> Tensors:
 
 
 def _of(module: nn.Module) -> Tensors:
-    """Return a module's parameters and all of its buffers, of tied ones one."""
+    """Return a module's parameters and buffers by name; tied ones only once."""
     return dict(chain(module.named_parameters(), module.named_buffers()))
 
 
 def _restore(training: TrainingState, fields: Mapping[str, Any], tensors: Tensors) -> None:
-    """Take a training to a checkpoint; where anything is wrong with it, nothing is changed."""
+    """Restore a training from a resume file; if anything in it is wrong, change nothing."""
     parts: dict[str, Tensors] = {"module": {}, "optimizer": {}, "random": {}}
     try:
         for name, value in tensors.items():
@@ -123,9 +123,9 @@ def _restore(training: TrainingState, fields: Mapping[str, Any], tensors: Tensor
 
 
 def _momenta(optimizer: torch.optim.Optimizer, tensors: Tensors) -> dict[int, Tensors]:
-    """Return what an optimizer knows of each parameter, in memory laid out as the parameter is.
+    """Return the optimizer's state of each parameter, in the parameter's memory layout.
 
-    A fused optimizer walks through both in the order in which they lie in memory.
+    A fused optimizer reads both in the order in which they lie in memory.
     """
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
     state: dict[int, Tensors] = {}

@@ -1,4 +1,4 @@
-"""Tensors by name as safetensors, which hold numbers only: no file of ours can run code."""
+"""Named tensors as safetensors, which hold numbers only: loading such a file runs no code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def pack(tensors: Mapping[str, torch.Tensor]) -> bytes:
-    """Return tensors as safetensors; of tied ones each name gets a copy."""
+    """Return tensors as safetensors; tied tensors are stored once for each name."""
     own = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
     return safetensors.torch.save(own)
 
@@ -27,7 +27,7 @@ def unpack(content: bytes) -> Tensors:
     """Return the tensors of `pack`, on the CPU.
 
     Raises:
-        DamagedError: They are no safetensors.
+        DamagedError: The content is no safetensors.
     """
     try:
         return safetensors.torch.load(content)
@@ -36,10 +36,10 @@ def unpack(content: bytes) -> Tensors:
 
 
 def check_fit(found: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
-    """Check that tensors have the names, shapes and types of others.
+    """Check that tensors have the expected names, shapes and types.
 
     Raises:
-        DamagedError: They differ; the message names one of them.
+        DamagedError: A tensor differs; the message names it.
     """
     for name in [*expected, *found]:
         if (there := _form(found, name)) != (wanted := _form(expected, name)):

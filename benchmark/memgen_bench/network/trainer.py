@@ -1,4 +1,4 @@
-"""One network to be read: trained or loaded, and what it was after epochs of its training."""
+"""The network to read, trained or loaded from the cache, and its states at checkpoints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A network, how its training went, and whether that was an earlier run's."""
+    """A network, the record of its training, and whether it was loaded from the cache."""
 
     module: nn.Module
     record: TrainingRecord
@@ -34,22 +34,22 @@ class Trained:
 
     @property
     def epochs(self) -> int:
-        """How many epochs it was trained for."""
+        """The number of epochs that the network was trained for."""
         return len(self.record.loss)
 
 
 class Trainer:
-    """Trains one network, or loads it.
+    """Trains one network, or loads it from the cache.
 
-    A training keeps what the network is after each of its checkpoints in the cache, as a network
-    of its own, so that one training serves them all.
+    During training the network is cached at each checkpoint, as a network of its own, so that one
+    training serves all checkpoints.
 
     Args:
-        network: What is planned.
-        data: Its data.
-        device: Where to compute.
-        settings: The run.
-        report: Is told how the training goes on.
+        network: The planned network.
+        data: The network's data.
+        device: The device to compute on.
+        settings: The run settings.
+        report: Called with the progress of the training.
     """
 
     def __init__(
@@ -78,17 +78,17 @@ class Trainer:
         return Trained(module=module, record=record)
 
     def at(self, epoch: int, trained: Trained) -> nn.Module:
-        """Return what the network was after one of its checkpoints.
+        """Return the network as it was at one of its checkpoints.
 
-        Where that was not kept, since the network was trained for a suite without checkpoints, it
-        is trained anew, as far as the last checkpoint that its training came to.
+        If the checkpoint is not cached, as after training for a suite without checkpoints, the
+        network is trained again up to the last checkpoint that its training reached.
 
         Args:
-            epoch: The checkpoint; the training came to it.
-            trained: What the network is in the end.
+            epoch: The checkpoint; the training reached it.
+            trained: The network at the end of its training.
 
         Raises:
-            TrainingError: It cannot be kept.
+            TrainingError: The checkpoint cannot be cached.
         """
         module, network_id = self._initial(), self._planned.at(epoch).network_id
         if self._cache.load(network_id, module):
@@ -105,7 +105,7 @@ class Trainer:
         return initial_module(spec, task, seed).to(self._device)
 
     def _save(self, network: PlannedNetwork, module: nn.Module, record: TrainingRecord) -> bool:
-        """Cache a network, if that can be done: its readings are worth having all the same."""
+        """Cache a network; where that fails, warn, since its readings can still be made."""
         try:
             self._cache.save(network, module, record)
         except MemgenError as error:
@@ -146,7 +146,7 @@ class Trainer:
 
 
 class _Throttle:
-    """Passes on at most a few epochs a second."""
+    """Reports the progress of a training, at most five times a second."""
 
     def __init__(self, network: PlannedNetwork, report: Report) -> None:
         self.network, self.report, self.next = network, report, 0.0

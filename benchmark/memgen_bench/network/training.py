@@ -1,4 +1,4 @@
-"""Training one network until it memorizes its labels, and the certificate that it did."""
+"""The training of one network until it memorizes its labels, and the certificate that it did."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
-    """What a network is trained on and watched with.
+    """The data that a network is trained and evaluated on.
 
     Attributes:
         x: Training images.
-        given: The labels that it is trained on.
-        true: Their true labels.
-        validation_x: Images set aside; may be empty.
-        validation_given: Their labels under the same noise.
+        given: Labels that the network is trained on.
+        true: True labels of the training images.
+        validation_x: Validation images; may be empty.
+        validation_given: Labels of the validation images under the same noise.
         test_x: All test images.
-        test_y: Their true labels.
+        test_y: True labels of the test images.
     """
 
     x: Images
@@ -57,7 +57,7 @@ class TrainingData:
 
 
 def initial_module(spec: ModelSpec, task: Task, init_seed: int) -> nn.Module:
-    """Build a model with the initial weights of a seed; on the CPU, so on every machine alike."""
+    """Build a model with the initial weights of a seed, on the CPU: all machines get the same."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.integer(init_seed, "init"))
         return build(spec, task)
@@ -75,7 +75,7 @@ def train(
 ) -> TrainingRecord:
     """Train a module in place until its running train accuracy reaches the recipe's target.
 
-    With a checkpoint the training goes on from there, and saves itself now and then.
+    With a resume file the training continues from it, and writes it from time to time.
 
     Raises:
         TrainingError: The loss is not finite.
@@ -106,7 +106,7 @@ def _train_on(
     on_epoch: OnEpoch,
     checkpoint: ResumeFile | None,
 ) -> None:
-    """Train from the epoch after those recorded to the last."""
+    """Train from the first epoch that is not in the record until the training stops."""
     module, record = training.module, training.record
     y = torch.from_numpy(data.given).to(training.device)
     watch = _Watch(data, training.device)
@@ -135,7 +135,7 @@ def train_epoch(
     recipe: Recipe,
     rng: np.random.Generator,
 ) -> tuple[float, float]:
-    """Visit every image once, in a random order; return mean loss and running accuracy."""
+    """Train on every image once, in random order; return mean loss and running accuracy."""
     module.train()
     total = torch.zeros((), device=x.device)
     correct = torch.zeros((), device=x.device, dtype=torch.int64)
@@ -156,7 +156,7 @@ def train_epoch(
 def _batches(
     count: int, batch_size: int, rng: np.random.Generator
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Split a random order into batches; a last one of one image joins the one before it.
+    """Split a random order into batches; a single last image joins the batch before it.
 
     Batch normalisation cannot be trained on one image.
     """
@@ -168,7 +168,7 @@ def _batches(
 
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return a recipe's optimizer of a module's parameters."""
+    """Return a recipe's optimizer for a module's parameters."""
     if recipe.optimizer == "adam":
         return torch.optim.Adam(module.parameters(), lr=recipe.lr, fused=True)
     return torch.optim.SGD(module.parameters(), lr=recipe.lr, momentum=recipe.momentum, fused=True)
@@ -199,7 +199,7 @@ class _Watch:
 
 
 def predict(module: nn.Module, x: torch.Tensor) -> LabelVector:
-    """Return a network's argmax in eval mode, N int64."""
+    """Return a network's predictions in eval mode, N int64."""
     module.eval()
     with torch.inference_mode():  # on copies: a module may change its input in place
         parts = (

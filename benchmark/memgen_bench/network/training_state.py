@@ -1,4 +1,4 @@
-"""The state of a training between two epochs: what a resume file holds."""
+"""The state of a training between two epochs, which a resume file stores."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class TrainingState:
-    """What decides the epochs to come, torch's random state apart; see `resume`.
+    """The state that decides later epochs, except torch's random state; see `resume`.
 
     Attributes:
         module: The network.
-        optimizer: Its optimizer.
-        order: The stream from which batches are drawn.
-        record: The epochs so far.
-        device: Where it is trained.
+        optimizer: The optimizer.
+        order: The random stream of the batches.
+        record: The record of the epochs so far.
+        device: The device of the training.
     """
 
     module: nn.Module

@@ -1,1 +1,1 @@
-"""From a suite to a plan: which networks, which readings, with stable keys; pure."""
+"""Suites, and the plans made from them: networks and readings with stable keys; pure."""

@@ -1,4 +1,4 @@
-"""How long and how large a run will be, from the timings of earlier ones; pure."""
+"""Estimates of a run's time and disk space, from the timings of earlier runs; pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Means = dict[tuple[object, ...], float]
 
-# Columns of the two tables that timings are taken from.
+# The columns of the two tables that hold timings and sizes.
 NETWORK_COLUMNS = ("model", "dataset", "kind", "rate", "train_seconds", "parameter_count")
 READING_COLUMNS = ("model", "dataset", "decoder", "fit_seconds", "predict_seconds")
 _BYTES_A_READING = 500  # compressed, as measured on this project's own results
@@ -24,11 +24,11 @@ _BYTES_A_WEIGHT = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What some networks cost.
+    """The estimated cost of some networks.
 
     Attributes:
-        seconds: Of computing, by network, one after the other; None where no timing is known.
-        bytes: On disk: readings, and the weights of networks of known size.
+        seconds: Seconds of computing for each network; None where no timing is known.
+        bytes: Disk space of readings, and of the weights of networks of known size.
     """
 
     seconds: tuple[float | None, ...]
@@ -36,27 +36,27 @@ class Estimate:
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """Seconds of each network; an unknown one counts as the mean of the others."""
+        """The seconds of each network, with the mean in place of unknown ones."""
         known = [seconds for seconds in self.seconds if seconds is not None]
         mean = sum(known) / len(known) if known else 1.0
         return tuple(mean if seconds is None else seconds for seconds in self.seconds)
 
     @property
     def unknown(self) -> int:
-        """How many networks have no timing."""
+        """The number of networks without a timing."""
         return self.seconds.count(None)
 
 
 class Timings:
     """Mean seconds of trainings and readings.
 
-    The best-matching mean counts: of the same model, data set, kind and rate, else of the same
-    model, data set and kind, and so on; of readings, of the same decoder on the same pair, else of
-    the same decoder.
+    The most specific known mean counts: for trainings that of the same model, data set, kind and
+    rate, else of the same model, data set and kind, and so on; for readings that of the same
+    decoder on the same model and data set, else of the same decoder.
 
     Args:
-        networks: Rows with `NETWORK_COLUMNS`; none are known without it.
-        readings: Rows with `READING_COLUMNS`.
+        networks: Rows with `NETWORK_COLUMNS`; None: no timings of trainings.
+        readings: Rows with `READING_COLUMNS`; None: no timings of readings.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Timings:
         missing_work: Sequence[tuple[PlannedNetwork, frozenset[str]]],
         cached: Iterable[str] = (),
     ) -> Estimate:
-        """Estimate networks and the keys of their readings; cached ones are not trained."""
+        """Estimate the cost of networks and their missing readings; cached ones are not trained."""
         there = set(cached)
         seconds, size = [], 0
         for network, keys in missing_work:

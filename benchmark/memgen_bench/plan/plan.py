@@ -1,4 +1,4 @@
-"""What is planned: networks, what is fitted on them, and readings with stable keys; pure."""
+"""The plan of a run: networks, decoders fitted on them, and readings with stable keys; pure."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DataInfo:
-    """What a plan needs of a data set.
+    """The properties of a data set that a plan depends on.
 
     Attributes:
         name: The data set's name.
         fingerprint: Hash of all its images and labels.
         task: Image size and number of classes.
-        train_count: Training images there are.
-        test_count: Test images there are.
+        train_count: Number of training images.
+        test_count: Number of test images.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Layer:
 
     Attributes:
         name: `input`, a module's name (`name:2` for its second call), or `logits`.
-        index: 0 for the input, counting up.
+        index: The layer's position, 0 for the input.
         depth: index / last index, in [0, 1].
-        dim: Width of what decoders get.
-        width: Width of what the network computes; larger than `dim` where a map was pooled.
+        dim: Width of the activations that decoders get.
+        width: Width of the network's own activations; larger than `dim` where a map is pooled.
         grid: Height and width that a map is pooled to, or the number of tokens; None: not pooled.
-        channels_last: The map's channels come last.
+        channels_last: Whether the map's channels come last.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """A draw of corrupted labels: which noise, how much of it, and its seed."""
+    """A draw of corrupted labels: the noise, its rate and its seed."""
 
     noise: str
     noise_version: int
@@ -74,12 +74,12 @@ class Decoding:
     """A decoder fitted on one kind of labels, on every layer; `decoder` None is the readout.
 
     Attributes:
-        decoder: Name, or None.
+        decoder: The decoder's name, or None.
         version: The decoder's version.
-        params: Its parameters, as JSON.
+        params: The decoder's parameters, as JSON.
         scope: `layer`, `network` or `training`.
-        labels: What it is fitted on; None for the readout.
-        draw: The corrupted labels that the readings carry; None at rate 0.
+        labels: The labels that it is fitted on; None for the readout.
+        draw: The draw of corrupted labels; None at rate 0.
     """
 
     decoder: str | None = None
@@ -96,9 +96,9 @@ class Reading:
 
     Attributes:
         key: Identity of the row.
-        decoding: What is fitted.
-        layer: Name of the layer; `*` for other scopes than `layer`.
-        epoch: After which epoch the network is read; None: when its training is over.
+        decoding: The decoder and its labels.
+        layer: Name of the layer; `*` for scopes other than `layer`.
+        epoch: The checkpoint at which the network is read; None: the end of its training.
     """
 
     key: str
@@ -109,29 +109,29 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedNetwork:
-    """One network and everything to be read from it.
+    """One network and all its planned readings.
 
     Attributes:
-        network_id: Hash of what decides its weights.
-        identity: What was hashed (see `identity.network_id`).
+        network_id: Hash of `identity`.
+        identity: All that decides the network's weights (see `hashing.network_id`).
         kind: memorized, clean or untrained.
         model: The model's name.
-        data: Its data set.
-        recipe: The effective recipe.
-        draw: The labels that it is trained on; None for true ones.
-        seed: Decides split and decoder streams.
-        init_seed: Decides the initial weights.
-        order_seed: Decides the batches; None where nothing is trained.
-        train_size: Training images used, validation part included.
-        test_size: Test images used.
-        validation_fraction: Share of the training images set aside.
-        max_layer_dim: Limit above which maps are pooled; 0 for none.
-        layers: Its layers; empty where they could not be found.
-        fault: Why they could not be found.
-        decoders: What is fitted on each layer, labels and draw left out.
-        labels: What each decoder is fitted on.
-        draws: The draws of corrupted labels among them.
-        checkpoints: Epochs after which it is read too; a training may end before.
+        data: The data set.
+        recipe: The recipe, with the suite's changes.
+        draw: The draw of labels that it is trained on; None for true labels.
+        seed: Seed of the split and of the decoders.
+        init_seed: Seed of the initial weights.
+        order_seed: Seed of the batches; None if the network is not trained.
+        train_size: Number of training images used, validation subset included.
+        test_size: Number of test images used.
+        validation_fraction: Share of the training images in the validation subset.
+        max_layer_dim: Maps wider than this are pooled; 0 for no limit.
+        layers: The network's layers; empty if they could not be found.
+        fault: The reason why layers could not be found.
+        decoders: The decoders to fit on each layer, without labels and draw.
+        labels: The kinds of labels that each decoder is fitted on.
+        draws: The draws of corrupted labels that decoders are fitted on.
+        checkpoints: Epochs after which it is read too; its training may end before.
     """
 
     network_id: str
@@ -157,7 +157,7 @@ class PlannedNetwork:
 
     @property
     def decodings(self) -> tuple[Decoding, ...]:
-        """Everything that is fitted on this network, its own readout first."""
+        """All decoders with their labels and draws, the network's own readout first."""
         fitted = (
             replace(decoder, labels=labels, draw=draw)
             for labels, draw in self._fitted_on()
@@ -174,7 +174,7 @@ class PlannedNetwork:
 
     @cached_property
     def readings(self) -> tuple[Reading, ...]:
-        """Every planned row of this network, in order; those of its checkpoints come last."""
+        """All planned rows of this network, in order; those at its checkpoints come last."""
         return tuple(
             Reading(
                 key=self._key(decoding, layer, epoch), decoding=decoding, layer=layer, epoch=epoch
@@ -187,7 +187,7 @@ class PlannedNetwork:
 
     @property
     def reading_count(self) -> int:
-        """How many planned rows there are, counted without their keys."""
+        """The number of planned rows, counted without computing their keys."""
         rows = [len(self._layers_of(decoder)) for decoder in self.decoders]
         recalls = sum(decoder.scope == "training" for decoder in self.decoders)
         fits, checkpoints = len(self._fitted_on()), len(self.checkpoints)
@@ -195,7 +195,7 @@ class PlannedNetwork:
         return 1 + sum(rows) * fits + at_checkpoints
 
     def at(self, epoch: int) -> PlannedNetwork:
-        """Return the network that this one is after an epoch of its training."""
+        """Return this network as it is after an epoch of its training, with an id of its own."""
         identity = {**self.identity, "epoch": epoch}
         return replace(self, network_id=network_id(identity), identity=identity)
 
@@ -226,19 +226,19 @@ class PlannedNetwork:
 
     @property
     def label(self) -> str:
-        """What a person calls this network."""
+        """A short name of this network for messages."""
         given = f"{self.draw.noise} {self.draw.rate:g}" if self.draw else self.kind
         return f"{self.model} on {self.data.name}, {given}, seed {self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A suite's networks, and what was left out.
+    """A suite's planned networks, and the data sets that are missing.
 
     Attributes:
-        suite: The suite, options applied.
-        networks: In the order in which they are run.
-        missing_data: Data sets that are not on disk, with the reason.
+        suite: The suite, with options applied.
+        networks: The networks, in the order in which they are run.
+        missing_data: Data sets that are not on disk, with the reason for each.
     """
 
     suite: Suite
@@ -247,5 +247,5 @@ class Plan:
 
     @property
     def reading_count(self) -> int:
-        """How many rows a complete run ends with."""
+        """The number of rows that a complete run has."""
         return sum(network.reading_count for network in self.networks)

@@ -1,4 +1,4 @@
-"""From a suite to a plan: every combination, in a fixed order; pure."""
+"""The planner: all combinations of a suite's axes as networks, in a fixed order; pure."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def make_plan(
     """Plan a suite.
 
     Args:
-        suite: What to run.
-        registry: Where its names are looked up.
-        data: What is known of each data set that is there; pairs with others are left out.
-        find_layers: Names a model's layers; may raise `MemgenError`.
+        suite: The suite to plan.
+        registry: The registry in which its names are looked up.
+        data: Descriptions of the data sets on disk; pairs with other data sets are left out.
+        find_layers: Function that finds a model's layers; may raise `MemgenError`.
         device_type: `cpu` or `cuda`; part of a trained network's identity.
-        slow: Take decoders marked `slow` too (named ones are always taken).
-        missing_data: Data sets that are not there, with the reason.
+        slow: Whether to include decoders marked `slow`; named decoders are always included.
+        missing_data: Data sets that are not on disk, with the reason for each.
 
     Raises:
         UsageError: An unknown name, or sizes that the data do not allow.
@@ -65,7 +65,7 @@ def make_plan(
 
 @contextmanager
 def _no_garbage() -> Iterator[None]:
-    """Keep Python from looking for garbage where all stays: a third of a large plan's time."""
+    """Turn garbage collection off, since all objects stay: it saves a third of a plan's time."""
     before = gc.isenabled()
     gc.disable()
     try:
@@ -76,7 +76,7 @@ def _no_garbage() -> Iterator[None]:
 
 
 class _Planner:
-    """Enumerates the networks of one pair after the other."""
+    """The planned networks of a suite, one (model, data set) pair at a time."""
 
     def __init__(
         self,
@@ -120,17 +120,17 @@ class _Planner:
                 )
 
     def _needs_clean(self) -> bool:
-        """A rate-0 network is asked for, or is the ceiling of some recovery."""
+        """Tell whether the suite needs clean networks, as a kind of its own or as ceilings."""
         recovery = "memorized" in self.suite.kinds and min(self.suite.rates) < 1
         return "clean" in self.suite.kinds or recovery
 
     def _labels(self, kind: Kind) -> Iterator[Labels]:
-        """Yield what decoders are fitted on, on networks of some kind."""
+        """Yield the kinds of labels that decoders are fitted on, for one kind of network."""
         suite = self.suite
         if kind == "memorized":
             yield from suite.labels
             return
-        # At rate 0 both kinds of labels are the same thing, which is called true.
+        # At rate 0 corrupted labels are the true ones: they are called true.
         at_zero = 0 in suite.rates
         if (kind in suite.kinds or at_zero) and ("true" in suite.labels or at_zero):
             yield "true"
@@ -139,7 +139,7 @@ class _Planner:
 
 
 class _Block:
-    """The networks of one (model, data set) pair: what they share is hashed once."""
+    """The networks of one (model, data set) pair, whose common identity is hashed once."""
 
     def __init__(self, planner: _Planner, pair: Pair, data: DataInfo) -> None:
         self.planner, self.data = planner, data
@@ -226,6 +226,6 @@ def _chosen_decoders(suite: Suite, registry: Registry, slow: bool) -> list[Decod
 def _decoding(spec: DecoderSpec) -> Decoding:
     try:
         params = json.dumps(parameters(spec.build()), sort_keys=True)
-    except Exception:  # its readings will fail, and say why
+    except Exception:  # its readings will fail with the same error
         params = "null"
     return Decoding(decoder=spec.name, version=spec.version, params=params, scope=spec.scope)

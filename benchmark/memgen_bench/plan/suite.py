@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Kind = Literal["memorized", "clean", "untrained"]
 Labels = Literal["corrupted", "true"]
 Rate = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]  # as results hold them
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # fits the column of the results
 ALL: Literal["all"] = "all"
 # Axes that do not make a suite another one; pairs of the first two do.
 _NAMELESS = ("models", "datasets", "decoders")
@@ -42,7 +42,7 @@ class _Strict(BaseModel):
 
 
 class RecipeOverride(_Strict):
-    """Fields of a model's recipe that a suite replaces."""
+    """The fields of a model's recipe that a suite replaces."""
 
     optimizer: Literal["adam", "sgd"] | None = None
     lr: Annotated[float, Field(gt=0)] | None = None
@@ -54,12 +54,12 @@ class RecipeOverride(_Strict):
     precision: Literal["fp32", "bf16"] | None = None
 
     def apply(self, recipe: Recipe) -> Recipe:
-        """Return the effective recipe."""
+        """Return a recipe with these fields replaced."""
         return Recipe(**{**asdict(recipe), **self.model_dump(exclude_none=True)})
 
 
 class Pair(_Strict):
-    """A model on a data set, where a suite does not want every combination."""
+    """One model on one data set, for suites that list pairs instead of all combinations."""
 
     model: str
     dataset: str
@@ -70,24 +70,24 @@ class Suite(_Strict):
     """The axes of a benchmark.
 
     Attributes:
-        name: Its name, stored with every reading.
-        version: Raised when the suite changes; stored too.
+        name: The suite's name, stored with every reading.
+        version: The suite's version, raised when it changes; stored too.
         summary: One line for `memgen-bench list suites`.
         models: Model names, crossed with `datasets`.
         datasets: Data set names.
-        pairs: Explicit pairs instead of those two axes.
+        pairs: Explicit pairs instead of `models` and `datasets`.
         noises: Noise names.
         rates: Shuffle rates; 0 stands for the clean network.
-        seeds: Seeds; every other seed defaults to them.
+        seeds: Seeds of the split and the decoders; all other seeds default to them.
         noise_seeds: Crossed with `seeds` when given.
         init_seeds: Crossed with `seeds` when given.
         order_seeds: Crossed with `seeds` when given.
         kinds: Kinds of network to decode.
-        labels: Which labels decoders are fitted on.
+        labels: Kinds of labels that decoders are fitted on.
         decoders: Decoder names, or `all`.
-        train_size: Training images to use, validation part included; all by default.
-        test_size: Test images to use; all by default.
-        validation_fraction: Share of the training images to set aside.
+        train_size: Number of training images, validation subset included; all by default.
+        test_size: Number of test images; all by default.
+        validation_fraction: Share of the training images in the validation subset.
         max_layer_dim: Maps wider than this are average-pooled; 0 for no limit.
         checkpoints: Epochs, ascending, after which trained networks are read too.
     """
@@ -135,11 +135,11 @@ class Suite(_Strict):
         )
 
     def replace(self, axes: Mapping[str, Any]) -> Suite:
-        """Return the suite with some axes replaced; a None leaves an axis as it is.
+        """Return the suite with some axes replaced; None leaves an axis unchanged.
 
-        Of a suite with explicit pairs, naming models or data sets keeps the pairs that match (with
-        their recipes); where a name matches none, every model is crossed with every data set, and
-        pairs of the suite still keep their recipes.
+        In a suite with explicit pairs, naming models or data sets keeps the matching pairs with
+        their recipes. If a name matches no pair, all models are crossed with all data sets; the
+        suite's own pairs still keep their recipes.
 
         Raises:
             UsageError: A value is not allowed.
@@ -152,7 +152,7 @@ class Suite(_Strict):
         return changed.model_copy(update={"name": self.name + self._departure(changed)})
 
     def _departure(self, changed: Suite) -> str:
-        """Name what makes a changed suite another one; a part of a suite keeps its name."""
+        """Return a suffix of the name for all that was added or resized; subsets add nothing."""
         own, others = set(self.combinations()), set(changed.combinations())
         wider = (
             axis
@@ -192,7 +192,7 @@ class Suite(_Strict):
 
 
 def shipped_suites() -> tuple[str, ...]:
-    """Return the names of the suites that ship, sorted."""
+    """Return the names of the suites that ship with memgen-bench, sorted."""
     return tuple(
         sorted(
             entry.name.removesuffix(".toml")
@@ -203,10 +203,10 @@ def shipped_suites() -> tuple[str, ...]:
 
 
 def load_suite(name_or_path: str) -> Suite:
-    """Read and check a suite that ships, or one in a TOML file.
+    """Read and check a suite: one that ships with memgen-bench, or a TOML file.
 
     Raises:
-        UsageError: There is none, or it is not a valid suite; the message says where and why.
+        UsageError: There is no such suite, or it is invalid; the message says where and why.
     """
     if name_or_path in shipped_suites():
         text = files("memgen_bench.plan").joinpath("suites", f"{name_or_path}.toml").read_text()
@@ -238,7 +238,7 @@ def _validate(fields: Mapping[str, Any], where: str) -> Suite:
 
 
 def _explain(error: ValidationError) -> str:
-    """Put one fault into one line: a misspelt key, which may explain the others, or the first."""
+    """Describe one fault in one line: a misspelt key if there is one, else the first fault."""
     faults = error.errors(include_url=False)
     first = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])

@@ -1,1 +1,1 @@
-"""The contract with plugins: specifications, hooks, the registry, and a scaffold."""
+"""The interface to plugins: specifications, hooks, the registry, and a scaffold."""

@@ -1,4 +1,4 @@
-"""Decoders in a row by name: in `a>b`, a relabels the training points and b is fitted on that."""
+"""Composed decoders: in `a>b`, a relabels the training points and b is fitted on these labels."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _SOURCE = "self-training on own labels: Yarowsky 1995; Tanaka et al. 2018, arXiv
 
 
 def compose(name: str, specs: Sequence[DecoderSpec]) -> DecoderSpec:
-    """Return the specification of decoders in a row.
+    """Return the specification of a decoder composed of several.
 
-    It needs what any of them needs, and counts as told, slow or stochastic where one of them does.
-    Its version is raised whenever one of theirs is.
+    It has the needs of all its decoders together, and is told the noise, slow or stochastic if one
+    of them is. Its version rises with each of theirs.
 
     Args:
-        name: Its own name.
-        specs: Two or more decoders of scope `layer`, the first one first.
+        name: The name of the composed decoder.
+        specs: Two or more decoders of scope `layer`, in the order in which they are fitted.
 
     Raises:
-        KeyError: One of them has another scope.
+        KeyError: A decoder has another scope.
     """
     for spec in specs:
         if spec.scope != "layer":

@@ -1,4 +1,4 @@
-"""A decoder's parameters as plain values, for its identity and its row; and what it takes."""
+"""A decoder's parameters as plain values, and the keyword arguments that its `fit` takes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-# These change no number: they are left out of identities.
+# Parameters that change no result; they are left out of identities.
 _IDLE_PARAMETERS = ("random_state", "n_jobs", "verbose", "memory", "copy", "copy_X")
 
 
 def parameters(estimator: object) -> dict[str, Any]:
     """Return a decoder's parameters as plain values, those of nested estimators included.
 
-    Estimators stand as their class name. A decoder without `get_params` has none.
+    An estimator among them is replaced by its class name. A decoder without `get_params` has none.
     """
     if not hasattr(estimator, "get_params"):
         return {}
@@ -27,13 +27,13 @@ def parameters(estimator: object) -> dict[str, Any]:
 
 
 def taken(fit: Callable[..., Any], needs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those extras that there are and that a `fit` takes."""
+    """Return the needs that have a value and that a `fit` takes as arguments."""
     named = inspect.signature(fit).parameters
     return {name: value for name, value in needs.items() if name in named and value is not None}
 
 
 def plain(value: Any) -> Any:
-    """Return a value in plain types; what has none stands as its class name."""
+    """Return a value in plain types; any other object is replaced by its class name."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, np.ndarray | np.generic):

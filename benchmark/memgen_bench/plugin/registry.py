@@ -1,4 +1,4 @@
-"""All registered specifications, and which plugin each of them came from."""
+"""All registered specifications, and the plugin that each of them comes from."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _KINDS: dict[str, tuple[str, type[Spec]]] = {
     "noise": ("register_noises", NoiseSpec),
     "engine": ("register_engines", EngineSpec),
 }
-# What can stand in a file name, a URL and a shell without quoting.
+# Names that need no quoting in file names, URLs and shells.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._>+-]*(/[A-Za-z0-9._>+-]+)*")
 
 
@@ -65,7 +65,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Problem:
-    """A plugin that could not be used, why, and the (noun, name) pairs that are in conflict."""
+    """A plugin that cannot be used, the reason, and the (noun, name) pairs in conflict."""
 
     plugin: Plugin
     message: str
@@ -79,8 +79,8 @@ class Catalogue(Mapping[str, S], Generic[S]):
     """A sorted mapping from name to specification; families resolve any of their members.
 
     Args:
-        noun: What is in it.
-        compose: Makes one specification of several whose names are written with arrows, `a>b`.
+        noun: The kind of its specifications, such as `decoder`.
+        compose: Function that composes the specifications of a name with arrows, `a>b`.
     """
 
     def __init__(self, noun: str, compose: Callable[[str, list[S]], S] | None = None) -> None:
@@ -101,7 +101,7 @@ class Catalogue(Mapping[str, S], Generic[S]):
         raise KeyError(self._unknown(name))
 
     def stages(self, name: str) -> list[str]:
-        """Return the names that a name is composed of; itself alone where it is not."""
+        """Return the names that a name is composed of; a simple name is the only one."""
         return [name] if name in self._specs or not self._compose else name.split(ARROW)
 
     def __iter__(self) -> Iterator[str]:
@@ -115,8 +115,8 @@ class Catalogue(Mapping[str, S], Generic[S]):
         """Return the specification of a name that a user typed.
 
         Raises:
-            UsageError: There is none; the message says which names are close.
-            PluginError: Two plugins want the name: which one is meant is for the user to say.
+            UsageError: There is none; the message names similar ones.
+            PluginError: Two plugins offer this name; the user must remove one of them.
         """
         for problem in self._problems:
             if any((self.noun, part) in problem.names for part in self.stages(name)):
@@ -127,7 +127,7 @@ class Catalogue(Mapping[str, S], Generic[S]):
             raise UsageError(str(error.args[0])) from None
 
     def plugin(self, name: str) -> Plugin:
-        """Return the plugin that a name came from, one of `stages`."""
+        """Return the plugin that offers a name, which is one of `stages`."""
         if name in self._plugins:
             return self._plugins[name]
         for prefix in self.families:
@@ -136,7 +136,7 @@ class Catalogue(Mapping[str, S], Generic[S]):
         raise KeyError(self._unknown(name))
 
     def add(self, item: S | Family[S], plugin: Plugin) -> None:
-        """Take a specification or a family from a plugin; its name must be free."""
+        """Add a specification or a family of a plugin; its name must be free."""
         if isinstance(item, Family):
             self.families[item.prefix] = item
         else:
@@ -169,8 +169,8 @@ class Registry:
         decoders: Specifications of decoders.
         noises: Specifications of noises.
         engines: Specifications of engines.
-        plugins: The plugins that loaded, in order.
-        problems: Those that did not; what they would have offered is missing.
+        plugins: The plugins that were loaded, in order.
+        problems: The plugins that could not be loaded, with the reasons.
     """
 
     models: Catalogue[ModelSpec] = field(default_factory=lambda: Catalogue("model"))
@@ -187,32 +187,32 @@ class Registry:
         return found
 
     def add_problem(self, problem: Problem) -> None:
-        """Remember a broken plugin, here and wherever its names are asked for."""
+        """Record a broken plugin, here and in every catalogue."""
         self.problems.append(problem)
         for noun in _KINDS:
             self.catalogue(noun)._problems.append(problem)
 
 
 def plugin_manager() -> pluggy.PluginManager:
-    """Return a fresh plugin manager that knows the hooks and no plugin."""
+    """Return a plugin manager that has the hooks but no plugin yet."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     return manager
 
 
 def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
-    """Load every installed plugin (entry-point group `memgen_bench`) and the files named.
+    """Load all installed plugins (entry-point group `memgen_bench`) and the given files.
 
     Args:
-        plugin_files: Python files with hook implementations that are not installed; one that is
-            loaded already is left alone.
+        plugin_files: Python files with hook implementations that are not installed; a file that is
+            installed too is loaded only once.
 
     Returns:
         The registry. A broken *installed* plugin is listed in `problems`; the others still load.
 
     Raises:
         PluginError: A file named in `plugin_files` is broken.
-        UsageError: A file named in `plugin_files` is not there.
+        UsageError: A file named in `plugin_files` does not exist.
     """
     registry, manager = Registry(), plugin_manager()
     for entry_point, plugin in _installed():
@@ -222,7 +222,7 @@ def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
             registry.add_problem(Problem(plugin, str(broken), broken.names))
     for path in map(Path, plugin_files):
         if any(path.resolve() == Path(plugin.file).resolve() for plugin in registry.plugins):
-            continue  # it is installed, too
+            continue  # loaded already, as an installed plugin
         plugin = Plugin(name=path.stem, distribution="file", version="-", file=str(path))
         try:
             _register(registry, manager, _import_file(path), plugin)
@@ -232,7 +232,7 @@ def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
 
 
 class _Broken(Exception):  # noqa: N818 - never leaves this module
-    """A plugin cannot be used; carries the (noun, name) pairs over which it is in conflict."""
+    """A plugin cannot be used; `names` holds the (noun, name) pairs in conflict."""
 
     def __init__(self, message: str, names: Iterable[tuple[str, str]] = ()) -> None:
         super().__init__(message)
@@ -256,7 +256,7 @@ def _installed() -> list[tuple[importlib.metadata.EntryPoint, Plugin]]:
 
 
 def _file_of(module: str) -> str:
-    """Return a module's file without importing the module; its name where there is none."""
+    """Return a module's file, or its name if it has none, without importing it."""
     try:
         found = importlib.util.find_spec(module)
     except (ImportError, ValueError):
@@ -298,7 +298,7 @@ def _reraise_interrupt(error: BaseException) -> None:
 def _register(
     registry: Registry, manager: pluggy.PluginManager, module: Any, plugin: Plugin
 ) -> None:
-    """Register a plugin and take its specifications, all of them or none."""
+    """Register a plugin and all its specifications; if one is wrong, register none."""
     unique = f"{plugin.distribution}:{plugin.file}"
     try:
         manager.register(module, name=unique)
@@ -335,7 +335,7 @@ def _forget(manager: pluggy.PluginManager, name: str) -> None:
 def _offers(
     manager: pluggy.PluginManager, module: Any, hook: str, spec_type: type[Spec]
 ) -> list[Any]:
-    """Call one hook of one plugin and check what comes back."""
+    """Call one hook of one plugin, check the specifications, and return them."""
     others = [p for p in manager.get_plugins() if p is not module]
     caller = manager.subset_hook_caller(hook, others)
     try:

@@ -1,4 +1,4 @@
-"""A new plugin as a whole package, made from templates that are packages themselves."""
+"""New packages for plugins, made from templates that are packages themselves."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def write_package(noun: str, name: str, into: Path, registry: Registry) -> Path:
 
     Args:
         noun: `decoder`, `model`, `dataset` or `noise`.
-        name: What users will type; the folder is called so, too.
-        into: Where the folder is made.
-        registry: Whose names are taken.
+        name: The plugin's name, which users type; also the name of the folder.
+        into: The folder in which to create the package's folder.
+        registry: The registry, whose names are taken.
 
     Returns:
         The new folder.
 
     Raises:
-        UsageError: The name is no name or is taken, or the folder is there.
+        UsageError: The name is invalid or taken, or the folder exists.
         WriteError: The folder cannot be written.
     """
     _check_name(noun, name, registry)
@@ -54,7 +54,7 @@ def write_package(noun: str, name: str, into: Path, registry: Registry) -> Path:
 
 
 def _copy(template: Path, to: Path, noun: str, name: str) -> None:
-    """Copy a template's files, the name in their names and texts replaced."""
+    """Copy a template's files, with the plugin's name put into their names and texts."""
     for source in sorted(template.rglob("*")):
         if source.is_file() and "__pycache__" not in source.parts:
             target = to / _renamed(str(source.relative_to(template)), noun, name)

@@ -1,4 +1,4 @@
-"""What plugins offer: specifications of models, data sets, decoders, noises and engines."""
+"""The specifications that plugins offer: models, data sets, decoders, noises and engines."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What a model is built for: the image size and the number of classes K."""
+    """The task that a model is built for: the image size and the number of classes K."""
 
     channels: int
     height: int
@@ -65,17 +65,17 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a model is trained until it memorizes; all of it is part of a network's identity.
+    """The training recipe of a model; every field is part of a network's identity.
 
     Attributes:
         optimizer: `adam` or `sgd`, both without weight decay.
         lr: Learning rate, constant.
-        momentum: For `sgd`.
-        batch_size: Images per step; batches are drawn anew every epoch.
+        momentum: Momentum of `sgd`.
+        batch_size: Images per step; every epoch has a new random order.
         target: Training stops after the epoch whose running train accuracy on the given labels
             reaches this share.
-        max_epochs: Training stops here at the latest.
-        threads: CPU threads; sums depend on it.
+        max_epochs: The most epochs of training.
+        threads: CPU threads; rounding of sums depends on their number.
         precision: `fp32`, or `bf16` for automatic mixed precision.
 
     Examples:
@@ -114,13 +114,13 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """What all specifications have in common.
+    """The base class of all specifications.
 
     Attributes:
-        name: What users type; lower case, unique among its kind.
+        name: The name that users type; lower case, unique among its kind.
         summary: One line for `memgen-bench list`.
-        version: Raised whenever the numbers that come out change; part of every identity.
-        citation: Where the method or the data comes from.
+        version: Raised whenever results change; part of every identity.
+        citation: The source of the method or the data.
     """
 
     name: str
@@ -134,8 +134,8 @@ class ModelSpec(Spec):
     """An architecture with its training recipe.
 
     Attributes:
-        build: Makes an untrained module for a task; its output has K columns (logits).
-        recipe: How it is trained.
+        build: Builds an untrained module for a task; its output has K columns (logits).
+        recipe: The training recipe.
         layers: Names of the modules whose outputs are read, in order, without input and logits;
             `name:2` is the second call of one module. None: timm's `feature_info` where the
             module has one, else every activation module.
@@ -159,7 +159,7 @@ class ModelSpec(Spec):
 
 
 def _no_files(data_dir: Path) -> tuple[Path, ...]:
-    """A data set that is made in memory reads no file."""
+    """Return the files of a data set that is made in memory: none."""
     return ()
 
 
@@ -192,21 +192,21 @@ class DatasetSpec(Spec):
 
 @runtime_checkable
 class Decoder(Protocol):
-    """scikit-learn's two methods, of which a decoder needs no more.
+    """The two methods of scikit-learn that a decoder must have.
 
     `X` is N×D float32, `y` N int64 labels, of which a class may have no point at all. With
     scope `network`, `X` is an ordered mapping from layer name to such a matrix. X belongs to all
     decoders: arrays cannot be written to, and a tensor that was changed fails its decoder.
 
     A decoder of scope `layer` may also have `fit_moments(moments, **needs)`, which must give the
-    same model as `fit`: it is then fitted from `Moments`, which were added up once for all.
+    same model as `fit`: it is then fitted from `Moments`, which are computed once for all decoders.
 
-    What it chose for itself, such as a parameter on noisy validation, is left in `chosen_`, a
-    mapping of plain values that is stored with its readings.
+    Parameters that it chose for itself, on noisy validation labels, are in `chosen_`, a mapping of
+    plain values that is stored with its readings.
     """
 
     def fit(self, X: Any, y: Any, **needs: Any) -> Any:
-        """Learn from activations and the labels that it may be fitted on."""
+        """Fit on activations X and labels y, with the needs of its specification."""
 
     def predict(self, X: Any) -> Any:
         """Return one label per row."""
@@ -214,10 +214,10 @@ class Decoder(Protocol):
 
 @runtime_checkable
 class Recall(Protocol):
-    """A decoder of scope `training`: it fits nothing, but says which stored epoch to read out."""
+    """A decoder of scope `training`: it is fitted on nothing, but chooses an epoch to read out."""
 
     def recall(self, record: TrainingRecord) -> tuple[int, Sequence[int]]:
-        """Return an epoch (from 1) and what the network predicted then of all test images.
+        """Return an epoch (from 1) and the network's predictions for all test images after it.
 
         Raises:
             NotApplicable: No such epoch was stored.
@@ -229,16 +229,17 @@ class DecoderSpec(Spec):
     """A way to read labels out of activations.
 
     Attributes:
-        build: Makes a fresh estimator (see `Decoder`; for scope `training`, `Recall`).
+        build: Builds a new estimator (see `Decoder`; for scope `training`, `Recall`).
         scope: `layer` (fitted on one layer), `network` (on all of the network's own layers), or
             `training` (on nothing; see `Recall`).
-        arrays: What `fit` and `predict` get: `numpy`, or `torch` tensors on the run's device.
-            `Moments` hold tensors on the run's device in either case.
-        needs: Extras passed to `fit` by keyword: `validation` (a pair X, noisy y), `transition`
+        arrays: The type that `fit` and `predict` get: `numpy`, or `torch` tensors on the run's
+            device. `Moments` hold tensors on the run's device in either case.
+        needs: Arguments passed to `fit` by keyword: `validation` (a pair X, noisy y), `transition`
             (the noise's K×K matrix P[true, given]), `network` (a copy of the module), `neighbors`
             (a `Neighbors` search among X whose results decoders share; scope `layer` only).
-            `test` is for scope `training`: without it a record is empty of what test labels say.
-        slow: Left out of a suite's default run; `--slow` takes it in.
+            `test` is for scope `training`: without it the record lacks all that depends on test
+            labels.
+        slow: Left out of a suite's default run; `--slow` includes it.
         stochastic: Predictions depend on the seed or on the order of points; `memgen-bench check`
             then compares accuracies, on average, instead of predictions.
 
@@ -289,27 +290,27 @@ class NoiseSpec(Spec):
 
 
 class Engine(Protocol):
-    """Runs functions; a context manager.
+    """A context manager that runs functions, somewhere.
 
     Attributes:
-        slots: How many functions run at once; more are not submitted.
+        slots: Number of functions that run at once; more are not submitted.
     """
 
     @property
     def slots(self) -> int:
-        """Return how many functions run at once."""
+        """Return the number of functions that run at once."""
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        """Start `function(*args, report)`; its result or exception comes by the future.
+        """Start `function(*args, report)` and return a future of its result or exception.
 
-        What the function reports is passed on before the future is done, from any thread.
+        The function's reports are passed on before the future is done, from any thread.
         """
 
     def __enter__(self) -> Self:
-        """Be ready for work."""
+        """Get ready to run functions."""
 
     def __exit__(self, *error: object) -> None:
-        """End: what still runs, after an error, is stopped at once."""
+        """Shut down; after an error, stop all running functions at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,9 +318,10 @@ class EngineSpec(Spec):
     """A way to run many networks at once.
 
     Attributes:
-        open: (jobs, report, scheduler) to an `Engine`: how many networks run at once,
-            what is called with each message, and what `--scheduler` says.
-        in_process: Functions run in the runner's own process, without a child that may be lost.
+        open: Maps (jobs, report, scheduler) to an `Engine`: the number of networks that run at
+            once, the function to call with each message, and the value of `--scheduler`.
+        in_process: Whether functions run in the runner's own process, not in children that may be
+            lost.
     """
 
     open: Callable[[int, Report, str], Engine]
@@ -334,7 +336,7 @@ class Family(Generic[S]):
     """Many specifications under one prefix, made on demand.
 
     Attributes:
-        prefix: Ends in a slash: `timm/`.
+        prefix: The prefix of all names, with a slash at the end: `timm/`.
         summary: One line for `memgen-bench list`.
         resolve: Full name to specification; raises `KeyError` where there is no such member.
         featured: The full names that listings show and that axes without names iterate over.

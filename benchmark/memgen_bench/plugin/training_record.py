@@ -1,4 +1,4 @@
-"""What a training leaves behind beside its weights; decoders of scope `training` are given it."""
+"""The record of a training, which decoders of scope `training` read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from memgen_bench.protocol import MEMORIZED
 
 @dataclass(kw_only=True)
 class TrainingRecord:
-    """What happened while a network was trained, epoch by epoch, and its certificate.
+    """The record of a network's training, epoch by epoch, and its certificate.
 
     Attributes:
         loss: Mean loss of each epoch.
@@ -18,12 +18,12 @@ class TrainingRecord:
         test_accuracy: Accuracy on true test labels.
         best_validation_epoch: First epoch (from 1) that is best on noisy validation; 0: none.
         best_test_epoch: First epoch that is best on test (an oracle).
-        best_validation_predictions: Test predictions of that epoch.
-        best_test_predictions: Test predictions of that epoch.
+        best_validation_predictions: Test predictions after `best_validation_epoch`.
+        best_test_predictions: Test predictions after `best_test_epoch`.
         stop_reason: `target` or `max_epochs`.
         seconds: Wall time of all epochs, evaluations included.
         accuracy_given: Eval-mode accuracy on the given labels.
-        accuracy_wrong: The same on the wrongly labelled part alone; None where it is empty.
+        accuracy_wrong: The same on wrongly labelled images alone; None if there are none.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -41,9 +41,9 @@ class TrainingRecord:
 
     @property
     def memorized(self) -> bool:
-        """Whether the network memorized its labels, whatever the stop rule said."""
+        """Whether the network memorized its labels, regardless of the stop rule."""
         return self.accuracy_given >= MEMORIZED
 
     def without_test(self) -> TrainingRecord:
-        """Return the record without what only test labels can tell."""
+        """Return the record without the fields that depend on test labels."""
         return replace(self, test_accuracy=[], best_test_epoch=0, best_test_predictions=[])

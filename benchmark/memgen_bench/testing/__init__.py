@@ -1,1 +1,1 @@
-"""The plugin contract: what `memgen-bench check` and `pytest --memgen-plugin` demand, and why."""
+"""The plugin contract: the checks of `memgen-bench check` and `pytest --memgen-plugin`."""

@@ -1,4 +1,4 @@
-"""One demand of the plugin contract, and what became of it."""
+"""One check of the plugin contract, and its result."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Status = Literal["passed", "failed", "not applicable"]
 
 
 class Broken(Exception):  # noqa: N818 - a result, not a fault of this code
-    """A plugin does not keep the contract; the message says what is wrong and what to mend."""
+    """A plugin breaks the contract; the message names the fault and what to mend."""
 
 
 class Inapplicable(Exception):  # noqa: N818 - likewise
-    """A check has no meaning for a plugin; the message says why."""
+    """A check does not apply to a plugin; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A demand.
+    """A check of the contract.
 
     Attributes:
-        name: What it is called.
-        demand: What is demanded and why, one line.
-        run: Called with a subject; raises `Broken` or `Inapplicable`.
-        essential: Where it fails, the checks after it have no meaning.
+        name: The check's name.
+        demand: The demand and its reason, in one line.
+        run: Function of a subject that raises `Broken` or `Inapplicable`.
+        essential: Whether the checks after it are not applicable if it fails.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What became of one check.
+    """The result of one check.
 
     Attributes:
         check: The check's name.
         status: `passed`, `failed` or `not applicable`.
-        message: What to mend, or why the check does not apply.
+        message: The fault to mend, or the reason why the check does not apply.
         seconds: Wall time.
     """
 
@@ -55,7 +55,7 @@ class CheckResult:
 
 
 def check(*, essential: bool = False) -> Callable[[Callable[[Any], None]], Check]:
-    """Make a check of a function: its name, and the first line of its docstring."""
+    """Make a check of a function; its docstring is the demand."""
 
     def make(run: Callable[[Any], None]) -> Check:
         name = run.__name__.replace("_", "-")
@@ -66,7 +66,7 @@ def check(*, essential: bool = False) -> Callable[[Callable[[Any], None]], Check
 
 
 def demand(kept: bool, otherwise: str) -> None:
-    """Raise `Broken` with a message unless something holds."""
+    """Raise `Broken` with a message unless a demand is kept."""
     if not kept:
         raise Broken(otherwise)
 

@@ -1,4 +1,4 @@
-"""What an examination found, as Markdown for a pull request."""
+"""The report of an examination, as Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _MARKS: dict[Status, str] = {"passed": "✓", "failed": "✗", "not applicable":
 
 @dataclass(frozen=True)
 class Finding:
-    """A subject and its results.
+    """A subject and the results of its checks.
 
     Attributes:
-        subject: What was checked.
-        results: One for each check.
+        subject: The subject that was checked.
+        results: The result of each check.
     """
 
     subject: Subject
@@ -35,25 +35,25 @@ class Finding:
 
     @property
     def measured(self) -> bool:
-        """Whether more was found than what a specification says of itself."""
+        """Whether more than one check applied, so not only that of the specification."""
         return sum(result.status != "not applicable" for result in self.results) > 1
 
     @property
     def notable(self) -> Sequence[CheckResult]:
-        """The failed checks, and what says why nothing could be checked."""
+        """The failed checks; if nothing was measured, the first check that explains why."""
         wanted = {"failed"} if self.measured else {"failed", "not applicable"}
         found = [result for result in self.results if result.status in wanted]
         return found if self.measured else found[:1]
 
     @property
     def counts(self) -> str:
-        """How many checks passed, failed and did not apply."""
+        """The numbers of checks that passed, failed and did not apply, as text."""
         found = Counter(result.status for result in self.results)
         return ", ".join(f"{found[status]} {status}" for status in _MARKS if found[status])
 
 
 def mark(result: CheckResult) -> str:
-    """Return one character for a result."""
+    """Return the mark of a result, one character."""
     return _MARKS[result.status]
 
 
@@ -61,8 +61,8 @@ def markdown(findings: Sequence[Finding], problems: Sequence[str]) -> str:
     """Return findings as Markdown.
 
     Args:
-        findings: What was checked.
-        problems: Plugins that do not load.
+        findings: The subjects with their results.
+        problems: The plugins that cannot be loaded, with the reasons.
     """
     from memgen_bench import __version__
 
@@ -80,7 +80,7 @@ def markdown(findings: Sequence[Finding], problems: Sequence[str]) -> str:
 
 
 def _section(finding: Finding) -> list[str]:
-    """Return a subject's table, folded where there is nothing to mend."""
+    """Return a subject's table, folded if no check failed."""
     title = f"{finding.subject} ({finding.subject.plugin}): {finding.counts}"
     table = ["|  | check | seconds | what to mend |", "|---|---|--:|---|"]
     table += [
@@ -93,5 +93,5 @@ def _section(finding: Finding) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """Return text that neither ends a table's cell nor is taken for HTML."""
+    """Return text escaped for the cell of a Markdown table."""
     return text.replace("|", "\\|").replace("<", "&lt;")

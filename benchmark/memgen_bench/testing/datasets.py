@@ -1,4 +1,4 @@
-"""What every data set must do."""
+"""The checks of the contract for data sets."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ OVERLAP = 0.001  # share of the test images; Fashion-MNIST itself repeats a few
 
 @dataclass(frozen=True)
 class DatasetBench:
-    """A data set and where it is looked for.
+    """A data set to check, and the data root.
 
     Attributes:
-        spec: Its specification.
+        spec: The data set's specification.
         data_dir: The data root.
     """
 
@@ -35,11 +35,11 @@ class DatasetBench:
     data_dir: Path
 
     def load(self) -> Data:
-        """Load it, checked.
+        """Load and check the data set.
 
         Raises:
-            Inapplicable: It is not on disk.
-            Broken: It is not what networks and decoders rely on.
+            Inapplicable: The data set is not on disk.
+            Broken: The data set has wrong types, shapes or labels.
         """
         try:
             self.spec.files(self.data_dir)

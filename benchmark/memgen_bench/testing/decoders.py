@@ -1,4 +1,4 @@
-"""What every decoder must do; each check lets the runner's own reader fit it on planted points."""
+"""The checks of the contract for decoders, made with the runner's own reader on planted points."""
 
 from __future__ import annotations
 
@@ -79,20 +79,20 @@ def leaves_inputs_alone(decoder: DecoderBench) -> None:
 
 
 class _Watching:
-    """A decoder whose moments are compared before and after."""
+    """A decoder that compares the moments before and after the fit of another one."""
 
     def __init__(self, inner: Any) -> None:
         self.inner, self.changed = inner, False
 
     def fit_moments(self, moments: Moments, **needs: Any) -> None:
-        """Fit, and compare."""
+        """Fit the inner decoder, and compare the moments with copies."""
         before = [moments.counts, moments.means, *map(moments.second, range(len(moments.counts)))]
         copies = [part.clone() for part in before]
         self.inner.fit_moments(moments, **needs)
         self.changed = not all(map(torch.equal, before, copies))
 
     def predict(self, X: Any) -> Any:
-        """Let the other one predict."""
+        """Return the predictions of the inner decoder."""
         return self.inner.predict(X)
 
 
@@ -219,12 +219,12 @@ def parameters_have_an_effect(decoder: DecoderBench) -> None:
 
 
 def _last(name: str) -> str:
-    """Return a parameter's name within the estimator that has it."""
+    """Return a parameter's name without those of the estimators around it."""
     return name.rpartition("__")[2]
 
 
 def _variations(value: Any) -> Iterator[Any]:
-    """Yield other values of a parameter, those near it and those far from it."""
+    """Yield other values of a parameter, near its value and far from it."""
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int):
@@ -235,7 +235,7 @@ def _variations(value: Any) -> Iterator[Any]:
 
 
 def _differs(decoder: DecoderBench, case: Case, before: LabelVector, name: str, value: Any) -> bool:
-    """Tell whether a value changes predictions; one that is refused is looked at, too."""
+    """Tell whether a value of a parameter changes predictions, or is refused."""
 
     def build() -> Any:
         estimator: Any = decoder.spec.build()
@@ -267,16 +267,16 @@ def can_be_pickled(decoder: DecoderBench) -> None:
 
 
 class _Fitted:
-    """A decoder that was fitted before."""
+    """A decoder that was fitted before, and is not fitted again."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     def fit(self, X: Any, y: Any, **needs: Any) -> None:
-        """Leave it as it is."""
+        """Do nothing."""
 
     def predict(self, X: Any) -> Any:
-        """Let the other one predict."""
+        """Return the predictions of the inner decoder."""
         return self.inner.predict(X)
 
 
@@ -337,7 +337,7 @@ def bears_few_points(decoder: DecoderBench) -> None:
 
 
 def _or_not_applicable(decoder: DecoderBench, case: Case, where: str) -> LabelVector | None:
-    """Return predictions; None where the decoder says why it has none."""
+    """Return predictions, or None if the decoder is `NotApplicable` with a reason."""
     outcome = decoder.outcome(case)
     if outcome.status == "skipped":
         demand(
@@ -419,7 +419,7 @@ def is_blind(decoder: DecoderBench) -> None:
 
 
 def _hidden(decoder: DecoderBench, draw: int) -> Case:
-    """Return a case, its hidden labels permuted."""
+    """Return the planted case with its hidden labels permuted."""
     case, rng = planted(), np.random.default_rng(draw)
     validation = replace(case.validation, true=rng.permutation(case.validation.true))
     if "validation" not in decoder.spec.needs:
@@ -434,7 +434,7 @@ def _hidden(decoder: DecoderBench, draw: int) -> Case:
 
 
 def _everything(decoder: DecoderBench, case: Case) -> LabelVector:
-    """Return predictions on all three parts."""
+    """Return the predictions on all subsets."""
     outcome = decoder.outcome(case)
     if outcome.predictions is None:
         raise Broken(f"{outcome.message}")
@@ -446,7 +446,7 @@ def _names(num_classes: int) -> LabelVector:
 
 
 def _relabelled(case: Case) -> Case:
-    """Return a case whose classes bear other numbers."""
+    """Return a case whose classes have other numbers."""
     names = _names(case.num_classes)
     train, validation, test = (
         replace(part, given=names[part.given], true=names[part.true])

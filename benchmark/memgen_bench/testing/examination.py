@@ -1,4 +1,4 @@
-"""All checks of one plugin, in this process or in one that may hang or crash."""
+"""All checks of one plugin, made in this process or in a child that may hang or crash."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _KINDS: dict[str, tuple[Callable[..., Any], tuple[Check, ...]]] = {
     "dataset": (datasets.DatasetBench, datasets.CHECKS),
     "noise": (noises.NoiseBench, noises.CHECKS),
 }
-SECONDS = 120.0  # that a check may take before its process is killed
+SECONDS = 120.0  # the most that a check may take before its process is killed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is checked.
+    """The subject of an examination: a decoder, model, data set or noise.
 
     Attributes:
         noun: `decoder`, `model`, `dataset` or `noise`.
-        name: Its name.
-        plugin: Who offers it, for a report.
+        name: The subject's name.
+        plugin: The plugin that offers it, for a report.
         files: Plugin files that are not installed.
-        data_dir: Where data sets are.
+        data_dir: The data root.
     """
 
     noun: str
@@ -56,11 +56,11 @@ class Examination:
     """The checks of a subject, each made once.
 
     Args:
-        subject: What is checked.
-        made: Verdicts that are there already, by check.
+        subject: The subject to check.
+        made: Results of checks that were made already, by name.
 
     Attributes:
-        checks: In their order.
+        checks: The checks, in order.
     """
 
     def __init__(self, subject: Subject, made: Mapping[str, CheckResult] | None = None) -> None:
@@ -70,7 +70,7 @@ class Examination:
         self._results = dict(made or {})
 
     def result(self, check: Check) -> CheckResult:
-        """Return what becomes of a check; not applicable where an essential one failed before."""
+        """Return the result of a check; not applicable if an essential one before it failed."""
         if check.name not in self._results:
             self._results[check.name] = self._blocked(check) or _result(check, self._bench)
         return self._results[check.name]
@@ -85,7 +85,7 @@ class Examination:
 
 
 def checks_of(noun: str) -> tuple[Check, ...]:
-    """Return the checks of a noun."""
+    """Return the checks for a noun, such as `decoder`."""
     return _KINDS[noun][1]
 
 
@@ -95,7 +95,7 @@ def _bench(subject: Subject, spec: Any) -> Any:
 
 
 def _result(check: Check, bench: Any) -> CheckResult:
-    """Make a check on one thread, as a worker computes."""
+    """Make a check on one thread and return its result."""
     started = time.perf_counter()
     status: Status = "passed"
     message = ""
@@ -120,7 +120,7 @@ def _result(check: Check, bench: Any) -> CheckResult:
 def examine(
     subject: Subject, made: Mapping[str, CheckResult], report: Callable[[CheckResult], None]
 ) -> None:
-    """Report the result of each check that is not made yet."""
+    """Make and report all checks that were not made yet."""
     examination = Examination(subject, made)
     for check in examination.checks:
         if check.name not in made:
@@ -128,9 +128,9 @@ def examine(
 
 
 def examine_in_child(subject: Subject, children: Children) -> Iterator[CheckResult]:
-    """Return the result of each check, made in a child; see `examine`.
+    """Return the results of all checks, made in a child; see `examine`.
 
-    A check that hangs or takes its process down has failed, and the others go on in a new one.
+    A check that hangs or ends its process has failed; the others continue in a new child.
     """
     results: dict[str, CheckResult] = {}
     checks = [check.name for check in checks_of(subject.noun)]

@@ -1,4 +1,4 @@
-"""How much more memory this process takes up at its peak than at the beginning."""
+"""The peak of this process's memory during a block of code."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Self
 
 import psutil
 
-_GLANCE = 0.002  # seconds
+_GLANCE = 0.002  # seconds between two looks
 
 
 class Peak:
-    """Looks at the process's resident memory again and again while a block runs.
+    """A context manager that measures the peak of resident memory, by looking again and again.
 
     Attributes:
-        mebibytes: The peak above what was taken up when the block began.
+        mebibytes: The peak above the memory at the beginning of the block.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Peak:
 
     @property
     def mebibytes(self) -> float:
-        """The peak above what was taken up when the block began."""
+        """The peak above the memory at the beginning of the block."""
         return (self._most - self._start) / 2**20
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What every model must do."""
+"""The checks of the contract for models."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
     from memgen_bench.plugin.specs import ModelSpec
     from memgen_bench.plugin.training_record import TrainingRecord
 
-CLASSES = 7  # of no known data set, so that a fixed width is noticed
-# The first of these that a model can be built for is used.
+CLASSES = 7  # no known data set has as many, so that a fixed width is noticed
+# Image shapes; the first one that a model can be built for is used.
 SHAPES = ((3, 32, 32), (1, 28, 28), (1, 8, 8))
 IMAGES = 16
 EPOCHS = 500
-# Of the largest activation: sums in another order differ by rounding.
+# Allowed rounding error, by the largest activation: sums may have another order.
 ROUNDING = 1e-4
 _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class ModelBench:
-    """A model, and what is needed to try it.
+    """A model to check, with a task, images and a trained network.
 
     Attributes:
-        spec: Its specification.
+        spec: The model's specification.
     """
 
     spec: ModelSpec
 
     @cached_property
     def found(self) -> tuple[Task, tuple[Layer, ...]]:
-        """The task that it is tried on, and its layers."""
+        """The task that the model is built for, and its layers."""
         reasons = []
         for channels, height, width in SHAPES:
             task = Task(channels=channels, height=height, width=width, num_classes=CLASSES)

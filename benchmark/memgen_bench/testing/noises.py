@@ -1,4 +1,4 @@
-"""What every label noise must do."""
+"""The checks of the contract for label noises."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ COUNT = 20_000  # labels
 CLASSES = 10
 RATES = (0.0, 0.2, 0.5, 1.0)
 FAR = 5.0  # standard errors
-# Of the points that a smaller rate changes, a larger rate may leave so many as they were: those
-# that it draws anew and that get their own label back.
+# Allowed share of the labels changed at a smaller rate that are true at a larger one: redrawn
+# labels may be the true ones by chance.
 UNDONE = 0.25
 
 
 @dataclass(frozen=True)
 class NoiseBench:
-    """A noise, and what it makes of balanced labels.
+    """A noise to check on balanced labels.
 
     Attributes:
-        spec: Its specification.
+        spec: The noise's specification.
     """
 
     spec: NoiseSpec
@@ -42,7 +42,7 @@ class NoiseBench:
         num_classes: int = CLASSES,
         seed: int = 0,
     ) -> npt.NDArray[Any]:
-        """Return the labels given at a rate."""
+        """Return the corrupted labels at a rate."""
         labels = balanced(COUNT, num_classes) if true is None else true
         rng = np.random.default_rng(seed)
         try:
@@ -54,12 +54,12 @@ class NoiseBench:
             ) from error
 
     def transition(self, rate: float, num_classes: int = CLASSES) -> npt.NDArray[np.float64]:
-        """Return the stated matrix."""
+        """Return the transition matrix that the noise states."""
         return np.asarray(self.spec.transition(rate, num_classes))
 
 
 def balanced(count: int, num_classes: int) -> LabelVector:
-    """Return labels of classes that are equally large."""
+    """Return labels with equally many points of each class."""
     return np.arange(count, dtype=np.int64) % num_classes
 
 

@@ -1,4 +1,4 @@
-"""Activations with known classes, and the runner's own reader let loose on them."""
+"""Activations with known classes, and decoders fitted on them by the runner's own reader."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from memgen_bench.plan.plan import PlannedNetwork
 
 
-RATE = 0.3  # of the labels that decoders are given
+RATE = 0.3  # share of the given labels that are redrawn
 _CPU = torch.device("cpu")
 _MEMORY = 1 << 30
 _WORLD = Plugin(name="planted", distribution="memgen-bench", version="-", file=__file__)
@@ -42,12 +42,12 @@ _WORLD = Plugin(name="planted", distribution="memgen-bench", version="-", file=_
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
-    """Activations, the labels that they carry, and the true ones.
+    """Activations, their given labels and their true labels.
 
     Attributes:
         x: N×D, not negative.
-        given: What a decoder may see, where it may see any.
-        true: What it must not see.
+        given: Given labels, the only ones that a decoder may see.
+        true: True labels, which no decoder may see.
     """
 
     x: Matrix
@@ -60,12 +60,12 @@ class Points:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """What a decoder is fitted on and asked to predict.
+    """The points that a decoder is fitted on and predicts.
 
     Attributes:
         train: Training points.
-        validation: The part set aside.
-        test: What is predicted.
+        validation: Validation points.
+        test: Test points.
         num_classes: K.
         transition: P[true, given], K×K.
     """
@@ -86,7 +86,7 @@ def planted(
     num_classes: int = 5,
     rate: float = RATE,
 ) -> Case:
-    """Return classes that can be told apart, though not without errors, under uniform noise.
+    """Return points of classes that overlap a little, with labels under uniform noise.
 
     Each class is a Gaussian around its centre, clipped at zero as by a ReLU.
     """
@@ -109,7 +109,7 @@ def planted(
 
 
 def null(seed: int) -> Case:
-    """Return the same points under labels that have nothing to do with them."""
+    """Return the planted points of a seed, with labels that are independent of them."""
     case, rng = planted(seed=seed), np.random.default_rng((seed, 1))
 
     def drawn(points: Points) -> Points:
@@ -136,7 +136,7 @@ def _transition(rate: float, num_classes: int) -> npt.NDArray[np.float64]:
 
 
 class _Network(nn.Module):
-    """Two mixing layers, and logits that tell the planted classes apart."""
+    """A network of two random layers, with logits fitted to the planted classes."""
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ _NOISE = NoiseSpec(
 
 
 class _PlantedData(PlannedData):
-    """A case in place of what a data set, a split and a noise make."""
+    """The data of a case, in place of those of a data set, a split and a noise."""
 
     def __init__(self, case: Case, network: PlannedNetwork, registry: Registry) -> None:
         def subset(points: Points) -> Subset:
@@ -197,10 +197,10 @@ class _PlantedData(PlannedData):
 
 @dataclass(frozen=True)
 class DecoderBench:
-    """A decoder, and what the runner makes of it.
+    """A decoder to check, fitted by the runner's own reader.
 
     Attributes:
-        spec: Its specification.
+        spec: The decoder's specification.
     """
 
     spec: DecoderSpec
@@ -208,14 +208,14 @@ class DecoderBench:
     def outcome(
         self, case: Case, *, seed: int = 0, build: Callable[[], Any] | None = None
     ) -> Outcome:
-        """Let `Reader` fit the decoder and predict, on the points themselves (scope `layer`).
+        """Return the outcome of the decoder, fitted by `Reader` on the points (scope `layer`).
 
-        With scope `network` it gets the layers of a small network that the points went through.
+        With scope `network` it is fitted on the layers of a small network whose input they are.
 
         Args:
             case: The points.
-            seed: Of the network; decides the decoder's.
-            build: Makes the estimator in place of the specification's own `build`.
+            seed: The network's seed, which decides the decoder's.
+            build: Builds the estimator in place of the specification's own `build`.
         """
         spec = replace(self.spec, build=build or self.spec.build)
         registry = _registry(spec)
@@ -254,14 +254,14 @@ def _registry(spec: DecoderSpec) -> Registry:
 
 
 def _nothing() -> Any:
-    """Stand for an estimator where only its place in a plan is wanted."""
+    """Return nothing, in place of an estimator that is only planned."""
 
 
 @lru_cache(maxsize=64)
 def _plan(
     decoder: str, scope: Literal["layer", "network", "training"], num_classes: int, dim: int
 ) -> PlannedNetwork:
-    """Plan one untrained network whose images are the points, and one decoder on it."""
+    """Return the plan of one untrained network, whose images are the points, and one decoder."""
     spec = DecoderSpec(name=decoder, summary="as planned", build=_nothing, scope=scope)
     task = Task(channels=1, height=1, width=dim, num_classes=num_classes)
     data = DataInfo(name="planted", fingerprint="", task=task, train_count=1, test_count=1)
@@ -284,20 +284,20 @@ def _plan(
 
 
 class Through:
-    """A decoder that passes all on to another one, X changed on the way.
+    """A decoder that changes X and passes it on to another decoder.
 
     It has no `fit_moments`, so that it gets the points themselves.
 
     Args:
-        inner: The other one.
-        change: What to do with an array or tensor.
+        inner: The decoder inside.
+        change: Function that changes an array or tensor.
     """
 
     def __init__(self, inner: Any, change: Callable[[Any], Any]) -> None:
         self.inner, self.change = inner, change
 
     def fit(self, X: Any, y: Any, **needs: Any) -> Through:
-        """Fit the other one."""
+        """Fit the inner decoder on changed activations."""
         if "validation" in needs:
             validation_x, validation_y = needs["validation"]
             needs["validation"] = self._changed(validation_x), validation_y
@@ -305,7 +305,7 @@ class Through:
         return self
 
     def predict(self, X: Any) -> Any:
-        """Let the other one predict."""
+        """Return the predictions of the inner decoder for changed activations."""
         return self.inner.predict(self._changed(X))
 
     def _changed(self, X: Any) -> Any:

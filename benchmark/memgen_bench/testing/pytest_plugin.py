@@ -1,6 +1,6 @@
 """`pytest --memgen-plugin NAME`: each check of the contract is a test.
 
-Everybody's pytest imports this module where memgen-bench is installed: what is heavy is imported
+Every run of pytest imports this module if memgen-bench is installed, so heavy modules are imported
 only when the option is given.
 """
 
@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Add the checks of what was named."""
+    """Add the checks of the named plugins."""
     targets = config.getoption("memgen_plugin")
     if targets:
         for subject in _subjects(targets):
@@ -55,12 +55,12 @@ def _subjects(targets: list[str]) -> list[Subject]:
 
 
 class _Group(pytest.Collector):
-    """The checks of one subject; they share what they have made already."""
+    """The checks of one subject, with a common examination."""
 
     examination: Examination
 
     def collect(self) -> list[pytest.Item]:
-        """Find nothing: the checks are handed in."""
+        """Return no items: `collect_checks` adds the checks."""
         return []
 
     def collect_checks(self, subject: Subject) -> Iterator[pytest.Item]:
@@ -73,7 +73,7 @@ class _Group(pytest.Collector):
 
 
 class _CheckItem(pytest.Item):
-    """One check."""
+    """One check as a test."""
 
     parent: _Group
 
@@ -90,5 +90,5 @@ class _CheckItem(pytest.Item):
             pytest.skip(result.message)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Return where it stands in reports."""
+        """Return the file and the name for reports."""
         return Path(__file__), None, f"{self.parent.name}: {self.name}"

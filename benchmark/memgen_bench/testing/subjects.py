@@ -1,4 +1,4 @@
-"""What a user names, as subjects of an examination."""
+"""The subjects of an examination, found by the names and files that a user gives."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ NOUNS = ("decoder", "model", "dataset", "noise")
 
 
 def plugin_files(targets: Iterable[str]) -> tuple[str, ...]:
-    """Return those targets that are files, as absolute paths."""
+    """Return the targets that are files, as absolute paths."""
     return tuple(str(Path(target).resolve()) for target in targets if _is_file(target))
 
 
 def find_subjects(
     registry: Registry, targets: Iterable[str], files: tuple[str, ...], data_dir: Path
 ) -> list[Subject]:
-    """Return what names and files stand for, in their order; everything without targets.
+    """Return the subjects of names and files, in order; without targets all subjects.
 
     Args:
-        registry: Where names are looked up; `files` are loaded.
+        registry: The registry in which names are looked up, with `files` loaded.
         targets: Names of decoders, models, data sets or noises, and plugin files.
         files: Plugin files that are not installed.
-        data_dir: Where data sets are.
+        data_dir: The data root.
 
     Raises:
-        UsageError: There is nothing of a name, or nothing to check in a file.
+        UsageError: A name is unknown, or a file has nothing to check.
     """
     found: list[tuple[str, str]] = []
     for target in targets:
@@ -53,7 +53,7 @@ def find_subjects(
 
 
 def _origin(plugin: Plugin) -> str:
-    """Return what a report says of where a plugin comes from."""
+    """Return the origin of a plugin for a report: its file, or its distribution and version."""
     return Path(plugin.file).name if plugin.distribution == "file" else plugin.release
 
 

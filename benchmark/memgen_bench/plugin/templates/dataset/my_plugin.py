@@ -1,6 +1,6 @@
 """The data set `my-plugin`: stripes in four directions, made in memory.
 
-One that lies on disk also says which `files` it reads, and may offer `download` and `import_from`.
+A data set on disk also names the `files` that it reads, and may offer `download` and `import_from`.
 """
 
 import numpy as np

@@ -24,6 +24,6 @@ def register_models():
             summary="two hidden layers of 96 ReLU units",
             build=build,
             recipe=Recipe(optimizer="adam", lr=1e-3, batch_size=64, max_epochs=500),
-            layers=("0", "1"),  # which modules are read
+            layers=("0", "1"),  # the modules that decoders read
         )
     ]

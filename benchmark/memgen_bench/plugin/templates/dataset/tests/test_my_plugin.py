@@ -1,4 +1,4 @@
-"""What memgen-bench's contract cannot know of this data set."""
+"""Tests of this data set beyond memgen-bench's contract."""
 
 from pathlib import Path
 

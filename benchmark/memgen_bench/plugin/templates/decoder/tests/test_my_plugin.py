@@ -1,4 +1,4 @@
-"""What memgen-bench's contract cannot know of this decoder."""
+"""Tests of this decoder beyond memgen-bench's contract."""
 
 import numpy as np
 from my_plugin import MyPlugin

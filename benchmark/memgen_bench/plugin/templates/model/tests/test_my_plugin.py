@@ -1,4 +1,4 @@
-"""What memgen-bench's contract cannot know of this model."""
+"""Tests of this model beyond memgen-bench's contract."""
 
 from my_plugin import build
 

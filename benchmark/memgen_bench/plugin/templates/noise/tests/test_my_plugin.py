@@ -1,4 +1,4 @@
-"""What memgen-bench's contract cannot know of this noise."""
+"""Tests of this noise beyond memgen-bench's contract."""
 
 import numpy as np
 from my_plugin import corrupt
