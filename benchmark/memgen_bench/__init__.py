@@ -85,7 +85,7 @@ _LAZY = {
 
 
 def build_decoder(name: str) -> Decoder:
-    """Return a fresh estimator of a registered decoder.
+    """Return a new estimator of a registered decoder.
 
     Args:
         name: The decoder's name, such as `masc`.

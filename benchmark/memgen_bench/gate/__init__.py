@@ -1,1 +1,1 @@
-"""Gates: tests whether decoders became less accurate or slower than what was accepted."""
+"""Gates: tests whether decoders became less accurate or slower than accepted."""

@@ -73,7 +73,7 @@ def clock(function: Callable[[], Any], points: torch.Tensor) -> dict[str, float]
 
 
 def measure(name: str, path: str, how: Callable[..., dict[str, float]]) -> dict[str, Any]:
-    """Measure a fresh decoder's `fit` and `predict`.
+    """Measure `fit` and `predict` of a new estimator of a decoder.
 
     Args:
         name: The decoder's name.

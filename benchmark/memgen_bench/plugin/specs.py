@@ -36,7 +36,7 @@ class Data:
     Attributes:
         train_x: Training images, N×C×H×W float32, exactly as a network sees them; a memory map
             is fine.
-        train_y: Their true labels, N integers in 0..K-1.
+        train_y: True labels of the training images, N integers in 0..K-1.
         test_x: Test images, M×C×H×W float32.
         test_y: Their true labels, M integers in 0..K-1.
 

@@ -13,7 +13,7 @@ Status = Literal["passed", "failed", "not applicable"]
 
 
 class Broken(Exception):  # noqa: N818 - a result, not a fault of this code
-    """A plugin breaks the contract; the message names the fault and what to mend."""
+    """A plugin breaks the contract; the message names the fault and the remedy."""
 
 
 class Inapplicable(Exception):  # noqa: N818 - likewise

@@ -78,7 +78,7 @@ def _annotated(file: Path, classes: dict[str, int]) -> Samples:
 
 
 def download_tiny(data_dir: Path) -> None:
-    """Fetch Tiny ImageNet (237 MB) with torchvision, unless it is there.
+    """Download Tiny ImageNet (237 MB) with torchvision, unless the data root has it.
 
     Raises:
         DataError: The download failed.

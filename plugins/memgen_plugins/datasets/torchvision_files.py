@@ -1,4 +1,4 @@
-"""Where torchvision's data sets lie on disk, and how they are read.
+"""The files of torchvision's data sets: their places on disk, and how they are read.
 
 The files lie below the data root where torchvision's own classes expect them. So a folder that
 other projects use already can be the data root, unchanged.

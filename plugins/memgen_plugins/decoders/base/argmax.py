@@ -89,7 +89,7 @@ class MomentClassifier(ArgmaxClassifier):
 
     @abstractmethod
     def _fit(self, moments: Moments) -> None:
-        """Set what `_scores` needs."""
+        """Set the attributes that `_scores` reads."""
 
 
 class LinearScores(ArgmaxClassifier):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def from_moments(wrapper: Any) -> bool:
-    """Whether the decoder inside can be fitted from class moments."""
+    """Tell whether the decoder inside can be fitted from class moments."""
     return hasattr(wrapper.estimator, "fit_moments")
 
 

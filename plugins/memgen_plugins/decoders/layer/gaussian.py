@@ -217,7 +217,7 @@ class ShrunkQDA(_Quadratic):
 
 
 class RDA(_Quadratic):
-    """Regularised discriminant analysis, between quadratic and linear, full and spherical.
+    """Regularised discriminant analysis, between quadratic and linear, and full and spherical.
 
     With C_k the covariance of class k and C that within classes, class k has the covariance
     S_k = ((1 − λ)·n_k·C_k + λ·N·C) / ((1 − λ)·n_k + λ·N), and then (1 − γ)·S_k + γ·tr(S_k)/D·1.

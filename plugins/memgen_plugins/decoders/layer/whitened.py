@@ -25,7 +25,7 @@ class WhitenedMASC(MomentClassifier):
 
     Args:
         n_components: Axes of each class.
-        shrinkage: How far R is shrunk, in [0, 1].
+        shrinkage: Shrinkage of R, in [0, 1].
 
     Attributes:
         classes_: The classes seen, ascending.

@@ -28,7 +28,7 @@ class _Cleaned(Wrapped):
 
     Attributes:
         classes_: The classes seen, ascending.
-        kept_: Which training points were kept, N.
+        kept_: Whether each training point was kept, N.
         estimator_: The fitted decoder.
     """
 
@@ -58,7 +58,7 @@ class NeighborFilter(_Cleaned):
 
     Attributes:
         classes_: The classes seen, ascending.
-        kept_: Which training points were kept, N.
+        kept_: Whether each training point was kept, N.
         estimator_: The fitted decoder.
 
     Cost:
@@ -96,7 +96,7 @@ class FINE(_Cleaned):
 
     Attributes:
         classes_: The classes seen, ascending.
-        kept_: Which training points were kept, N.
+        kept_: Whether each training point was kept, N.
         estimator_: The fitted decoder.
 
     Cost:
@@ -145,7 +145,7 @@ class Trimmed(_Cleaned):
 
     Attributes:
         classes_: The classes seen, ascending.
-        kept_: Which training points were kept, N.
+        kept_: Whether each training point was kept, N.
         estimator_: The fitted decoder.
 
     Cost:
@@ -193,7 +193,7 @@ class ConfidentLearning(_Cleaned):
 
     Attributes:
         classes_: The classes seen, ascending.
-        kept_: Which training points were kept, N.
+        kept_: Whether each training point was kept, N.
         estimator_: The fitted decoder.
 
     Cost:
@@ -242,7 +242,7 @@ def issues(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]
 
     Args:
         labels: Given labels 0..K-1, N.
-        probabilities: Of each class, out of sample, N×K.
+        probabilities: Out-of-sample probabilities of each class, N×K.
     """
     own = np.arange(probabilities.shape[1])[None] == labels[:, None]
     thresholds = (probabilities * own).sum(axis=0) / own.sum(axis=0)

@@ -22,7 +22,7 @@ _FEWEST = 0.25
 
 
 class DebiasedMoments(Moments):
-    """Class moments under true labels, estimated without bias from those under noisy labels.
+    """Class moments under true labels, estimated from those under noisy labels.
 
     With T[t, g] the probability of given label g for true label t, the sums over given classes of
     1, x and x xᵀ are on average Tᵀ times those over true classes, where activations do not depend

@@ -48,7 +48,7 @@ class Tuned(Wrapped):
             y: Labels.
             validation: Other activations and their labels, to choose parameters on.
             transition: Passed on to a decoder that takes it.
-            neighbors: Likewise.
+            neighbors: Passed on, likewise.
         """
         needs = {"transition": transition, "neighbors": neighbors}
         return self._choose("fit", (X, y), validation, needs)
