@@ -1,4 +1,4 @@
-"""The command line: one thin file a verb; nothing heavy is imported before it is needed."""
+"""The command line: one short file for each command; heavy modules are imported on demand."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ app.add_typer(cache.app, name="cache")
 
 
 def main() -> None:
-    """Run the command line; a foreseen error is one line, and its exit code says its kind."""
+    """Run the command line; an error is printed in one line, and sets the exit code."""
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except MemgenError as error:
@@ -85,7 +85,7 @@ def main() -> None:
 
 
 def _explain_usage(error: Any) -> NoReturn:
-    """Print one line for a wrong call, or the help that was asked for by saying nothing."""
+    """Print one line for a wrong call, or the help for a call without arguments; then exit."""
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
     else:

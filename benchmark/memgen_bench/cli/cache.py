@@ -1,4 +1,4 @@
-"""`memgen-bench cache`: which networks are trained, whether they are intact, and what can go."""
+"""`memgen-bench cache`: list, check and remove trained networks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app = typer.Typer(help="List, check and clear out trained networks.", no_args_is
 Networks = Annotated[Places, options.where("cache_dir", "shared_caches")]
 
 _DAY = 86_400.0
-_WRITING = 1 / 24  # days for which a temporary file may still be written to
+_WRITING = 1 / 24  # days during which a process may still write a temporary file
 
 
 @app.command("list")
@@ -51,7 +51,7 @@ def show(
 
 
 def _about(entry: CacheEntry) -> tuple[str, str, str, str]:
-    """Return state, epochs, train accuracy, and what a person calls it."""
+    """Return state, epochs, train accuracy, and a name or the fault, as text."""
     from memgen_bench.errors import DamagedError
 
     if entry.state in ("set aside", "temporary"):
@@ -159,7 +159,7 @@ def prune(
 
 
 def _reason(entry: CacheEntry, older_than: float | None, kept: set[str] | None) -> str | None:
-    """Return why an entry should go; None where it should stay."""
+    """Return the reason to remove an entry, or None to keep it."""
     from memgen_bench.network.cache_files import network_entry
 
     days = (time.time() - entry.modified) / _DAY
@@ -179,7 +179,7 @@ def _reason(entry: CacheEntry, older_than: float | None, kept: set[str] | None) 
 
 
 def _fault(entry: CacheEntry) -> str | None:
-    """Return what is wrong with a network or checkpoint, if anything is."""
+    """Return the fault of a network or resume file, or None."""
     from memgen_bench.errors import DamagedError
 
     try:
@@ -209,9 +209,10 @@ def _planned(suites: list[str], places: Places, plugins: list[Path] | None) -> s
 
 
 def _planned_as(entry: CacheEntry) -> str:
-    """Return what a plan, on the CPU, calls the network that a cached one is or comes from.
+    """Return the id that a plan on the CPU gives to a cached network, or to its origin.
 
-    That is the one that it is a checkpoint of, or the one whose decoded labels it was trained on.
+    The origin of a checkpoint is the network at the end of the training; that of a successor is the
+    network whose decoded labels it was trained on.
     """
     from memgen_bench.hashing import network_id
 

@@ -1,4 +1,4 @@
-"""`memgen-bench check`: does a plugin keep the contract, and if not, what is to be mended?"""
+"""`memgen-bench check`: check plugins against the contract."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def check(
 
 
 def _examine(subjects: Sequence[Subject], console: Console) -> list[Finding]:
-    """Check one subject after the other, each result shown, or only those that ask for it."""
+    """Check all subjects; print every result of a single subject, else only notable ones."""
     from rich.text import Text
 
     from memgen_bench.testing.check_report import Finding, mark

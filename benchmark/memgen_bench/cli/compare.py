@@ -13,7 +13,7 @@ from memgen_bench.files.places import DEFAULT_RESULTS
 
 
 class Against(StrEnum):
-    """What there is to compare with."""
+    """The numbers to compare with."""
 
     published = "published"
 

@@ -1,4 +1,4 @@
-"""`memgen-bench data`: what is on disk, and how to get what is not."""
+"""`memgen-bench data`: list, download and import data sets."""
 
 from __future__ import annotations
 

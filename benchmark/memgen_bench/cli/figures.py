@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memgen_leaderboard.scoring.suite_scores import Scores
     from memgen_leaderboard.scoring.units import ShownKind
 
-SHOWN = 5  # decoders that curves are drawn of
+SHOWN = 5  # decoders whose curves are drawn
 
 
 @unfold

@@ -1,4 +1,4 @@
-"""`memgen-bench gate`: has decoding become worse, or slower?"""
+"""`memgen-bench gate`: test whether decoders became less accurate or slower."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def accept(
 
 @contextmanager
 def _measuring() -> Iterator[None]:
-    """Let an error be no verdict: what could not be measured has an exit code of its own."""
+    """Turn errors into `NotMeasuredError`, whose exit code is not that of a verdict."""
     from memgen_bench.errors import MemgenError, NotMeasuredError, one_line
 
     try:
@@ -154,7 +154,7 @@ def _accept(
     if wrong:
         _report(wrong, {})
         raise typer.Exit(1)
-    # Of a null's draws one is kept, so that a null that is missing is noticed.
+    # One draw of each null is kept, so that a missing null is noticed.
     kept = [reading for reading in readings if reading.draw == 0]
     if failed := [reading for reading in kept if reading.status == "failed"]:
         raise UsageError(f"{failed[0].decoder} fails on {failed[0].fixture}: {failed[0].message}")
@@ -220,7 +220,7 @@ def _speed(
 
 
 def _specs(registry: Registry, names: Iterable[str] | None, *, slow: bool) -> list[DecoderSpec]:
-    """Return the decoders that are named, or all that are registered and not too slow."""
+    """Return the named decoders, or all registered ones, slow ones only on request."""
     if names is not None:
         return [registry.decoders.find(name) for name in dict.fromkeys(sorted(names))]
     specs = [registry.decoders[name] for name in registry.decoders]
@@ -254,7 +254,7 @@ def _check_tier(
     fixtures: Path | None = None,
     plugins: list[Path] | None = None,
 ) -> None:
-    """Refuse options which the tier that was asked for would not look at."""
+    """Refuse options that have no effect with --train or --speed."""
     from memgen_bench.errors import UsageError
 
     if speed != bool(base):
@@ -272,7 +272,7 @@ def _check_tier(
 
 
 def _writers(out: list[Path] | None) -> dict[Path, Callable[[Sequence[Verdict]], str]]:
-    """Return the report files and who writes them; before anything is measured."""
+    """Return the writer of each report file; called before anything is measured."""
     from memgen_bench.errors import UsageError
     from memgen_bench.gate.verdict_report import WRITERS
 
@@ -287,7 +287,7 @@ def _report(
 ) -> int:
     """Show verdicts, write the reports, and return the exit code.
 
-    A report that cannot be written does not hide that something is worse.
+    A report that cannot be written does not hide a regression.
     """
     from memgen_bench.errors import WriteError
     from memgen_bench.files.atomic import write_atomically

@@ -45,7 +45,7 @@ def leaderboard(
     open_: Annotated[bool, typer.Option("--open", help="With --html: open it.")] = False,
     debug: options.Debug = False,
 ) -> None:
-    """Show how much generalization each decoder recovers, and how sure that is.
+    """Show how much generalization each decoder recovers, with 95 % intervals.
 
     Memorized networks decoded from corrupted labels are ranked; other kinds and labels are shown.
     """

@@ -1,4 +1,4 @@
-"""`memgen-bench list`: what is registered, and by whom."""
+"""`memgen-bench list`: all registered names, and their plugins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class What(StrEnum):
-    """What can be listed."""
+    """The lists that can be shown."""
 
     models = "models"
     datasets = "datasets"
@@ -66,7 +66,7 @@ def _new_table(title: str, *columns: str) -> Table:
 
 
 def _row(table: Table, *cells: Any) -> None:
-    """Add a row whose text is shown as it is, whatever brackets a plugin put into it."""
+    """Add a row whose text is shown unchanged; brackets are no markup."""
     from rich.text import Text
 
     table.add_row(*(Text(str(cell)) for cell in cells))
@@ -87,13 +87,13 @@ def _catalogue(what: What, registry: Registry, every: bool) -> Table:
 
 
 def _decoders(registry: Registry) -> Table:
-    """Show parameters and sources, too: all decoders are built, which takes their libraries."""
+    """Return the table of decoders with parameters and sources; it builds every decoder."""
     from memgen_bench.errors import one_line
 
     table = _new_table("decoders", "name", "summary", "estimator", "source", "plugin")
     for name, spec in registry.decoders.items():
         try:
-            estimator = " ".join(repr(spec.build()).split())  # shows what differs from defaults
+            estimator = " ".join(repr(spec.build()).split())  # shows non-default parameters
         except Exception as error:
             estimator = f"cannot be built: {one_line(error)}"
         says = [mark for mark in ("slow", "stochastic") if getattr(spec, mark)]

@@ -1,4 +1,4 @@
-"""`memgen-bench new`: a package of your own, complete and tested, to be changed."""
+"""`memgen-bench new`: write a complete, tested package for a new plugin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from memgen_bench.cli import options
 
 
 class Noun(StrEnum):
-    """What can be made."""
+    """The kinds of plugins that can be made."""
 
     decoder = "decoder"
     model = "model"

@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def _set_debug(debug: bool) -> None:
     if debug:
-        os.environ["MEMGEN_DEBUG"] = "1"  # worker processes see it too
+        os.environ["MEMGEN_DEBUG"] = "1"  # an environment variable reaches worker processes
 
 
 Plugins = Annotated[
@@ -52,7 +52,7 @@ SharedCaches = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]
-# No default here: each verb states its own.
+# No default here: each command states its own.
 Results = Annotated[Path, typer.Option(help="Folder of the results.", metavar="DIR")]
 
 Suite = Annotated[str, typer.Option(help="A suite's name or TOML file.")]
@@ -104,7 +104,7 @@ View = Annotated[dict[str, Any], only("rates", "datasets", "models")]
 
 
 def console() -> Console:
-    """Return where tables are printed; a pipe or a file has no width to fit into."""
+    """Return the console for tables; in a pipe or a file it is 140 characters wide."""
     from rich.console import Console
 
     found = Console(highlight=False)
@@ -114,7 +114,7 @@ def console() -> Console:
 
 
 def registry(plugins: list[Path] | None) -> Registry:
-    """Load the registry and say which installed plugins are broken."""
+    """Load the registry, and warn of installed plugins that are broken."""
     from memgen_bench.plugin.registry import load_registry
 
     loaded = load_registry(plugins or ())

@@ -1,4 +1,4 @@
-"""How a terminal is told what goes on."""
+"""The progress of runs and trainings, shown in a terminal."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class ProgressObserver(Observer):
-    """Draws networks done / total, the time left, and what is in training.
+    """Shows a progress bar with the networks done, the time left, and the network in training.
 
     Args:
-        console: Where to draw; a console that is no terminal gets a line per network instead.
+        console: The console; one that is no terminal gets a line for each network instead.
     """
 
     def __init__(self, console: Console) -> None:
@@ -56,11 +56,11 @@ class ProgressObserver(Observer):
         self._progress.stop()
 
     def problem(self, problem: Problem) -> None:
-        """Say that a plugin is broken."""
+        """Print a warning of a broken plugin."""
         self._console.print(f"memgen-bench: warning: {problem}", markup=False)
 
     def planned(self, plan: Plan, missing_work: MissingWork) -> None:
-        """Show how many networks there are to do; the time left goes by what each will cost."""
+        """Show the number of networks to compute; the time left follows their estimated cost."""
         self._total = len(missing_work.networks)
         self._cost = dict(zip(missing_work.networks, missing_work.estimate.weights, strict=True))
         self._progress.update(self._task, total=sum(self._cost.values()), news="")
@@ -74,7 +74,7 @@ class ProgressObserver(Observer):
         self._progress.update(self._task, news=text)
 
     def stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
-        """Count a network that is done."""
+        """Advance the bar if a network is done."""
         if not done:
             return
         self._done += 1
@@ -87,7 +87,7 @@ class ProgressObserver(Observer):
 
 
 def show_epoch(news: Message) -> None:
-    """Say on a terminal, in one line that is written over, how far a single training is."""
+    """Show the progress of a training in a terminal, in one line that is overwritten."""
     if isinstance(news, Epoch) and sys.stderr.isatty():
         done = f"epoch {news.epoch}, {100 * news.train_accuracy:.1f} % of the labels memorized"
         print(f"\r{news.label}: {done}\033[K", end="", file=sys.stderr, flush=True)

@@ -123,7 +123,7 @@ _WRITERS = {
 
 
 def _encoded(rows: pl.DataFrame, suffix: str) -> bytes:
-    """Return the content of a file of some kind."""
+    """Return rows in the file format of a suffix."""
     import polars as pl
     from polars import selectors
 

@@ -132,7 +132,7 @@ def _run(suite: str, **keywords: Any) -> Summary:
 
     console = Console(stderr=True, highlight=False)
     started = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as a cluster asks to end
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # sent by clusters to end jobs
     try:
         with ProgressObserver(console) as observer:
             summary = memgen_bench.run(suite, **keywords, observer=observer)

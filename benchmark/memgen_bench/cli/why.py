@@ -1,4 +1,4 @@
-"""`memgen-bench why`: which field made a cached network or a stored reading unusable."""
+"""`memgen-bench why`: show the fields by which a cached network or stored reading differs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _notes(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
 
 
 def _stored(results: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of networks and readings in a results folder, which need not be there."""
+    """Return the rows of networks and readings in a results folder; none if it does not exist."""
     from memgen_bench.results.mismatches import NETWORK_COLUMNS, READING_COLUMNS
     from memgen_bench.results.store import read_frame
 

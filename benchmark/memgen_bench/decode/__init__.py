@@ -1,1 +1,1 @@
-"""From a network to predictions: activations, moments, neighbours, and decoders fitted on them."""
+"""Decoding: activations of a network, their moments and neighbours, and decoders fitted on them."""

@@ -1,4 +1,4 @@
-"""Activations: streamed through a network in eval mode, in batches of a fixed size."""
+"""Activations of a network in eval mode, computed in batches of a fixed size."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def stream(
     Args:
         module: A network on `device`.
         images: N×C×H×W.
-        layers: What to read.
-        device: Where the module is.
+        layers: The layers to read.
+        device: The module's device.
         batch_size: Images per forward pass.
     """
     module.eval().to(memory_format=torch.channels_last)
@@ -67,7 +67,7 @@ def extract(
     device: torch.device,
     scratch: Scratch | None = None,
 ) -> Mapping[str, Matrix]:
-    """Return all activations of some layers, N×D float32 each; in memory without `scratch`."""
+    """Return the activations of some layers, N×D float32 each; in memory without `scratch`."""
     scratch = scratch or Scratch(sum(len(images) * layer.dim * 4 for layer in layers))
     matrices = {layer.name: scratch.empty((len(images), layer.dim)) for layer in layers}
     start = 0

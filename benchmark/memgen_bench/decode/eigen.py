@@ -1,10 +1,10 @@
 """Eigenproblems of second moments, which are positive semidefinite and often have one large axis.
 
-Float64 eigenvectors cost twice as much as float32 ones, which are too coarse as they come: their
-errors are relative to the largest eigenvalue, and for activations that is the direction of the
-mean, far above all others. So that direction is found and taken out in float64, what remains is
-solved in float32, and the leading eigenvalues are taken again, as Rayleigh quotients of what
-remains: they square an axis's error away, and the rounding of their products averages out.
+Float64 eigenvectors cost twice as much as float32 ones, which alone are too coarse: their errors
+are relative to the largest eigenvalue, and for activations this is the direction of the mean, far
+above all others. So that direction is found and removed in float64, and the rest is solved in
+float32. The leading eigenvalues are then computed again as Rayleigh quotients of the rest, whose
+error is the square of an axis's error, and in which rounding averages out.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 # Below this size float64 costs next to nothing.
 _SMALL = 128
-# The largest axis is found by so many multiplications, or is not far above the others.
+# Most steps of the power method; more are needed only if no axis is far above the others.
 _STEPS = 24
-# ... up to this angle to what it is multiplied into.
+# The angle between an axis and its product at which the power method ends.
 _ANGLE = 1e-9
 # Eigenvalues are refined until they add up to more than this share of all, with a few to spare.
 _REFINED, _SPARE = 0.99, 4
@@ -42,8 +42,8 @@ def eigh(matrix: torch.Tensor) -> Solution:
 
     Returns:
         Eigenvalues (D, float64, not negative) and eigenvectors (columns, D×D, float32). The
-        eigenvalues that together hold 99 % are as good as float64 makes them, and the vectors as
-        float32 does; smaller eigenvalues are off by up to 1e-7 of the second largest.
+        eigenvalues that make up 99 % of the trace are as precise as in float64, and the vectors as
+        in float32; smaller eigenvalues are off by up to 1e-7 of the second largest.
     """
     if len(matrix) >= _SMALL and (found := _eigh_in_parts(matrix)):
         return found
@@ -52,7 +52,7 @@ def eigh(matrix: torch.Tensor) -> Solution:
 
 
 def eigh_each(matrices: Sequence[torch.Tensor]) -> list[Solution]:
-    """Solve several eigenproblems, on the CPU side by side, a thread for each."""
+    """Solve several eigenproblems; on the CPU in parallel, with one thread for each."""
     if not matrices[0].is_cpu:
         return [eigh(matrix) for matrix in matrices]
     threads = torch.get_num_threads()
@@ -76,14 +76,14 @@ def eigh64(matrix: torch.Tensor) -> Solution:
 
 
 def _eigh_in_parts(matrix: torch.Tensor) -> Solution | None:
-    """Solve for the largest axis and for the others; None where that is not to be had."""
+    """Solve for the largest axis and then for the others; None where this fails."""
     first = _largest(matrix)
     if first is None:
         return None
     size, axis = first
     along = torch.outer(axis, axis)
     rest = matrix - size * along
-    # The axis would be one of perhaps many with eigenvalue 0: it gets the lowest, and goes.
+    # Without a shift the removed axis would be one of many with eigenvalue 0; so it is the last.
     try:
         values, vectors = torch.linalg.eigh((rest - rest.norm() * along).float())
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]

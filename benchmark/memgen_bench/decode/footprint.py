@@ -1,18 +1,18 @@
-"""How much memory the moments of a layer take, and in which form they take less; pure."""
+"""The memory of a layer's moments, and the form in which they take less; pure."""
 
 from __future__ import annotations
 
-# Points wait in so much room until there are enough of them to be added up.
+# The size of the buffer in which points wait to be added up together.
 WAITING_BYTES = 64 << 20
 
 
 def keeps_points(count: int, dim: int, num_classes: int) -> bool:
-    """Whether N×D float32 points take less room than K×D×D float64 sums for two kinds of labels."""
+    """Tell whether N×D float32 points are smaller than K×D×D float64 sums for two label kinds."""
     return count <= 4 * num_classes * dim
 
 
 def least_bytes(count: int, dim: int, num_classes: int) -> int:
-    """Return the bytes that moments of N points take, both kinds of labels; 0 if kept as points."""
+    """Return the bytes of moments of N points for both kinds of labels; 0 if kept as points."""
     if keeps_points(count, dim, num_classes):
         return 0
     return 8 * 3 * num_classes * dim**2 + WAITING_BYTES

@@ -1,10 +1,10 @@
-"""Class moments: all that many decoders need to know of the points of each class.
+"""Class moments: the statistics of each class from which many decoders are fitted.
 
 They come in two forms with one interface. *Streamed* moments are D×D sums that were added up while
-activations went by. *Kept* moments hold the points themselves, which take less room where there
-are few for their width, and compute what is asked for; where a class has fewer points than
-dimensions, its axes come from the Gram matrix of its points. Which form it is, and in which blocks
-it is computed, depends on shapes alone.
+activations were computed. *Kept* moments hold the points themselves, which take less memory if
+there are few for their width, and compute moments on demand; where a class has fewer points than
+dimensions, its axes come from the Gram matrix of its points. The form, and the blocks of the
+computation, depend on shapes alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Rows wait until there are this many, on average, for each class, or for lack of room.
+# Points are added up when there are this many, on average, for each class, or the buffer is full.
 _ROWS_A_CLASS = 1024
 # A Gram matrix is computed in blocks of so many rows, each up to the diagonal.
 _GRAM_BLOCK = 96
@@ -40,15 +40,15 @@ class Moments(ABC):
 
     Matrices are float64 tensors on the device where the points are, unless said otherwise;
     `np.asarray` turns those on the CPU into arrays. They belong to all decoders and must not be
-    written to. What is computed from them is kept, so that decoders share it; each decoder gets a
-    view of its own, `for_decoder`, whose account says what it would have spent alone.
+    written to. Results computed from them are kept and shared by decoders; each decoder gets a view
+    of its own, `for_decoder`, whose account holds the time that it would have spent alone.
 
     Attributes:
         classes: The labels with at least one point, ascending, K.
-        counts: Points of each class, K.
+        counts: Number of points of each class, K.
         means: Mean of each class, K×D.
-        scratch: Where large results are kept.
-        seconds: The account: what adding up, and what was used of earlier computations, took.
+        scratch: The storage of large results.
+        seconds: The account: seconds of adding up, and of earlier computations that were used.
     """
 
     classes: LabelVector
@@ -64,16 +64,16 @@ class Moments(ABC):
         self._computed = 0.0
 
     def for_decoder(self) -> Moments:
-        """Return a view that shares what is known and has a fresh account."""
+        """Return a view that shares all results and has an account of its own."""
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view.seconds, view._paid, view._used = self._adding_seconds, set(), {}
         return view
 
     def _once(self, name: str, compute: Callable[[], T]) -> T:
-        """Compute what has a name, or return what was computed before and account for it.
+        """Compute a named result, or return the earlier one, and add its cost to the account.
 
-        What a computation used of others is kept with its own cost: nobody pays twice for those.
+        The costs of other results that it used are kept apart, so that none is counted twice.
         """
         if name in self._kept:
             value, used = self._kept[name]
@@ -93,7 +93,7 @@ class Moments(ABC):
         return found
 
     def _held(self, matrix: torch.Tensor) -> torch.Tensor:
-        """Return a matrix that is to be kept, perhaps moved to a file."""
+        """Return a matrix to keep, which may be moved to a file."""
         if not matrix.is_cpu:
             return matrix
         return as_tensor(self.scratch.hold(matrix.contiguous().numpy()))
@@ -120,7 +120,7 @@ class Moments(ABC):
         return [self._axes(k, *solved) for k, solved in enumerate(self._solved(classes))]
 
     def _solved(self, classes: Sequence[int]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield the solutions of the classes' eigenproblems, small ones solved side by side."""
+        """Yield the solutions of the classes' eigenproblems; small ones are solved in parallel."""
         if max(map(self._side, classes)) > SIDE_BY_SIDE:
             yield from (eigh(self._square(k)) for k in classes)
         else:
@@ -167,13 +167,13 @@ class Moments(ABC):
 
 
 class StreamedMoments(Moments):
-    """Moments added up while the points went by.
+    """Moments that were added up batch by batch.
 
     Args:
-        counts: Points of each label 0..K-1.
+        counts: Number of points of each label 0..K-1.
         sums: Sum of the points of each label, K×D.
-        lower: Σ x xᵀ over the points of each label, K×D×D; the lower triangles count.
-        adding_seconds: What it took to add them up.
+        lower: Σ x xᵀ over the points of each label, K×D×D; only the lower triangles are used.
+        adding_seconds: Seconds that adding up took.
     """
 
     def __init__(
@@ -196,13 +196,13 @@ class StreamedMoments(Moments):
 
 
 class KeptMoments(Moments):
-    """Moments computed from the points when asked for.
+    """Moments that are computed from the points on demand.
 
     Args:
         X: Points, N×D, perhaps in a memory-mapped file.
-        y: Their labels, N.
-        device: Where to compute; where X lies by default.
-        scratch: Where large results are kept.
+        y: Labels of the points, N.
+        device: The device to compute on; by default that of X.
+        scratch: The storage of large results.
     """
 
     def __init__(
@@ -246,7 +246,7 @@ class KeptMoments(Moments):
         return min(len(self._rows[k]), self.dim)
 
     def _square(self, k: int) -> torch.Tensor:
-        """Return the second moment, or the n×n Gram matrix where that is the smaller one."""
+        """Return the second moment, or the n×n Gram matrix if it is smaller."""
         count = len(self._rows[k])
         if count >= self.dim:
             return super()._square(k)
@@ -268,7 +268,7 @@ class KeptMoments(Moments):
         return values, axes
 
     def _columns(self, k: int) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield a class's points in blocks of columns, and which columns they are."""
+        """Yield a class's points in blocks of columns, each with the slice of its columns."""
         rows = self._rows[k]
         width = block_rows(len(rows))
         for start in range(0, self.dim, width):
@@ -277,10 +277,10 @@ class KeptMoments(Moments):
 
 
 def add_gram(lower: torch.Tensor, rows: torch.Tensor) -> None:
-    """Add rowsᵀ·rows to the lower triangle, at least, of a D×D matrix, block by block.
+    """Add rowsᵀ·rows to at least the lower triangle of a D×D matrix, block by block.
 
-    In float64: with float32 products a direction in which points are ten thousand times closer to
-    each other than in others is lost, and LDA, which asks for it, is another classifier.
+    Products are in float64: in float32 a direction is lost in which points are ten thousand times
+    closer to each other than in others, and LDA, which needs it, would be another classifier.
     """
     for start in range(0, len(lower), _GRAM_BLOCK):
         stop = min(start + _GRAM_BLOCK, len(lower))
@@ -293,7 +293,7 @@ def symmetric(lower: torch.Tensor) -> torch.Tensor:
 
 
 class _Sums:
-    """Counts, sums and second moments of groups of points; those of group -1 do not count."""
+    """Counts, sums and second moments of groups of points; group -1 is left out."""
 
     def __init__(self, groups: LabelVector, count: int, dim: int, device: torch.device) -> None:
         self._groups, self._position = groups, 0
@@ -303,7 +303,7 @@ class _Sums:
         self.seconds = 0.0
 
     def add(self, rows: torch.Tensor) -> None:
-        """Add the points that come next."""
+        """Add the next points."""
         started = time.perf_counter()
         groups = self._groups[self._position : self._position + len(rows)]
         self._position += len(rows)
@@ -322,7 +322,7 @@ class _Sums:
         add_gram(self.lower[group], points)
 
     def merge(self, other: _Sums) -> None:
-        """Take in the sums of other points of the same groups."""
+        """Add the sums of other points in the same groups."""
         started = time.perf_counter()
         self.counts += other.counts
         self.sums += other.sums
@@ -339,15 +339,15 @@ class Labelling:
     """The labels of all training points under one draw.
 
     Attributes:
-        vectors: The labels `corrupted` and `true`, or `true` alone; N each.
-        wanted: The labels whose moments are wanted.
+        vectors: The label vectors `corrupted` and `true`, or `true` alone; N each.
+        wanted: The kinds of labels whose moments are needed.
     """
 
     vectors: Mapping[str, LabelVector]
     wanted: frozenset[str]
 
     def bytes(self, num_classes: int, dim: int) -> int:
-        """Return how much memory the sums take."""
+        """Return the bytes that the sums take."""
         sets = len(self.wanted) + (len(self.vectors) > 1)
         return 8 * sets * num_classes * dim**2
 
@@ -355,14 +355,14 @@ class Labelling:
 class Adding:
     """Adds up the moments of points that come in batches, for each of the wanted labels.
 
-    Points whose given label is the true one are added up once, for both; the others for
-    each.
+    Points whose given label is the true one are added up once for both kinds of labels, other
+    points for each kind.
 
     Args:
         labelling: The labels of all points that will come.
         num_classes: K; labels are 0..K-1.
         dim: Width D of the points.
-        device: Where to add up.
+        device: The device to compute on.
     """
 
     def __init__(
@@ -386,7 +386,7 @@ class Adding:
         self._count = 0
 
     def add(self, rows: torch.Tensor) -> None:
-        """Add the points that come next, B×D."""
+        """Add the next points, B×D."""
         block = len(self._waiting)
         while len(rows):
             if not self._count and len(rows) >= block:  # a whole block need not wait
@@ -410,7 +410,7 @@ class Adding:
             sums.add(block)
 
     def moments(self, labels: str) -> Moments:
-        """Return the moments under one of the wanted labels; all points must have come."""
+        """Return the moments under one of the wanted labels, after all points were added."""
         self._flush()
         if self._shared and labels not in self._merged:
             self._own[labels].merge(self._shared)

@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine, found once for all decoders that ask."""
+"""Nearest neighbours by cosine, found once for all decoders that need them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from memgen_bench.compute import as_tensor, block_rows, finish
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# So many neighbours are always found, so that fewer of them do not depend on who else asks.
+# The fewest neighbours that are found, so that results do not depend on other decoders' needs.
 FOUND = 64
 
 
@@ -20,16 +20,16 @@ class Neighbors:
     """The most similar training points by cosine; exact.
 
     Similarities are computed for a block of points at a time. A zero vector has similarity 0 to
-    every point. Equally similar points come in the order of their rows; where there are more of
-    them than fit, which ones are found is not defined, but the same in every run.
+    every point. Equally similar points come in the order of their rows; if there are more of them
+    than asked for, the choice is not defined, but the same in every run.
 
     Args:
         X: Training points, N×D array or tensor.
-        kept: Matrices whose neighbours are kept once they are found, as those of X are.
-        device: Where to compute; where X lies by default.
+        kept: Matrices whose neighbours are kept once they are found, like those of X.
+        device: The device to compute on; by default that of X.
 
     Attributes:
-        seconds: What a decoder of this view has used of earlier searches took, in seconds.
+        seconds: Seconds of earlier searches whose results were used through this view.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class Neighbors:
         self.seconds = 0.0
 
     def for_decoder(self) -> Neighbors:
-        """Return a view that shares what was found and has a fresh account."""
+        """Return a view that shares all results and has an account of its own."""
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view._copies, view.seconds = {}, 0.0
         return view
 
     def know(self, copy: torch.Tensor, original: Any) -> None:
-        """Find for a copy, on another device, what was found for the original.
+        """Register a copy of a matrix, on another device, whose results are those of the original.
 
         Args:
-            copy: It must live as long as this view is asked.
+            copy: The copy, which must live as long as this view is used.
             original: X, or one of the matrices whose neighbours are kept.
         """
         self._copies[_place(copy)] = _place(as_tensor(original))
@@ -63,7 +63,7 @@ class Neighbors:
 
         Args:
             X: Points, M×D.
-            k: How many neighbours.
+            k: Number of neighbours.
         """
         X = as_tensor(X)
         place = self._copies.get(_place(X), _place(X))
@@ -94,5 +94,5 @@ class Neighbors:
 
 
 def _place(X: torch.Tensor) -> tuple[Any, ...]:
-    """Where and how a matrix lies in memory: its own as long as it is there."""
+    """Return a matrix's place in memory, which no other matrix has as long as it lives."""
     return X.data_ptr(), X.shape, X.stride(), X.dtype

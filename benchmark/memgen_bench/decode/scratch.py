@@ -1,4 +1,4 @@
-"""Room for large arrays: in memory while a budget lasts, in memory-mapped files beyond it."""
+"""Storage of large arrays: in memory within a budget, in memory-mapped files beyond it."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# What is kept in memory where nobody says how much there is.
+# The budget where none is given.
 DEFAULT_BUDGET = 256 << 20
-# Arrays below this size stay in memory whatever the budget: a file would cost more than it saves.
+# Arrays below this size always stay in memory: a file would cost more than it saves.
 _SMALL = 1 << 20
 
 
 class Scratch:
-    """Makes arrays; those beyond the budget lie in files.
+    """Makes arrays, in memory or, beyond a budget, in memory-mapped files.
 
-    The files are unlinked as soon as they are made, so that they are gone when their arrays are,
-    and also when the process is killed. They lie in the folder for temporary files (`TMPDIR`).
-    Where an array lies changes nothing about what is computed from it.
+    The files are unlinked as soon as they are made, so that they vanish with their arrays, also
+    when the process is killed. They lie in the folder for temporary files (`TMPDIR`). The place of
+    an array changes no result.
 
     Args:
-        budget: Bytes that arrays may take up in memory.
+        budget: Bytes of memory for arrays.
     """
 
     def __init__(self, budget: int = DEFAULT_BUDGET) -> None:
         self._left = budget
 
     def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> npt.NDArray[Any]:
-        """Return an array that is not initialised; its room is free again when it is dropped.
+        """Return an uninitialised array; its space is free again when it is deleted.
 
         Raises:
-            OSError: It does not fit in memory, nor on the disk.
+            OSError: There is neither memory nor disk space for it.
         """
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if self._fits(size):
@@ -47,7 +47,7 @@ class Scratch:
             return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
 
     def hold(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return an array that is to be kept: itself, or a copy in a file."""
+        """Return an array to keep: the array itself, or a copy in a file."""
         if self._fits(array.nbytes):
             return self._count(array)
         copy = self.empty(array.shape, array.dtype)
@@ -67,7 +67,7 @@ class Scratch:
 
 
 def _reserve(file: Any, size: int) -> None:
-    """Take the room on the disk now: a full disk is an error here, and a bus error later."""
+    """Allocate disk space now, since a full disk would be a bus error later."""
     if hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(file.fileno(), 0, size)

@@ -1,4 +1,4 @@
-"""The training points of one layer: stored, or only their moments, as decoders want them."""
+"""The training points of one layer: stored, or only their moments, as decoders need them."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 class TrainingPoints:
-    """The training points of a layer, fed batch by batch.
+    """The training points of a layer, added batch by batch.
 
     Args:
         layer: The layer.
-        count: How many points will come.
-        sample: Which of them train accuracy is taken on.
+        count: Number of points that will be added.
+        sample: Positions of the points on which train accuracy is measured.
         num_classes: K.
-        stored: Whether a decoder wants the points themselves.
-        labellings: Whose moments decoders want.
-        device: Where to compute.
-        scratch: Where points are kept.
+        stored: Whether a decoder needs the points themselves.
+        labellings: The labels whose moments decoders need, by draw.
+        device: The device to compute on.
+        scratch: The storage of points.
 
     Attributes:
-        points: N×D, or None where they are not stored.
-        finite: Whether all of them are finite.
+        points: N×D, or None if they are not stored.
+        finite: Whether all points are finite.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class TrainingPoints:
         self._sampled = None if keep else scratch.empty((len(sample), layer.dim))
 
     def add(self, rows: torch.Tensor) -> None:
-        """Take the points that come next."""
+        """Add the next points."""
         stop = self._position + len(rows)
         self._finite &= torch.isfinite(rows.sum())
         if self.points is not None:
@@ -84,18 +84,18 @@ class TrainingPoints:
 
     @property
     def finite(self) -> bool:
-        """Whether no point so far had a NaN or an infinity."""
+        """Whether all points so far are finite."""
         return bool(self._finite)
 
     def sample(self) -> Matrix:
         """Return the points of the sample."""
         if self._sampled is None:
-            assert self.points is not None  # one of the two is there
+            assert self.points is not None  # one of the two exists
             self._sampled = self.points[self._sample]
         return self._sampled
 
     def moments(self, draw: Draw | None, labels: str) -> Moments:
-        """Return the moments under one of the labellings."""
+        """Return the moments under a draw and a kind of labels."""
         if self._adding:
             return self._adding[draw].moments(labels)
         assert self.points is not None  # kept where nothing is added up
@@ -115,7 +115,7 @@ class TrainingPoints:
     def bytes(
         layer: Layer, *, count: int, num_classes: int, stored: bool, labellings: Labellings
     ) -> int:
-        """Return the memory that the moments and the points themselves take."""
+        """Return the bytes that the moments and the stored points take."""
         kept = keeps_points(count, layer.dim, num_classes)
         sums = [each.bytes(num_classes, layer.dim) for each in labellings.values() if not kept]
         keep = stored or (kept and bool(labellings))

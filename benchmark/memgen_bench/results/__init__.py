@@ -1,1 +1,1 @@
-"""A results folder: its tables, and how they are written, read, verified, merged and compacted."""
+"""Results folders: their tables, and how they are written, read, verified, merged, compacted."""

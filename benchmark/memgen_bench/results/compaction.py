@@ -1,4 +1,4 @@
-"""Compaction: many small parts become few, and rows that no longer count are dropped."""
+"""Compaction: many small parts become few, and superseded rows are dropped."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from memgen_bench.results.store import counting, to_arrow
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ROWS = 100_000  # of a part: readers take several parts at once
+_ROWS = 100_000  # in one part: readers take several parts at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class Compacted:
-    """What became of a table: its parts before and after, and the rows that were dropped."""
+    """The result for a table: numbers of parts before and after, and of dropped rows."""
 
     name: str
     before: int
@@ -30,11 +30,11 @@ class Compacted:
 def compact(folder: Path) -> list[Compacted]:
     """Write the rows that count into few parts, and only then remove the old ones.
 
-    Whenever this is cut short the folder reads the same: rows that are there twice are equal, and
-    one of them counts. Parts that a run adds meanwhile stay as they are.
+    If this is interrupted, the folder still reads the same: rows that exist twice are equal, and
+    one of them counts. Parts that a run adds meanwhile stay unchanged.
 
     Raises:
-        StoreError: The folder is not there, a part is damaged or of a newer version.
+        StoreError: The folder does not exist, or a part is damaged or of a newer version.
         WriteError: A part cannot be written.
     """
     done = [_compact(folder, name) for name in TABLES]

@@ -1,4 +1,4 @@
-"""What a number was computed with: versions, machine, code commit."""
+"""The environment of a computation: versions, machine, code commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGES = ("memgen-bench", "torch", "torchvision", "timm", "numpy", "scipy", "
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that numbers depend on."""
+    """Return the versions of Python and of the packages that results depend on."""
     packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return {"python": platform.python_version(), **packages}
 
@@ -27,7 +27,7 @@ def environment() -> str:
 
 @functools.cache
 def code_commit() -> str | None:
-    """Return the git commit of this code (`+` where changed): the wheel's, or the checkout's."""
+    """Return the git commit of this wheel or checkout, with `+` if the code was changed since."""
     here = Path(__file__).parents[1]
     noted = here / "_commit.txt"  # written into wheels by benchmark/hatch_build.py
     if noted.is_file():

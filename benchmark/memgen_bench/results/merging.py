@@ -1,4 +1,4 @@
-"""Merging results folders: the union of their parts, unless their rows contradict each other."""
+"""Merges of results folders: the union of their parts, unless their rows contradict each other."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _ABOUT = {
 
 @dataclass(frozen=True, kw_only=True)
 class Conflict:
-    """Fine rows of one identity that differ in what was computed.
+    """A conflict: rows with status `ok` and one identity that differ in measured columns.
 
     Attributes:
-        identity: A reading's key, or a network's identity.
-        about: What that is, column by column.
-        differing: The columns in which the rows differ.
-        parts: The files that hold them.
+        identity: A reading's key, or a network's id.
+        about: The columns that describe the reading or network.
+        differing: The measured columns in which the rows differ.
+        parts: The files that hold the rows.
     """
 
     identity: str
@@ -49,7 +49,7 @@ class Conflict:
 
 
 class ConflictError(StoreError):
-    """Results folders that contradict each other; `conflicts` says where."""
+    """Results folders contradict each other; `conflicts` lists the conflicts."""
 
     def __init__(self, conflicts: Sequence[Conflict]) -> None:
         super().__init__(
@@ -61,19 +61,20 @@ class ConflictError(StoreError):
 
 
 def merge(into: Path, sources: Sequence[Path]) -> int:
-    """Copy the parts of results folders into another one, which may not be there yet.
+    """Copy the parts of results folders into another folder, which is created if it does not exist.
 
     Args:
-        into: Where they go.
-        sources: Where they are.
+        into: The folder to copy to.
+        sources: The folders to copy from.
 
     Returns:
-        How many were not there yet.
+        The number of parts that were added.
 
     Raises:
-        ConflictError: Fine rows of one identity differ in what was computed; nothing was copied.
-        StoreError: A folder is not there, or a part is damaged or of a newer version; likewise.
-        WriteError: A part cannot be written; the same command goes on from there.
+        ConflictError: Rows of one identity differ in measured columns; nothing was copied.
+        StoreError: A folder does not exist, or a part is damaged or of a newer version; nothing was
+            copied.
+        WriteError: A part cannot be written; the same command continues from there.
     """
     folders = [Snapshot(folder) for folder in ([into, *sources] if into.is_dir() else sources)]
     found = {
@@ -85,7 +86,7 @@ def merge(into: Path, sources: Sequence[Path]) -> int:
     if conflicts:
         raise ConflictError(conflicts)
     remove_leftovers(into)
-    # Networks go first and plans last, as in a run: what is there is never without its context.
+    # Networks come first, so that no reading is ever there without its network.
     return sum(
         copy_part(part, into, name)
         for name in TABLES
@@ -102,11 +103,11 @@ def columns_to_compare(name: str) -> list[str]:
 
 
 def find_conflicts(rows: pl.DataFrame, name: str) -> list[Conflict]:
-    """Find fine rows of one identity that differ in what was computed.
+    """Find rows with status `ok` and one identity that differ in measured columns.
 
     Args:
         rows: All rows of a table, with `PART`.
-        name: `readings` or `networks`.
+        name: A table of `IDENTITIES`.
     """
     identity, about, measured = IDENTITIES[name], _ABOUT[name], MEASURED[name]
     fine = rows.filter(pl.col("status") == "ok")

@@ -1,7 +1,6 @@
-"""Why a cached network or a stored reading is not used: where the nearest one differs; pure.
+"""The reasons why a cached network or stored reading is not used: differing columns; pure.
 
-Plan, cache and results are compared by the names of the results' columns, as far as both sides say
-anything of a column.
+Plan, cache and results are compared by the results' columns, as far as both sides have a column.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ READING_COLUMNS = (
     *("decoder", "decoder_version", "decoder_params", "labels", "noise", "rate", "noise_seed"),
     *("layer", "max_layer_dim", "epoch", "test_count"),
 )
-# What an identity calls otherwise.
+# Columns that have other names in an identity.
 _COLUMNS = {
     "protocol": "protocol_version",
     "version": "model_version",
@@ -45,12 +44,12 @@ _TRUE_LABELS = {"noise": None, "noise_version": None, "rate": 0, "noise_seed": N
 
 @dataclass(frozen=True)
 class Thing:
-    """A network or a reading in some place.
+    """A network or a reading in the plan, the cache or the results.
 
     Attributes:
-        name: What a person calls it.
-        fields: What decides its key.
-        state: What else to say of it.
+        name: A name for messages.
+        fields: The columns that decide its key.
+        state: A remark on its status, for messages.
     """
 
     name: str
@@ -60,13 +59,13 @@ class Thing:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What there is to compare.
+    """The networks and readings to compare.
 
     Attributes:
-        plan: What would be run.
-        notes: What each cached network says of itself, by `network_id`.
-        networks: Rows of the results, with `NETWORK_COLUMNS` and what names them.
-        readings: Likewise, with `READING_COLUMNS`.
+        plan: The plan of the run.
+        notes: The notes of cached networks, by `network_id`.
+        networks: Rows of networks, with `NETWORK_COLUMNS` and the columns that name them.
+        readings: Rows of readings, with `READING_COLUMNS` and the columns that name them.
     """
 
     plan: Plan
@@ -76,14 +75,14 @@ class Known:
 
 
 def explain(known: Known, asked: str) -> list[str]:
-    """Say of each place whether something is there, and if not, how the nearest there differs.
+    """Return lines on where a network or reading is found, and where not, how the nearest differs.
 
     Args:
-        known: Where to look.
-        asked: A `network_id` or a reading's key, or how one of them begins.
+        known: The networks and readings to search.
+        asked: A `network_id` or a reading's key, or the beginning of one.
 
     Raises:
-        UsageError: There is no such thing, or several.
+        UsageError: No key begins with `asked`, or several do.
     """
     networks = _networks(known)
     ids = {key: key for things in networks.values() for key in things if key.startswith(asked)}
@@ -104,7 +103,7 @@ def _only(found: Mapping[str, str], asked: str) -> tuple[str, str]:
 
 
 def _readings_like(known: Known, asked: str) -> dict[str, str]:
-    """Return the keys of readings that begin so, with their networks."""
+    """Return the keys of readings that begin with `asked`, with their networks."""
     stored = {row["key"]: row["network_id"] for row in known.readings}
     planned = (
         (reading.key, network.network_id)
@@ -156,7 +155,7 @@ def _status(row: Fields) -> str:
 
 
 def _columns(identity: Fields) -> Fields:
-    """Return an identity as columns."""
+    """Return the fields of an identity under the names of the results' columns."""
     said = canonical(identity)
     initial, recipe, draw = said.pop("initial"), said.pop("recipe", {}), said.pop("draw", None)
     task = initial.pop("task")
@@ -195,7 +194,7 @@ def _compare(what: str, key: str, places: Mapping[str, Things]) -> Iterator[str]
 
 
 def _differing(mine: Thing, other: Thing) -> list[str]:
-    """Return the columns of which both say something, and not the same."""
+    """Return the columns that both have with different values."""
     theirs = other.fields
     return [name for name, value in mine.fields.items() if theirs.get(name, value) != value]
 

@@ -1,4 +1,4 @@
-"""What networks and readings say of themselves in the results: columns that need no computing."""
+"""The columns of networks and readings that are known before they are computed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def reading_row(network: PlannedNetwork, reading: Reading) -> dict[str, Any]:
 
 
 def training_row(record: TrainingRecord, from_cache: bool) -> dict[str, Any]:
-    """Return the columns of a network's row that only a trained one has."""
+    """Return the columns that only the row of a trained network has."""
     return {
         "epochs": len(record.loss),
         "stop_reason": record.stop_reason,

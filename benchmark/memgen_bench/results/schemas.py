@@ -1,7 +1,7 @@
-"""What the tables of a results folder hold: their columns, and what earlier versions lacked.
+"""The tables of a results folder: their columns, and the columns that earlier versions lacked.
 
-`networks` and `readings` are the results. `plans` says which readings belong to which suite, done
-or not: a reading's identity knows no suite, and several suites may share it. `successors` are
+`networks` and `readings` are the results. `plans` lists the readings of each suite, done or not: a
+reading's identity does not depend on suites, and several of them may share it. `successors` are
 networks that were trained on decoded labels.
 """
 
@@ -20,7 +20,7 @@ VERSION_KEY = "memgen_schema_version"
 _TEXT, _REAL, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 _TIME = pa.timestamp("us", tz="UTC")
 
-# What says which network a row belongs to, in both tables.
+# The columns that describe a row's network, in several tables.
 _NETWORK_COLUMNS = {
     "network_id": _TEXT,
     "protocol_version": _WHOLE,
@@ -166,8 +166,8 @@ _MEASURED_OF_ALL = (
     *("realised_rate", "noise_id", "memorized"),
     *("train_count", "validation_count", "test_count"),
 )
-# What was computed, and so is the same in all `ok` rows of one identity; not when, how long,
-# where and with which versions.
+# The measured columns, which are equal in all `ok` rows of one identity. Times, durations, places
+# and versions are not among them.
 MEASURED = {
     "networks": (
         *_MEASURED_OF_ALL,

@@ -1,4 +1,4 @@
-"""Verification: is every part of a results folder what was written, and do its rows make sense?"""
+"""Verification of a results folder: its parts against their hashes, and its rows against rules."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from memgen_bench.results.schemas import IDENTITIES, STATUSES, TABLES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-DAMAGED = "damaged"  # the sub-folder of parts that were set aside
+DAMAGED = "damaged"  # the sub-folder for parts that are set aside
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong in a results folder.
+    """A fault in a results folder.
 
     Attributes:
-        message: File, what is wrong, and what to do, in one line.
-        damaged: The part that is to be set aside; None where that is no help.
+        message: The file, the fault, and the remedy, in one line.
+        damaged: The part to set aside; None where that does not help.
     """
 
     message: str
@@ -33,14 +33,14 @@ class Fault:
 
 
 def verify(folder: Path) -> list[Fault]:
-    """Find everything that is wrong in a results folder.
+    """Find all faults in a results folder.
 
-    Each part is compared with the hash in its name, and then its rows with each other: what they
-    must have, accuracies between 0 and 1 and those of `test_correct`, a network for each reading,
-    and no two fine rows of one identity that differ in what was computed.
+    Each part is compared with the hash in its name. Then its rows are checked: required columns,
+    accuracies between 0 and 1 that agree with `test_correct`, a network for each reading, and no
+    two `ok` rows of one identity that differ in measured columns.
 
     Raises:
-        StoreError: The folder is not there.
+        StoreError: The folder does not exist.
     """
     faults: list[Fault] = []
     rows: dict[str, pl.DataFrame] = {}
@@ -64,7 +64,7 @@ def verify(folder: Path) -> list[Fault]:
 
 
 def set_aside(part: Path) -> Path:
-    """Move a part out of its table, to `damaged/`, and return where it is now.
+    """Move a part out of its table, to `damaged/`, and return its new path.
 
     Raises:
         WriteError: The folder is not writable.
@@ -87,7 +87,7 @@ def _lack(*columns: str) -> pl.Expr:
 
 _STATUS = ~pl.col("status").is_in(STATUSES)
 _OK = pl.col("status") == "ok"
-# What is wrong with rows of which an expression is true.
+# Faults, with the expression that is true for rows that have them.
 _RULES = {
     "networks": {
         "no identity, status or time": _lack("network_id", "status", "created"),

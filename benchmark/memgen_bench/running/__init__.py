@@ -1,1 +1,1 @@
-"""A run: what is missing is computed, and stored as it comes."""
+"""Runs: missing readings are computed, and stored as they come in."""

@@ -1,4 +1,4 @@
-"""Which run computes which network: one run at a time, on one results folder, on any machine."""
+"""Locks of networks, so that only one run on a results folder computes each, on any machine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _FILE = ".lock"
 
 
 class Locks:
-    """Locks of one results folder, one for each network, that last as long as their process.
+    """Locks of one results folder, one for each network, held at most as long as their process.
 
-    They are locks on single bytes of one file: the system drops them when the process is gone,
-    however it went; nothing is left behind, and nothing has to be cleaned up. Between machines
-    they work where the file system supports them, as NFS does.
+    They are locks on single bytes of one file. The system drops them when the process ends in any
+    way, so nothing has to be cleaned up. Between machines they work if the file system supports
+    them, as NFS does.
 
     Args:
         folder: The results folder.
@@ -40,7 +40,7 @@ class Locks:
             ) from error
 
     def take(self, name: str) -> bool:
-        """Take a lock, or say at once that somebody else has it."""
+        """Take a lock and return True, or return False at once if another process has it."""
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(name))
         except (BlockingIOError, PermissionError):  # systems differ in which
@@ -48,7 +48,7 @@ class Locks:
         return True
 
     def give_back(self, name: str) -> None:
-        """Give a lock back."""
+        """Release a lock."""
         fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _place(name))
 
     def __enter__(self) -> Self:
@@ -59,5 +59,5 @@ class Locks:
 
 
 def _place(name: str) -> int:
-    """Return the byte that stands for a network's identity, which is a hexadecimal number."""
+    """Return the position of the byte that stands for a network's id, a hexadecimal number."""
     return int(name[:15] or "0", 16)

@@ -1,9 +1,9 @@
-"""Relabel and retrain: what a network learns from the labels that were decoded out of another one.
+"""Retraining: new networks are trained on the labels that were decoded from memorized ones.
 
 A *successor* of a memorized network has its model, recipe, seeds and images; its labels are those
 that a decoder reads out of a layer of the memorized network, or of raw pixels as a control. It is
 trained from the initial weights. Decoder and layer are those with the highest accuracy on noisy
-validation labels; true labels are only looked at to say how good the new labels are.
+validation labels; true labels are used only to measure how good the new labels are.
 
 The published experiment (Ketha & Ramaswamy, arXiv 2501.14687) chooses the layer, and stops the
 training, on clean test labels.
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 Source = Literal["network", "pixels"]
 Parents: TypeAlias = "dict[str, tuple[PlannedNetwork, Reading]]"  # by the successor's key
 
-# What the choice of a decoder needs to know of readings.
+# The columns of readings that the choice of a decoder needs.
 COLUMNS = (
     *("key", "network_id", "epoch", "labels", "decoder", "layer", "layer_index", "told_noise"),
     *("saw_test", "status", "validation_accuracy", "test_accuracy"),
@@ -58,9 +58,9 @@ def choose(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Choose decoder and layer for each network: the best on its noisy validation labels.
 
     Args:
-        readings: Rows with `COLUMNS`. Only fine ones on corrupted labels count, of decoders of one
-            layer that were not told the noise and saw no test label.
-        source: `network`: among the network's own layers; `pixels`: the input layer.
+        readings: Rows with `COLUMNS`. Only `ok` rows on corrupted labels count, of decoders of one
+            layer that were not told the noise and saw no test labels.
+        source: `network`: choose among the network's own layers; `pixels`: the input layer.
 
     Returns:
         A row of `readings` for each network; ties go to the earlier layer, then by name.
@@ -83,15 +83,15 @@ def choose(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 
 def key_of(reading: str) -> str:
-    """Return the key of the successor that a reading's labels make."""
+    """Return the key of the successor that is trained on a reading's labels."""
     return digest({"successor": reading})
 
 
 def find_parents(plan: Plan, results: Path, source: Source) -> Parents:
-    """Return which memorized networks of a plan can have a successor, and what is to relabel them.
+    """Return the memorized networks of a plan that can have a successor, and their best readings.
 
     Raises:
-        UsageError: No reading is there to choose by.
+        UsageError: There is no reading to choose.
     """
     planned = {
         reading.key: (network, reading)
@@ -110,7 +110,7 @@ def find_parents(plan: Plan, results: Path, source: Source) -> Parents:
 
 
 def lacking(parents: Parents, results: Path, *, retry_failed: bool = False) -> Parents:
-    """Return those of them whose successor is not in the results, or failed and is tried again."""
+    """Return the parents whose successor is not in the results, or failed and is tried again."""
     there = read_frame(results, "successors", ["key", "status"])
     done = set(there.filter(~((there["status"] == "failed") & retry_failed))["key"])
     return {key: parent for key, parent in parents.items() if key not in done}
@@ -122,13 +122,13 @@ def train_successors(
     """Train successors in this process, one after the other, and store each.
 
     Args:
-        parents: Those that are to have one; see `lacking`.
-        results: Where rows go.
-        settings: How networks are computed.
-        report: Told how trainings go on.
+        parents: The networks to train successors of; see `lacking`.
+        results: The results folder.
+        settings: The run settings.
+        report: Called with the progress of trainings.
 
     Yields:
-        Each parent with the row of its successor; None where another run is at it.
+        Each parent with the row of its successor, or None if another run trains it.
     """
     with Locks(results) as locks:
         for key, (network, reading) in parents.items():
@@ -147,13 +147,13 @@ def succeed(
     """Relabel a memorized network's training images, train its successor and measure both.
 
     Args:
-        network: The memorized network; trained if it is not cached.
-        reading: Which decoder on which layer relabels; see `choose`.
-        settings: The run.
-        report: Told how trainings go on.
+        network: The memorized network, which is trained if it is not cached.
+        reading: The reading whose decoder and layer relabel the images; see `choose`.
+        settings: The run settings.
+        report: Called with the progress of trainings.
 
     Returns:
-        A row of the table `successors`; where something failed, with the reason.
+        A row of the table `successors`; a failed one has the reason.
     """
     compute_exactly()
     keep_freed_memory()
@@ -235,7 +235,7 @@ def _relabel(
     device: torch.device,
     settings: RunSettings,
 ) -> tuple[LabelVector, LabelVector]:
-    """Return what the decoder predicts for all training images and for the test images."""
+    """Return the decoder's predictions for all training images and for the test images."""
     everything = copy.copy(data)
     everything.sample = np.arange(len(data.train.true))
     reader = Reader(network, everything, parent.module, device, settings.memory, parent.record)
@@ -248,7 +248,7 @@ def _relabel(
 def _successor(
     network: PlannedNetwork, data: PlannedData, labels: LabelVector
 ) -> tuple[PlannedNetwork, PlannedData]:
-    """Return the network that is trained on other labels, and what it is made of."""
+    """Return the network that is trained on other labels, and its data."""
     identity = {**network.identity, "labels": array_digest(labels)}
     planned = replace(network, network_id=network_id(identity), identity=identity, checkpoints=())
     return planned, data.relabelled(network.draw, labels)

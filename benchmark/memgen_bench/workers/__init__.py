@@ -1,1 +1,1 @@
-"""How a network gets to a process, and its rows get back, whatever becomes of that process."""
+"""Workers: processes that compute networks, and send their rows back even if they crash."""

@@ -1,4 +1,4 @@
-"""One network from data to rows: train or load it, read its layers, decode, score."""
+"""The rows of one network: it is trained or loaded, its layers are read, decoded and scored."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
 def run_network(
     network: PlannedNetwork, keys: frozenset[str], settings: RunSettings, report: Report
 ) -> None:
-    """Compute some readings of one network and report a row for it, and for each of them.
+    """Compute some readings of one network and report a row for it and for each of them.
 
     Args:
-        network: What is planned.
-        keys: Which of its readings to compute.
-        settings: The run.
-        report: Called with each row as soon as it is there, whatever fails, and before each step.
+        network: The planned network.
+        keys: Keys of the readings to compute.
+        settings: The run settings.
+        report: Called before each step, and with each row as soon as it is ready; readings that
+            fail have rows, too.
 
     Raises:
-        WriteError: The network cannot be kept, which is no fault of its own.
+        WriteError: The network cannot be cached, so that its readings are not made.
     """
     compute_exactly()
     keep_freed_memory()
@@ -80,7 +81,7 @@ def _skipped(readings: Iterable[Reading], message: str) -> Iterator[tuple[Readin
 
 
 def _said(error: BaseException) -> BaseException | str:
-    """Our own errors say all; others need their type beside them."""
+    """Return the message of our own errors, and other errors as they are, to show their type."""
     return str(error) if isinstance(error, MemgenError) else error
 
 

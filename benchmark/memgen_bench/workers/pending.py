@@ -1,4 +1,4 @@
-"""What is known of a network while it is computed: which of its rows are still to come."""
+"""The readings of a network that have no row yet, while it is computed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class PendingReadings:
-    """Passes on what is reported of a network, and knows what is still to come.
+    """Passes on the messages about a network, and keeps track of the readings without a row.
 
     Attributes:
         left: Keys of the readings that have no row yet.
-        current: Key of the reading that is being computed.
+        current: Key of the reading that is being computed; empty during another step.
     """
 
     def __init__(self, keys: frozenset[str], report: Report) -> None:
@@ -25,7 +25,7 @@ class PendingReadings:
         self._report, self._network_known = report, False
 
     def __call__(self, message: Message) -> None:
-        """Pass on a message; a second row of the network, after it was lost, is dropped."""
+        """Pass on a message, but only the first of several rows of the network itself."""
         if isinstance(message, Started):
             self.current = message.key
         elif isinstance(message, Row) and message.table == "readings":
@@ -40,7 +40,7 @@ class PendingReadings:
     def fail(
         self, network: PlannedNetwork, keys: frozenset[str], message: str, error_type: str
     ) -> None:
-        """Report rows that say why a network, unless it is there, and some readings are not."""
+        """Report failed rows for some readings, and for the network if it has no row yet."""
         why = {"status": "failed", "error_type": error_type, "message": message}
         self(Row("networks", rows.network_row(network) | why))
         for reading in network.readings:

@@ -1,4 +1,4 @@
-"""What a plan asks of plugins: questions that may hang or crash, each asked where that is safe."""
+"""The questions of a plan to plugins, asked where an answer may hang or crash."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 class Ask(Protocol):
-    """Calls a function, here or in a child process."""
+    """A function that calls another one, in this process or in a child."""
 
     def __call__(self, function: str, *args: Any) -> Any:
-        """Return what the function `package.module:name` returns."""
+        """Call the function `package.module:name` and return its result."""
 
 
 def here(function: str, *args: Any) -> Any:
-    """Answer in this process."""
+    """Call a function in this process."""
     return pkgutil.resolve_name(function)(*args)
 
 
 class Questions:
-    """Asks about data sets, models and devices; each question once.
+    """Questions about data sets, models and devices.
 
     Args:
-        ask: Who answers.
-        plugin_files: Plugins that are not installed.
+        ask: Function that calls the answering function.
+        plugin_files: Plugin files that are not installed.
     """
 
     def __init__(self, ask: Ask = here, plugin_files: tuple[str, ...] = ()) -> None:
@@ -43,7 +43,7 @@ class Questions:
         """Return `cpu` or `cuda`.
 
         Raises:
-            UsageError: The device is not there.
+            UsageError: The device cannot be used.
         """
         kind: str = self._ask("memgen_bench.workers.answers:device_type", device)
         return kind
@@ -52,7 +52,7 @@ class Questions:
         """Describe a data set; see `datasets.describe`.
 
         Raises:
-            DataError: It is damaged, or reading it takes the process down.
+            DataError: The data set is damaged, or reading it ends the process.
         """
         try:
             info: DataInfo = self._ask(
@@ -63,10 +63,10 @@ class Questions:
         return info
 
     def layers(self, model: str, task: Task, max_layer_dim: int) -> tuple[Layer, ...]:
-        """Find a model's layers; see `layers.find_layers`.
+        """Find a model's layers, only once; see `layers.find_layers`.
 
         Raises:
-            PluginError: It cannot be built or run, or takes the process down.
+            PluginError: The model cannot be built or run, or ends the process.
         """
         question = (model, task, max_layer_dim)
         if question not in self._known:

@@ -1,4 +1,4 @@
-"""Where networks are computed: in this process, or in child processes."""
+"""Engines that compute networks in this process, or in child processes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class SerialEngine:
-    """Runs each function where and when it is submitted, without a child process.
+    """Runs each function at once in this process, when it is submitted.
 
     Args:
-        report: Called with what functions report.
+        report: Called with each report of a function.
     """
 
     slots = 1
@@ -24,7 +24,7 @@ class SerialEngine:
         self._report = report
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        """Run a function now."""
+        """Run a function now, and return a future that is done."""
         future: Future[Any] = Future()
         try:
             future.set_result(function(*args, self._report))
@@ -43,8 +43,8 @@ class ProcessEngine:
     """Runs functions, which wait for a child process each, in threads.
 
     Args:
-        jobs: How many run at once.
-        report: Called, in those threads, with what functions report.
+        jobs: Number of functions that run at once.
+        report: Called with each report of a function, in its thread.
     """
 
     def __init__(self, jobs: int, report: Report) -> None:
