@@ -1,4 +1,4 @@
-"""Fitting decoders on activations and scoring what they predict."""
+"""Fits of decoders on activations, their predictions, and the scores of these."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Activations:
     """Finite activations of the three subsets of a split.
 
     Attributes:
-        train: What decoders are fitted on; None where all of them are fitted from moments.
-        sample: Those training points on which train accuracy is taken.
-        validation: What layers are chosen on.
-        test: What decoders are scored on.
+        train: Training points; None if all decoders are fitted from moments.
+        sample: The training points on which train accuracy is measured.
+        validation: Validation points, on which layers are chosen.
+        test: Test points, on which decoders are scored.
     """
 
     train: LayerActivations | None
@@ -52,16 +52,16 @@ class Activations:
 
 @dataclass(frozen=True, kw_only=True)
 class Extras:
-    """What a decoder gets beside X and y when its specification says that it needs it.
+    """The values for a decoder's needs, beside X and y.
 
     Attributes:
         validation_labels: Noisy labels of the validation points.
         transition: P[true, given] of the noise.
         module: The network.
-        seed: For decoders that draw random numbers.
-        device: Where torch decoders compute.
-        moments: Of the training points under the labels to fit on; None where there are none.
-        neighbors: A search among the training points.
+        seed: The seed of decoders that draw random numbers.
+        device: The device of torch decoders.
+        moments: Moments of the training points under the labels to fit on, or None.
+        neighbors: A search among the training points, or None.
     """
 
     validation_labels: LabelVector
@@ -84,7 +84,7 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one reading: predictions, or the reason why there are none.
+    """The outcome of one reading: predictions, or the reason why there are none.
 
     `chosen` is what the decoder chose for itself, as JSON. `spoilt` says that it wrote to the
     activations, which are not its own: they must not be used any more.
@@ -112,14 +112,14 @@ def decode(
 ) -> Outcome:
     """Fit a fresh decoder and let it predict all three subsets.
 
-    Whatever the decoder does, the outcome says so: `ok`, `skipped` (it raised `NotApplicable`) or
-    `failed`. The first warning that it gives becomes the message of an `ok` outcome.
+    Errors of the decoder become outcomes: `skipped` if it raised `NotApplicable`, else `failed`.
+    The first warning of the decoder becomes the message of an `ok` outcome.
 
     Args:
         spec: The decoder.
         activations: The points to fit on and to predict.
         labels: The labels to fit on, one per training point.
-        extras: What it may ask for.
+        extras: The values for its needs.
         num_classes: K; labels are 0..K-1.
     """
     given = _Given(spec, extras)
@@ -150,7 +150,7 @@ def _caught(
 
 @contextmanager
 def _seeded_streams(extras: Extras) -> Iterator[None]:
-    """Seed the global random streams of NumPy and torch, and put them back afterwards."""
+    """Seed the global random streams of NumPy and torch, and restore them afterwards."""
     before = np.random.get_state()
     devices = [extras.device] if extras.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -163,7 +163,7 @@ def _seeded_streams(extras: Extras) -> Iterator[None]:
 
 
 def failure(message: str, error_type: str) -> Outcome:
-    """Return the outcome of something that failed."""
+    """Return a failed outcome."""
     return Outcome(status="failed", error_type=error_type, message=one_line(message))
 
 
@@ -206,7 +206,7 @@ def _decode(
 
 
 def _shared_seconds(extras: Extras) -> float:
-    """Return what took others seconds, and this decoder has used so far."""
+    """Return the seconds of shared computations that this decoder has used so far."""
     return sum(shared.seconds for shared in (extras.moments, extras.neighbors) if shared)
 
 
@@ -218,14 +218,14 @@ def _chosen(decoder: Any) -> str | None:
 def recall(
     spec: DecoderSpec, record: TrainingRecord, test_places: npt.NDArray[np.int64]
 ) -> Outcome:
-    """Let a decoder of scope `training` say which epoch's stored predictions count.
+    """Let a decoder of scope `training` choose an epoch, and return its stored predictions.
 
-    Nothing is predicted of training and validation points: those predictions were not stored.
+    There are no predictions for training and validation points, as these are not stored.
 
     Args:
-        spec: What to build; only where it needs `test` it sees what test labels say of an epoch.
-        record: What happened while the network was trained.
-        test_places: Which of the stored predictions count.
+        spec: The decoder; it sees fields that depend on test labels only if it needs `test`.
+        record: The record of the network's training.
+        test_places: Positions of the test subset among the stored predictions.
     """
     try:
         built: Any = spec.build()
@@ -255,7 +255,7 @@ def _fit_of(
 
 
 class _Given:
-    """What a decoder is given: arrays that cannot be written to, or tensors that must not be."""
+    """The inputs of a decoder: read-only arrays, or tensors that are checked for writes."""
 
     def __init__(self, spec: DecoderSpec, extras: Extras) -> None:
         self.spec, self._device, self._neighbors = spec, extras.device, extras.neighbors
@@ -276,7 +276,7 @@ class _Given:
         return view
 
     def labels(self, labels: LabelVector) -> Any:
-        """Return a copy of labels in that form."""
+        """Return a copy of labels as the array type that the specification asks for."""
         own = labels.copy()
         return torch.from_numpy(own).to(self._device) if self.spec.arrays == "torch" else own
 
@@ -312,7 +312,7 @@ def _needs(given: _Given, activations: Activations, extras: Extras) -> dict[str,
 
 
 def _predict(decoder: Decoder, X: Any, num_classes: int) -> LabelVector | None:
-    """Return checked predictions; None where some are NaN.
+    """Return checked predictions, or None if some are NaN.
 
     Raises:
         ValueError: Wrong shape or type, or labels outside 0..K-1.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def _nobody(_: str) -> None:
-    """Nobody wants to know what is computed next."""
+    """Ignore the key of the reading that is computed next."""
 
 
 class Reader:

@@ -1,4 +1,4 @@
-"""Parts: Parquet files that are written once, and whose names hold the hashes of their contents."""
+"""Parts: Parquet files that are written once, with the hash of their contents in their names."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-PART = "part"  # a column that says which file a row comes from; read where it is asked for
+PART = "part"  # an optional column with the file that a row comes from
 _NAME = re.compile(r".+-(?P<hash>[0-9a-f]{12})\.parquet")
 
 
 def write_part(folder: Path, name: str, prefix: str, part: pa.Table) -> Path:
-    """Add a part to a table; its name says its contents, so that nothing is rewritten.
+    """Add a part to a table; its name has the hash of its contents, so none is written twice.
 
     Args:
         folder: The results folder.
         name: One of `schemas.TABLES`.
-        prefix: What the part is about: a network's identity, or a suite.
+        prefix: The beginning of its name: a network's id, or a suite.
         part: The rows.
 
     Returns:
-        Where it is.
+        The path of the part.
 
     Raises:
-        WriteError: It cannot be written; nothing is left behind.
+        WriteError: The part cannot be written; no file is left behind.
     """
     buffer = io.BytesIO()
-    # Without statistics, as nobody filters by them: a quarter of a small part.
+    # Statistics are not used, and would be a quarter of a small part.
     pq.write_table(part, buffer, compression="zstd", write_statistics=False)
     content = buffer.getvalue()
     path = folder / name / f"{prefix}-{_hash(content)}.parquet"
@@ -49,11 +49,11 @@ def write_part(folder: Path, name: str, prefix: str, part: pa.Table) -> Path:
 
 
 def copy_part(path: Path, folder: Path, name: str) -> bool:
-    """Add a part to another results folder, and say whether it was not there yet.
+    """Add a part to another results folder, and return whether it was new there.
 
     Raises:
-        StoreError: It is damaged.
-        WriteError: It cannot be written; nothing is left behind.
+        StoreError: The part is damaged.
+        WriteError: The part cannot be written; no file is left behind.
     """
     target = folder / name / path.name
     if target.exists():
@@ -95,8 +95,8 @@ def version_of(path: Path) -> int:
     """Check a part, every byte of which counts in the hash in its name; return its version.
 
     Raises:
-        DamagedPartError: Its contents are not those that its name holds the hash of.
-        StoreError: It is of a newer version, no part of ours, or gone.
+        DamagedPartError: Its contents do not match the hash in its name.
+        StoreError: It is of a newer version, no part of memgen-bench, or gone.
     """
     content = _checked(path)
     try:
@@ -118,7 +118,7 @@ def _hash(content: bytes) -> str:
 
 
 def _checked(path: Path) -> bytes:
-    """Return what a part holds, as it was written."""
+    """Return a part's contents, checked against the hash in its name."""
     named = _NAME.fullmatch(path.name)
     if named is None:
         raise _not_ours(path)
@@ -138,7 +138,7 @@ def _not_ours(path: Path) -> StoreError:
 
 
 def _scan(paths: list[Path], name: str, version: int, columns: Sequence[str]) -> pl.DataFrame:
-    """Read parts of one version."""
+    """Read some columns of parts of one schema version."""
     then = pl.DataFrame(schemas.schema_of(name, version).empty_table()).schema
     source = PART if PART in columns else None
     parts = pl.scan_parquet(

@@ -1,6 +1,6 @@
-"""A results folder: rows in, and the rows that count out.
+"""The rows of a results folder: written as tables, and read without superseded rows.
 
-See `schemas` for what the tables hold, and `parts` for the files.
+See `schemas` for the columns of the tables, and `parts` for the files.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 
 def read_results(path: str | Path) -> pa.Table:
-    """Return all readings below a results folder, one row a key.
+    """Return all readings of a results folder, one row for each key.
 
     Of several rows with one key the best status wins (`ok`, `skipped`, `failed`), then the newest.
 
@@ -62,7 +62,7 @@ def read_results(path: str | Path) -> pa.Table:
 
 
 def read_networks(path: str | Path) -> pa.Table:
-    """Return all networks below a results folder, one row a network.
+    """Return all networks of a results folder, one row for each.
 
     Raises:
         StoreError: The folder is not there, a part is damaged or of a newer version.
@@ -77,10 +77,10 @@ def read_networks(path: str | Path) -> pa.Table:
 
 
 def read_plans(path: str | Path) -> pa.Table:
-    """Return which readings each suite below a results folder planned, each once.
+    """Return the planned readings of each suite in a results folder, one row for each.
 
     Raises:
-        StoreError: The folder is not there, a part is damaged or of a newer version.
+        StoreError: The folder does not exist, or a part is damaged or of a newer version.
     """
     return to_arrow(read_frame(path, "plans"), "plans")
 
@@ -93,10 +93,10 @@ def read_frame(
     Args:
         results: The results folder, or what was already checked of it.
         name: One of `schemas.TABLES`.
-        columns: What to read; all columns by default.
+        columns: The columns to read; all by default.
 
     Raises:
-        StoreError: The folder is not there, a part is damaged or of a newer version.
+        StoreError: The folder does not exist, or a part is damaged or of a newer version.
     """
     asked = list(TABLES[name].names if columns is None else columns)
     needed = [] if name == "plans" else [IDENTITIES[name], "status", "created"]
@@ -106,7 +106,7 @@ def read_frame(
 
 
 def counting(rows: pl.DataFrame, name: str) -> pl.DataFrame:
-    """Keep the rows that count: of each plan's rows one, and else those of `read_results`."""
+    """Keep the rows that count: distinct rows of plans, else those of `read_results`."""
     if name == "plans":
         return rows.unique(maintain_order=True)
     rank = pl.col("status").replace_strict(STATUSES, range(len(STATUSES)), default=None)
@@ -114,7 +114,7 @@ def counting(rows: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def latest(rows: pl.DataFrame, same: Sequence[str], order: Sequence[str | pl.Expr]) -> pl.DataFrame:
-    """Keep the last, in some order, of rows that agree in some columns; rows stay in place."""
+    """Keep the last, in a given order, of rows that agree in `same`; rows keep their places."""
     several = rows.select(same).is_duplicated()
     if not several.any():
         return rows
@@ -125,7 +125,7 @@ def latest(rows: pl.DataFrame, same: Sequence[str], order: Sequence[str | pl.Exp
 
 
 def to_arrow(frame: pl.DataFrame, name: str) -> pa.Table:
-    """Return rows of a table as its schema has them."""
+    """Return rows of a table as Arrow, in the types of its schema."""
     schema = TABLES[name]
     # In slices, as a chunk of a column holds at most 2 GiB of text.
     slices = (part.to_arrow(compat_level=pl.CompatLevel.oldest()) for part in frame.iter_slices())

@@ -1,4 +1,4 @@
-"""Computing what a results folder lacks: shared with other runs, stored as it comes."""
+"""The execution of a run: missing rows are computed, shared with other runs, and stored."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from memgen_bench.running.unstored import UnstoredRows
 
     Missing = Mapping[str, tuple[PlannedNetwork, frozenset[str]]]
-    # called with a network, the readings of it that were stored, and whether it is done
+    # called with a network, its newly stored readings, and whether it is done
     OnStored = Callable[[PlannedNetwork, pa.Table | None, bool], None]
 
 # So many seconds lie at least between two parts of a network: one for each row would be many.
 _PATIENCE = 10.0
-# So long between two looks at what is locked by other runs.
+# Seconds between two looks at networks that other runs have locked.
 _GLANCE = 0.5
 
 
@@ -40,7 +40,7 @@ class Execution:
     """Computes networks on an engine and stores their rows.
 
     Args:
-        missing_work: By identity, the networks and the keys of their readings that are missing.
+        missing_work: Networks with missing readings, and the keys of these, by `network_id`.
         function: Computes one network: (network, keys, settings, report).
         settings: The run.
         snapshot: The results that the plan was compared with.
@@ -87,7 +87,7 @@ class Execution:
         self._store_waiting(0)
 
     def _submit(self, engine: Engine) -> None:
-        """Give the engine as many networks as it runs at once, of those that nobody else is at."""
+        """Submit networks that no other run has locked, as many as the engine runs at once."""
         for _ in range(len(self._waiting)):
             if len(self._running) >= engine.slots:
                 return

@@ -1,4 +1,4 @@
-"""What of a plan is still to be computed, and what that costs."""
+"""The readings of a plan that are missing in the results, and their estimated cost."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class MissingWork:
-    """What of a plan is still to be computed.
+    """The networks of a plan with missing readings, and their estimated cost.
 
     Attributes:
-        networks: By identity, the networks that readings are missing of, and the readings' keys.
-        cached: How many of them need no training, though they are trained networks.
-        estimate: What they cost.
+        networks: Networks with missing readings, and the keys of these, by `network_id`.
+        cached: Number of trained networks among them that are in the cache.
+        estimate: The estimated cost of the networks.
     """
 
     networks: Mapping[str, tuple[PlannedNetwork, frozenset[str]]]
@@ -50,7 +50,7 @@ def find_missing(
     fresh: bool = False,
     retry_failed: bool = False,
 ) -> MissingWork:
-    """Compare a plan with what is there; nothing is loaded.
+    """Compare a plan with the results and the cache; no network is loaded.
 
     Args:
         plan: What is planned.
@@ -71,7 +71,7 @@ def find_missing(
         network.network_id: (network, missing)
         for network in plan.networks
         if (missing := frozenset(r.key for r in network.readings) - present)
-        or network.network_id not in rows  # its row was damaged, and set aside
+        or network.network_id not in rows  # its row was damaged and set aside
     }
     trained = set() if fresh else cached(folders) & networks.keys()
     timings = Timings(stored["networks"], stored["readings"])

@@ -1,4 +1,4 @@
-"""A run: plan, compute what is missing, store each network's rows as soon as they are there."""
+"""A run: plan a suite, compute the missing readings, and store rows as soon as they come in."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ DEFAULT_TIMEOUT = 3600.0  # seconds for one step
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """How a run ended.
+    """The result of a run, in numbers of rows and networks.
 
     Attributes:
         results: The results folder.
         planned: Rows of a complete run.
-        ok: Planned rows that are there and fine.
+        ok: Planned rows with status `ok`.
         skipped: Planned rows whose decoder does not apply.
         failed: Planned rows that failed.
-        networks: Networks planned.
+        networks: Planned networks.
         not_memorized: Trained networks that did not memorize their labels.
         missing_data: Data sets that were left out, with the reason.
         snapshot: The results as the run left them, for whoever reads on.
@@ -75,20 +75,20 @@ class Summary:
 
 
 class Observer:
-    """Is told how a run goes on; the command line draws a progress bar from it."""
+    """An observer of a run's progress, which the command line shows as a progress bar."""
 
     def problem(self, problem: Problem) -> None:
-        """An installed plugin is broken; the run goes on without it."""
+        """Warn of an installed plugin that is broken; the run goes on without it."""
         warnings.warn(str(problem), stacklevel=2)
 
     def planned(self, plan: Plan, missing_work: MissingWork) -> None:
-        """The plan is made and compared with what is there."""
+        """Note the plan, and its missing readings."""
 
     def epoch(self, news: Epoch) -> None:
-        """A training goes on."""
+        """Note the progress of a training."""
 
     def stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
-        """Readings of a network are stored, and perhaps it is done."""
+        """Note that readings of a network are stored, and whether it is done."""
 
 
 def plan_run(
@@ -101,14 +101,14 @@ def plan_run(
     slow: bool = False,
     required_datasets: Iterable[str] = (),
 ) -> Plan:
-    """Plan a suite on the data that is there.
+    """Plan a suite on the data sets that are on disk.
 
     Raises:
-        UsageError: An unknown name or a value that makes no sense.
+        UsageError: A name is unknown, or a value is invalid.
         DataNotFoundError: A data set of `required_datasets` is not on disk.
         DataError: A data set is damaged.
     """
-    _find_names(suite, registry)  # a typo is answered before anything is asked that takes seconds
+    _find_names(suite, registry)  # report typos before questions that take seconds
     questions, data, missing_data = questions or Questions(), {}, {}
     for name in dict.fromkeys(pair.dataset for pair in suite.combinations()):
         try:
@@ -161,7 +161,7 @@ def run(
     observer: Observer | None = None,
     **changes: Unpack[Changes],
 ) -> Summary:
-    """Run a suite: train the networks that are not cached, decode what is not in the results.
+    """Run a suite: train networks that are not cached, and make readings that are missing.
 
     Args:
         suite: A suite, its name, or a TOML file.
@@ -171,25 +171,25 @@ def run(
         cache_dir: Folder for trained networks; see `default_cache_dir`.
         shared_caches: Further folders of trained networks, only read.
         device: `auto`, `cpu`, `cuda`, `cuda:1` …
-        engine: An engine's name. With `serial`, in this process, no time-out can be kept, and a
-            crash is the end of it.
-        scheduler: What the engine connects to, such as `tcp://host:8786` for `dask`.
+        engine: An engine's name. `serial` runs in this process: it has no time limit, and a crash
+            ends the run.
+        scheduler: The address that the engine connects to, such as `tcp://host:8786` for `dask`.
         jobs: Networks computed at once; cores divided by the recipes' threads by default.
-        memory: Bytes that activations and moments may take up; what is beyond it lies in
-            memory-mapped files. Half of what is free by default. Changes no number.
-        timeout: Seconds that one step may take: an epoch, a pass over a network's layers, a
-            reading. What takes longer becomes a failed row. None: as long as it takes.
-        fresh: Train and compute everything again, also what is there.
-        retry_failed: Compute again what failed.
-        fail_fast: Stop at the first reading that fails.
-        resume_minutes: How often a training saves its state, to go on from there.
+        memory: Bytes of memory for activations and moments; beyond it they lie in memory-mapped
+            files. Half of the free memory by default. It changes no result.
+        timeout: Most seconds of one step: an epoch, a pass over a network's layers, or a reading.
+            A longer one becomes a failed row. None: no limit.
+        fresh: Whether to train and compute everything again.
+        retry_failed: Whether to compute failed readings again.
+        fail_fast: Whether to stop at the first reading that fails.
+        resume_minutes: Minutes between two writes of a training's resume file.
         plugins: Plugin files that are not installed.
         observer: Is told how the run goes on.
         **changes: Axes and sizes that replace the suite's, `models` … `max_layer_dim`; see
             `memgen_bench.plan.axes`. None keeps the suite's.
 
     Returns:
-        How it ended.
+        The numbers of planned, finished and failed rows.
 
     Raises:
         MemgenError: What was asked for cannot be done; the message says why.
@@ -240,7 +240,7 @@ def run(
 
 
 class _Run:
-    """A plan that is carried out."""
+    """The run of one plan."""
 
     def __init__(
         self,
@@ -327,13 +327,13 @@ class _FirstFailure(BaseException):  # as what catches the faults of plugins mus
 
 
 def _jobs(asked: int | None, networks: Sequence[PlannedNetwork]) -> int:
-    """Return how many networks are computed at once: no number depends on it."""
+    """Return the number of networks computed at once, on which no result depends."""
     threads = max((network.recipe.threads for network in networks), default=1)
     return max(1, min(asked or (os.cpu_count() or 1) // threads, len(networks)))
 
 
 def _check_memory(memory: int, networks: Sequence[PlannedNetwork]) -> None:
-    """Refuse a budget that the class moments of a layer do not fit into."""
+    """Refuse a memory budget that is too small for the class moments of a layer."""
     for network in networks:
         for layer in network.layers:
             least = least_bytes(network.train_size, layer.dim, network.data.task.num_classes)

@@ -1,4 +1,4 @@
-"""Rows that came in and are not stored yet."""
+"""Rows that are not stored yet."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class UnstoredRows:
-    """Takes what workers report, from any thread, and gives out rows that are to be stored.
+    """Collects the rows that workers report, from any thread, until they are stored.
 
     Args:
-        on_epoch: Is told of trainings that go on.
+        on_epoch: Called with the progress of trainings.
     """
 
     def __init__(self, on_epoch: Callable[[Epoch], None]) -> None:
@@ -30,7 +30,7 @@ class UnstoredRows:
         self._since: dict[str, float] = {}  # when rows were taken last, or began to come in
 
     def __call__(self, message: Message) -> None:
-        """Take a message."""
+        """Collect the row of a message, or pass on the progress of a training."""
         if isinstance(message, Epoch):
             self._on_epoch(message)
         elif isinstance(message, Row):

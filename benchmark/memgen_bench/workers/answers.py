@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 def device_type(device: str, report: Any = None) -> str:
-    """Return the type of a device."""
+    """Return the type of a device, such as `cuda`."""
     return find_device(device).type
 
 
 def describe(
     plugin_files: tuple[str, ...], name: str, data_dir: Path, cache_dir: Path, report: Any = None
 ) -> DataInfo:
-    """Describe a data set."""
+    """Describe a data set; see `datasets.describe`."""
     return datasets.describe(registry(plugin_files).datasets.find(name), data_dir, cache_dir)
 
 
 def layers(
     plugin_files: tuple[str, ...], name: str, task: Task, limit: int, report: Any = None
 ) -> tuple[Layer, ...]:
-    """Find a model's layers."""
+    """Find a model's layers; see `layers.find_layers`."""
     return find_layers(registry(plugin_files).models.find(name), task, limit)

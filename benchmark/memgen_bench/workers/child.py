@@ -1,4 +1,4 @@
-"""A process of its own for what may hang, run out of memory, or take its process down."""
+"""Child processes for calls that may hang, run out of memory, or crash."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from memgen_bench.errors import MemgenError, one_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A child looks this often, in seconds, whether its parent is still there.
+# Seconds between two looks of a child at whether its parent still runs.
 _GLANCE = 1.0
 
 
-class ChildLost(Exception):  # noqa: N818 - what became of the process, not a fault of this code
-    """A call did not come back.
+class ChildLost(Exception):  # noqa: N818 - an event, not a fault of this code
+    """A child process ended before its call returned.
 
     Args:
         error_type: `timeout` or `crash`; `stopped` where somebody stopped the children.
@@ -39,10 +39,10 @@ class ChildLost(Exception):  # noqa: N818 - what became of the process, not a fa
 
 
 class Child:
-    """A persistent process that makes one call after the other.
+    """A persistent child process that makes one call at a time.
 
-    It is a program of its own, which neither runs the caller's main module again nor minds being
-    the child of a daemon.
+    It is a program of its own: it does not run the caller's main module again, and it may be the
+    child of a daemon.
     """
 
     def __init__(self) -> None:
@@ -67,21 +67,21 @@ class Child:
         report: Callable[[Any], None],
         timeout: float | None = None,
     ) -> Any:
-        """Return `function(*args, report)`, computed there.
+        """Return `function(*args, report)`, computed in the child.
 
         Args:
-            function: Where it is, as `package.module:name`; imported there.
-            args: What it is called with.
-            report: Called here with what the function reports there.
-            timeout: Seconds from one report to the next, or to the end.
+            function: The function's name, `package.module:name`; it is imported in the child.
+            args: The arguments of the function, without `report`.
+            report: Called here with each report of the function.
+            timeout: Most seconds from one report to the next, or to the end.
 
         Raises:
-            ChildLost: The process is gone, and this object is of no more use.
-            MemgenError: The function raised one.
+            ChildLost: The process has ended, and this object cannot be used any more.
+            MemgenError: The function raised an error.
         """
         try:
             self._pipe.send((function, args))
-            self._pipe.recv()  # it has started, and imported what it needs: no time of the call's
+            self._pipe.recv()  # the function is imported: its time begins
             while True:
                 if not self._pipe.poll(timeout):
                     self.kill()
@@ -98,7 +98,7 @@ class Child:
             raise ChildLost("crash", self._ending()) from error
 
     def kill(self) -> None:
-        """End the process and all that it started."""
+        """Kill the process and all processes that it started."""
         with contextlib.suppress(psutil.NoSuchProcess):
             tree = psutil.Process(self._process.pid)
             for process in (*tree.children(recursive=True), tree):
@@ -178,7 +178,7 @@ class Children:
             self._idle.clear()
 
     def close(self) -> None:
-        """Let idle children end; new ones are made when they are asked for."""
+        """Let idle children end; later calls start new ones."""
         with self._lock:
             while self._idle:
                 self._idle.pop().close()
@@ -191,8 +191,8 @@ class Children:
 
 
 def _serve(pipe: Connection, parent: int) -> None:
-    """Make the calls that come through a pipe until it is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    """Answer the calls that come through a pipe until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
@@ -210,7 +210,7 @@ def _serve(pipe: Connection, parent: int) -> None:
 
 
 def _found(name: str, pipe: Connection) -> Callable[..., Any]:
-    """Import a function, and say when that is done, well or not."""
+    """Import a function, and tell the parent when this is done or has failed."""
     try:
         function: Callable[..., Any] = pkgutil.resolve_name(name)
         return function
@@ -219,7 +219,7 @@ def _found(name: str, pipe: Connection) -> Callable[..., Any]:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone, in whatever call it is."""
+    """End this process when its parent has ended, also during a call."""
     while os.getppid() == parent:
         time.sleep(_GLANCE)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""A network's readings, computed so that each has its row whatever happens."""
+"""A network's readings, computed in child processes: each gets a row, even if one crashes."""
 
 from __future__ import annotations
 
