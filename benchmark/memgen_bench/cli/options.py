@@ -60,7 +60,7 @@ Slow = Annotated[bool, typer.Option("--slow", help="Take slow decoders too.")]
 
 
 def only(*names: str) -> MadeOf:
-    """Return the mark of a parameter that holds what is given for some axes and sizes, by name."""
+    """Return the mark of a parameter that holds the values of some axes and sizes, by name."""
 
     def given(**values: Any) -> dict[str, Any]:
         return {
@@ -73,7 +73,7 @@ def only(*names: str) -> MadeOf:
 
 
 def all_but(*names: str) -> MadeOf:
-    """Return the mark of a parameter that holds what is given for all other axes and sizes."""
+    """Return the mark of a parameter that holds the values of all other axes and sizes."""
     return only(*(name for name in axes.CHANGES if name not in names))
 
 

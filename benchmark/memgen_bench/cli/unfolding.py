@@ -24,7 +24,7 @@ class MadeOf:
 
     @property
     def parameters(self) -> list[Parameter]:
-        """What typer makes the options of."""
+        """The declaration that options are made of."""
         return [
             Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
             for name, annotation in self.options.items()

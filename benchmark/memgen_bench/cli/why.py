@@ -44,7 +44,7 @@ def why(
 
 
 def _notes(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Return what the networks in some folders say of themselves; name those that are damaged."""
+    """Return the notes of the networks in some folders, and warn of damaged ones."""
     from memgen_bench.errors import DamagedError
     from memgen_bench.network.cache_files import cache_entries
 

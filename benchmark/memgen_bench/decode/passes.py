@@ -1,4 +1,4 @@
-"""Passes of all images through a network: which layers are read in one pass, and what of them."""
+"""Passes of all images through a network, and the layers that are read in each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """What the decoders of one layer and one draw of labels want read; a pass meets it whole.
+    """The needs of all decoders of one layer and one draw of labels; one pass meets them all.
 
     Attributes:
         layer: The layer.
@@ -46,7 +46,7 @@ class Demand:
 
 
 class ReadLayer:
-    """What a pass read of one layer.
+    """The activations that a pass read of one layer.
 
     Args:
         train: The training points.
@@ -124,7 +124,7 @@ class Passes:
             yield group
 
     def read(self, demands: Sequence[Demand]) -> dict[str, ReadLayer]:
-        """Pass all images through the network once and return what was read, by layer."""
+        """Pass all images through the network once and return the layers read, by name."""
         wanted = by_layer(demands)
         layers = list(wanted)
         training = {layer.name: self._training_points(layer, own) for layer, own in wanted.items()}
@@ -173,7 +173,7 @@ class Passes:
         )
 
     def _wanted(self, demands: Sequence[Demand]) -> dict[str, Any]:
-        """Return what decides how much of a layer's training points is kept."""
+        """Return the arguments that decide how much of a layer's training points is kept."""
         return {
             "count": len(self._data.train.true),
             "num_classes": self._data.num_classes,

@@ -1,4 +1,4 @@
-"""The reader of a network: every decoder, fitted on what passes read of the network's layers."""
+"""The reader of a network: every decoder, fitted on the layers that passes read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _nobody(_: str) -> None:
 
 
 class Reader:
-    """Fits decoders on a network's layers and says what became of each reading.
+    """Fits decoders on a network's layers and yields the outcome of each reading.
 
     Args:
         network: The network to read, as planned.
@@ -101,7 +101,7 @@ class Reader:
                 yield (layer, draw), sorted(own, key=lambda r: r.decoding.labels or "")
 
     def _demand(self, layer: Layer, draw: Draw | None, readings: Iterable[Reading]) -> Demand:
-        """Return what readings of one layer and draw want of a pass."""
+        """Return the needs of the readings of one layer and draw."""
         fitted = [reading for reading in readings if reading.decoding.decoder]
         of_moments = [each for each in fitted if is_fitted_from_moments(self._spec(each))]
         return Demand(
@@ -118,7 +118,7 @@ class Reader:
         read: ReadLayer,
         started: Started,
     ) -> Iterator[tuple[Reading, Outcome]]:
-        """Yield the outcomes of one layer's readings; what a decoder spoilt is read again."""
+        """Yield the outcomes of one layer's readings; spoilt activations are read again."""
         for reading in readings:
             started(reading.key)
             outcome = self._of_one(reading, read)
@@ -168,7 +168,7 @@ class Reader:
         return shared.outcome(self._spec(reading), labels, extras, data.num_classes)
 
     def _recall(self, reading: Reading) -> Outcome:
-        """Return what the network predicted in an epoch, if it was trained on these labels."""
+        """Return the network's predictions in an epoch, if it was trained on these labels."""
         what = reading.decoding
         if self._network.kind == "untrained":
             return Outcome(status="skipped", message="the network has no training")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedActivations:
-    """Activations, and what decoders share of what is computed of them.
+    """Activations, with the moments and neighbours that decoders share.
 
     Moments and neighbours are asked for only where a decoder wants them, and may be asked for
     again and again: whoever makes this object keeps them.
@@ -42,7 +42,7 @@ class SharedActivations:
     def outcome(
         self, spec: DecoderSpec, labels: LabelVector, extras: Extras, num_classes: int
     ) -> Outcome:
-        """Return what becomes of a decoder, fitted from moments where it can be.
+        """Return the outcome of a decoder, fitted from moments where it can be.
 
         Args:
             spec: The decoder.

@@ -50,7 +50,7 @@ def find_places(
     cache_dir: str | Path | None = None,
     shared_caches: Iterable[str | Path] | None = None,
 ) -> Places:
-    """Return the places that somebody names; what is not named is found by default."""
+    """Return the named places, and the default ones for the others."""
     return Places(
         data_dir=Path(data_dir or default_data_dir()),
         cache_dir=Path(cache_dir or default_cache_dir()),

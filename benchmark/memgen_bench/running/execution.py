@@ -68,7 +68,7 @@ class Execution:
         self._thread = threading.get_ident()
 
     def report(self, message: Message) -> None:
-        """Take what a worker reports, from any thread; see `UnstoredRows`.
+        """Take a worker's message, from any thread; see `UnstoredRows`.
 
         An engine that computes in the thread of this object leaves it no other time to store rows.
         """
@@ -83,7 +83,7 @@ class Execution:
             self._collect()
 
     def store_rest(self) -> None:
-        """Store what came in of networks that are not done, after a run was interrupted."""
+        """Store the finished rows of unfinished networks, after a run was interrupted."""
         self._store_waiting(0)
 
     def _submit(self, engine: Engine) -> None:
@@ -122,7 +122,7 @@ class Execution:
         self._store_waiting(_PATIENCE)
 
     def _answer_for(self, future: Future[None], network_id: str) -> None:
-        """Make rows for what an engine lost."""
+        """Make rows for the readings that an engine lost."""
         error = future.exception()
         if error is None:
             return

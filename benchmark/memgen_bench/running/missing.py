@@ -80,7 +80,7 @@ def find_missing(
 
 
 def _stored(snapshot: Snapshot) -> dict[str, pl.DataFrame]:
-    """Return what counts of each table; none is left out, so that a newer schema shows now."""
+    """Return the rows that count of each table; all are read, so that a newer schema shows now."""
     if not snapshot.folder.is_dir():
         return {name: pl.DataFrame(store.table(name, [])) for name in _COLUMNS}
     return {name: store.read_frame(snapshot, name, columns) for name, columns in _COLUMNS.items()}

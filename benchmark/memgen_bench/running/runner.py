@@ -301,7 +301,7 @@ class _Run:
         return _summary(self._plan, snapshot)
 
     def _function(self, engine: EngineSpec) -> Callable[..., None]:
-        """Return what computes a network on this engine."""
+        """Return the function that computes a network on this engine."""
         if engine.in_process:
             from memgen_bench.workers.network_rows import run_network
 

@@ -1,4 +1,4 @@
-"""The answers to what a plan asks (see `questions`), given wherever plugins may be run."""
+"""The answers to the questions of a plan (see `questions`), given where plugins may run."""
 
 from __future__ import annotations
 
