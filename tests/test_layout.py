@@ -27,7 +27,10 @@ TYPES = "types without behaviour"
 
 # Module: the file that tests it, and why it is not the one at the same place.
 ELSEWHERE = {
-    f"{BENCH}/__init__.py": ("tests/docs/test_examples.py", "what is offered is what is documented"),
+    f"{BENCH}/__init__.py": (
+        "tests/docs/test_examples.py",
+        "what is offered is what is documented",
+    ),
     f"{BENCH}/arrays.py": ("tests/bench/data/test_datasets.py", TYPES),
     f"{BENCH}/cli/__main__.py": ("tests/bench/cli/test_cli.py", "calls the same function"),
     f"{BENCH}/cli/export.py": ("tests/bench/fixtures/test_fixture.py", "writes a fixture"),
@@ -89,7 +92,10 @@ ELSEWHERE = {
     f"{PLUGINS}/models/small.py": CONTRACT,
     f"{PLUGINS}/models/timm_models.py": ("tests/bench/network/test_layers.py", "layers of timm's"),
     f"{PLUGINS}/noises.py": ("tests/bench/data/test_corruption.py", "noises corrupt labels"),
-    f"{BOARD}/__init__.py": ("tests/docs/test_examples.py", "what is offered is what is documented"),
+    f"{BOARD}/__init__.py": (
+        "tests/docs/test_examples.py",
+        "what is offered is what is documented",
+    ),
     f"{BOARD}/figures/charts.py": ("tests/leaderboard/figures/test_plots.py", "drawn in both ways"),
     f"{BOARD}/figures/palette.py": ("tests/leaderboard/figures/test_frames.py", "who looks how"),
     f"{BOARD}/page/contents.py": ("tests/leaderboard/page/test_document.py", "what a page holds"),

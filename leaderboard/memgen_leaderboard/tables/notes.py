@@ -160,7 +160,9 @@ def _rivals(scores: Scores, first: dict[str, Any]) -> str:
     for row in sure.head(1).iter_rows(named=True):
         margin = points(row["recovery_difference"], row["recovery_half_width"]).lstrip("+")
         others = (
-            "The first that it surely beats is" if tied else "It surely beats all others; next is"
+            "The first that it beats significantly is"
+            if tied
+            else "It beats all others significantly; next is"
         )
         sentences.append(f"{others} {row['other']}, by {margin} points of recovery.")
     return " ".join(sentences)
@@ -175,9 +177,9 @@ def _against_controls(first: dict[str, Any]) -> list[str]:
         if gain is None or half_width is None:
             continue
         if abs(gain) <= half_width:
-            verdict = "no sure difference"
+            verdict = "no significant difference"
         else:
-            verdict = "surely more" if gain > 0 else "surely less"
+            verdict = "significantly more" if gain > 0 else "significantly less"
         worth = (first[name] - first["readout"]) / headroom
         sentences.append(
             f"On {words} the same decoder has {percent(first[name])} %, worth a recovery of "

@@ -73,13 +73,13 @@ def test_decoders_are_ranked_by_recovery(bench: Bench) -> None:
 def test_decoders_that_cannot_be_told_apart_share_a_rank(bench: Bench) -> None:
     bench.cell(0.6, 0.4, 0.8)
     bench.decode({"fc1": (0.5, 0.605)}, decoder="hardly")
-    bench.decode({"fc1": (0.5, 0.8)}, decoder="surely")
+    bench.decode({"fc1": (0.5, 0.8)}, decoder="clearly")
     ranks = {name: (row["rank"], row["last_rank"]) for name, row in bench.board().items()}
-    assert ranks == {"surely": (1, 1), "hardly": (2, 3), "masc": (2, 3)}
+    assert ranks == {"clearly": (1, 1), "hardly": (2, 3), "masc": (2, 3)}
 
 
 def test_luck_of_the_seeds_is_no_rank(bench: Bench) -> None:
-    """On the images alone `other` is surely better; over seeds it is not."""
+    """On the images alone `other` is significantly better; over seeds it is not."""
     for seed, other in enumerate((0.95, 0.6, 0.62, 0.58)):
         bench.cell(0.6, 0.4, 0.98, seed=seed)
         bench.decode({"fc1": (0.5, other)}, seed=seed, decoder="other")

@@ -292,11 +292,11 @@ def test_in_short_names_the_best_its_lead_and_its_controls(bench: Bench, tmp_pat
     for said in (
         "The best decoder is hardly: it recovers 51.2 ± ",
         "It cannot be told apart from masc.",
-        "The first that it surely beats is worse, by 51.2 ± ",
+        "The first that it beats significantly is worse, by 51.2 ± ",
         "over 3 seeds and the test images",
         "On the untrained network the same decoder has 40.0 %, worth a recovery of 0.0 %: ",
         "+20.5 ± ",
-        "surely more.",
+        "significantly more.",
         "The most that any decoder gets is 60.5 % out of memorized networks (hardly), ",
         "40.0 % out of untrained networks (hardly), 70.0 % out of raw pixels (worse).",
     ):
@@ -307,4 +307,4 @@ def test_in_short_names_the_best_its_lead_and_its_controls(bench: Bench, tmp_pat
 def test_in_short_says_when_nobody_is_close(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.7, 0.4, 0.8).decode({"fc1": (0.5, 0.5)}, decoder="worse")
     text = " ".join(in_short(scores_of(bench, tmp_path)))
-    assert "It surely beats all others; next is worse, by 50.0 ± " in text
+    assert "It beats all others significantly; next is worse, by 50.0 ± " in text
