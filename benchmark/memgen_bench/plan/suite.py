@@ -10,7 +10,9 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -30,7 +32,23 @@ if TYPE_CHECKING:
 
 Kind = Literal["memorized", "clean", "untrained"]
 Labels = Literal["corrupted", "true"]
-Rate = Annotated[float, Field(ge=0, le=1)]
+
+
+def plain(value: float) -> float:
+    """Return the short decimal that a float stands for: 0.3 for 0.1 + 0.2, 0.4 for float32's 0.4.
+
+    Numbers that are written alike must be one number: identities are hashed from them.
+    """
+    short = float(f"{value:.12g}")
+    if short == value:
+        return value
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    return float(str(single)) if float(single) == value else short
+
+
+Plain = Annotated[float, AfterValidator(plain)]
+Rate = Annotated[Plain, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # fits the column of the results
 ALL: Literal["all"] = "all"
 # Axes that do not make a suite another one; pairs of the first two do.
@@ -45,10 +63,10 @@ class RecipeOverride(_Strict):
     """The fields of a model's recipe that a suite replaces."""
 
     optimizer: Literal["adam", "sgd"] | None = None
-    lr: Annotated[float, Field(gt=0)] | None = None
-    momentum: Annotated[float, Field(ge=0, lt=1)] | None = None
+    lr: Annotated[Plain, Field(gt=0)] | None = None
+    momentum: Annotated[Plain, Field(ge=0, lt=1)] | None = None
     batch_size: PositiveInt | None = None
-    target: Annotated[float, Field(gt=0, le=1)] | None = None
+    target: Annotated[Plain, Field(gt=0, le=1)] | None = None
     max_epochs: PositiveInt | None = None
     threads: PositiveInt | None = None
     precision: Literal["fp32", "bf16"] | None = None
@@ -68,6 +86,8 @@ class Pair(_Strict):
 
 class Suite(_Strict):
     """The axes of a benchmark.
+
+    Rates and other fractions are taken as the short decimals that they stand for; see `plain`.
 
     Attributes:
         name: The suite's name, stored with every reading.
@@ -109,7 +129,7 @@ class Suite(_Strict):
     decoders: tuple[str, ...] | Literal["all"] = ALL
     train_size: PositiveInt | None = None
     test_size: PositiveInt | None = None
-    validation_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    validation_fraction: Annotated[Plain, Field(ge=0, lt=1)] = 0.1
     max_layer_dim: NonNegativeInt = MAX_LAYER_DIM
     checkpoints: tuple[PositiveInt, ...] = ()
 

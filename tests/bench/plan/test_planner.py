@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,9 @@ from memgen_bench import DecoderSpec, PluginError, Registry, UsageError, run
 from memgen_bench.plan.planner import make_plan
 from memgen_bench.plan.suite import load_suite
 from memgen_bench.running.runner import plan_run
+
+if TYPE_CHECKING:
+    from memgen_bench.plan.plan import Plan
 
 axes = st.fixed_dictionaries(
     {
@@ -101,6 +106,27 @@ SOME_AXES: dict[str, list[Any]] = {
     "labels": ["corrupted", "true"],
     "decoders": ["masc", "ncm"],
 }
+
+
+def identities(made: Plan) -> list[str]:
+    return [*(network.network_id for network in made.networks), *keys(made)]
+
+
+def test_the_smoke_suite_has_the_identities_that_it_always_had(registry: Registry) -> None:
+    smoke = load_suite("smoke").replace({"decoders": ["ncm"]})
+    made = make_plan(
+        smoke, registry, {"digits": DIGITS}, find_layers=three_layers, device_type="cpu"
+    )
+    everything = hashlib.sha256(" ".join(identities(made)).encode()).hexdigest()
+    assert everything == "39f781d08bab4d1e18174fd479adb88442fd585517c6aaadb25c19fd09b02de8"
+
+
+@pytest.mark.parametrize("rate", [0.1 + 0.2, np.float32(0.3), float(np.float32(0.3))])
+def test_a_rate_that_was_computed_is_the_one_that_was_typed(
+    registry: Registry, rate: float
+) -> None:
+    computed, typed = plan(registry, rates=[0.3, rate]), plan(registry, rates=[0.3])
+    assert identities(computed) == identities(typed)
 
 
 @settings(max_examples=10)

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from memgen_bench import UsageError
-from memgen_bench.plan.suite import Pair, RecipeOverride, Suite, load_suite, shipped_suites
+from memgen_bench.plan.suite import (
+    Pair,
+    RecipeOverride,
+    Suite,
+    load_suite,
+    plain,
+    shipped_suites,
+)
 from memgen_bench.plugin.specs import Recipe
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from pathlib import Path
 
 GRID = """
@@ -130,6 +141,46 @@ def test_a_bad_suite_is_told_what_and_where(line: str, says: str, tmp_path: Path
 def test_a_rate_is_in_0_to_1(rate: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"rates\.1: "):
         suite_of(GRID.replace("0.4", rate), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("meant", "rate"),
+    [
+        (0.1 + 0.2, 0.3),
+        (1 - 0.9, 0.1),
+        (sum([0.1] * 10), 1.0),  # 0.9999999999999999
+        (1.0000000000000002, 1.0),
+        (np.float32(0.4), 0.4),
+        (float(np.float32(0.4)), 0.4),
+        (np.float32(0.7), 0.7),
+        (np.float64(0.4), 0.4),
+        (1 / 3, 0.333333333333),
+        (0.39990234375, 0.39990234375),  # a float32, too, but short as it is
+        (0.123456789012, 0.123456789012),
+        (5e-324, 5e-324),
+        (0, 0.0),
+    ],
+)
+def test_a_rate_is_the_short_decimal_that_it_stands_for(
+    meant: float, rate: float, grid: Suite
+) -> None:
+    assert grid.replace({"rates": [meant]}).rates == (rate,)
+
+
+def test_a_validation_fraction_is_a_short_decimal_too(grid: Suite) -> None:
+    assert grid.replace({"validation_fraction": 0.1 + 0.2}).validation_fraction == 0.3
+
+
+@given(st.decimals(min_value=0, max_value=1, places=6))
+def test_a_short_decimal_is_found_again_through_both_kinds_of_float(decimal: Decimal) -> None:
+    assert plain(float(decimal)) == float(decimal)
+    assert plain(float(np.float32(decimal))) == float(decimal)
+
+
+def test_recipes_of_a_suite_have_short_decimals_too() -> None:
+    override = RecipeOverride(lr=float(np.float32(0.001)), momentum=0.7 + 0.2, target=0.1 * 3)
+    assert (override.lr, override.momentum, override.target) == (0.001, 0.9, 0.3)
+    assert RecipeOverride(lr=1e300).lr == 1e300
 
 
 @pytest.mark.parametrize("key", ["name", "version", "rates"])
