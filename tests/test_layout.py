@@ -61,7 +61,6 @@ ELSEWHERE = {
     f"{BENCH}/protocol.py": ("tests/bench/plan/test_plan.py", "one number in every identity"),
     f"{BENCH}/results/environment.py": RUNS,
     f"{BENCH}/results/rows.py": ("tests/bench/results/test_mismatches.py", "rows of a plan"),
-    f"{BENCH}/running/missing.py": RUNS,
     f"{BENCH}/seeds.py": ("tests/bench/data/test_corruption.py", "streams are what draws use"),
     f"{BENCH}/testing/check.py": CHECKS,
     f"{BENCH}/testing/datasets.py": CHECKS,

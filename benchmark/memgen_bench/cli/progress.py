@@ -59,6 +59,10 @@ class ProgressObserver(Observer):
         """Print a warning of a broken plugin."""
         self._console.print(f"memgen-bench: warning: {problem}", markup=False)
 
+    def notice(self, text: str) -> None:
+        """Print a notice on the data or the results."""
+        self._console.print(f"memgen-bench: note: {text}", markup=False, soft_wrap=True)
+
     def planned(self, plan: Plan, missing_work: MissingWork) -> None:
         """Show the number of networks to compute; the time left follows their estimated cost."""
         self._total = len(missing_work.networks)

@@ -173,6 +173,8 @@ def _print_plan(plan: Plan) -> None:
 
     for reason in plan.missing_data.values():
         print(f"left out: {reason}")
+    for notice in plan.notices:
+        print(f"note: {notice}")
     for (model, dataset, kind), count in Counter(
         (network.model, network.data.name, network.kind) for network in plan.networks
     ).items():
@@ -191,6 +193,8 @@ def _print_missing(plan: Plan, results: Path, places: Places, **again: bool) -> 
     from memgen_bench.running.missing import find_missing
 
     missing_work = find_missing(plan, Snapshot(results), places.network_folders(), **again)
+    for notice in missing_work.notices:
+        print(f"note: {notice}")
     if not missing_work.networks:
         print("all of it is in the results")
         return

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import warnings
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from memgen_bench.data.overlap import overlap_notices
 from memgen_bench.errors import DataError, DataNotFoundError, MemgenError, one_line
 from memgen_bench.files.atomic import write_atomically
 from memgen_bench.hashing import array_digest, digest
@@ -15,6 +18,7 @@ from memgen_bench.plan.plan import DataInfo
 from memgen_bench.plugin.specs import Data, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from memgen_bench.plugin.specs import DatasetSpec
@@ -44,28 +48,48 @@ def load_data(spec: DatasetSpec, data_dir: Path) -> Data:
 def describe(spec: DatasetSpec, data_dir: Path, cache_dir: Path) -> DataInfo:
     """Describe a data set, reading it only if its files have changed since the last call.
 
+    Warnings of its `files` and `load` become notices.
+
     Raises:
         DataNotFoundError: The data set is not on disk.
         DataError: The data set is damaged.
     """
-    memo = cache_dir / "fingerprints" / f"{_stamp(spec, data_dir)}.json"
-    known = _recall(memo)
-    if known is not None:
-        return known
-    data = load_data(spec, data_dir)
+    with _notices() as of_files:
+        stamp = _stamp(spec, data_dir)
+    memo = cache_dir / "fingerprints" / f"{stamp}.json"
+    info = _recall(memo)
+    if info is None:
+        info = _read(spec, data_dir)
+        write_atomically(memo, json.dumps(asdict(info), indent=1).encode())
+    return replace(info, notices=(*of_files, *info.notices))
+
+
+def _read(spec: DatasetSpec, data_dir: Path) -> DataInfo:
+    with _notices() as of_load:
+        data = load_data(spec, data_dir)
     channels, height, width = data.train_x.shape[1:]
     task = Task(
         channels=channels, height=height, width=width, num_classes=int(data.train_y.max()) + 1
     )
-    info = DataInfo(
+    return DataInfo(
         name=spec.name,
         fingerprint=array_digest(data.train_x, data.train_y, data.test_x, data.test_y),
         task=task,
         train_count=len(data.train_y),
         test_count=len(data.test_y),
+        notices=(*of_load, *overlap_notices(data)),
     )
-    write_atomically(memo, json.dumps(asdict(info), indent=1).encode())
-    return info
+
+
+@contextmanager
+def _notices() -> Iterator[list[str]]:
+    """Give a list that holds the texts of all warnings in the end."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield said
+    told = (item for item in caught if issubclass(item.category, UserWarning | RuntimeWarning))
+    said.extend(dict.fromkeys(one_line(str(item.message)) for item in told))
 
 
 def _stamp(spec: DatasetSpec, data_dir: Path) -> str:
@@ -86,7 +110,8 @@ def _stamp(spec: DatasetSpec, data_dir: Path) -> str:
 def _recall(memo: Path) -> DataInfo | None:
     try:
         fields = json.loads(memo.read_bytes())
-        return DataInfo(**{**fields, "task": Task(**fields["task"])})
+        known = {"task": Task(**fields["task"]), "notices": tuple(fields["notices"])}
+        return DataInfo(**{**fields, **known})
     except (OSError, ValueError, TypeError, KeyError):
         return None  # missing or invalid: describe again
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -149,7 +150,9 @@ def registry(plugin_files: tuple[str, ...]) -> Registry:
 
 @functools.lru_cache(maxsize=1)
 def _data(name: str, fingerprint: str, plugin_files: tuple[str, ...], data_dir: Path) -> Data:
-    data = load_data(registry(plugin_files).datasets.find(name), data_dir)
+    with warnings.catch_warnings():  # the run has told them: they are in the data set's notices
+        warnings.simplefilter("ignore")
+        data = load_data(registry(plugin_files).datasets.find(name), data_dir)
     found = array_digest(data.train_x, data.train_y, data.test_x, data.test_y)
     if found != fingerprint:
         raise DataError(

@@ -27,6 +27,7 @@ class DataInfo:
         task: Image size and number of classes.
         train_count: Number of training images.
         test_count: Number of test images.
+        notices: Lines on its data that a run shows to its user.
     """
 
     name: str
@@ -34,6 +35,7 @@ class DataInfo:
     task: Task
     train_count: int
     test_count: int
+    notices: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +246,12 @@ class Plan:
     suite: Suite
     networks: tuple[PlannedNetwork, ...]
     missing_data: Mapping[str, str]
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Lines on the data that a run shows to its user."""
+        data = {network.data.name: network.data.notices for network in self.networks}
+        return tuple(f"{name}: {notice}" for name, said in data.items() for notice in said)
 
     @property
     def reading_count(self) -> int:

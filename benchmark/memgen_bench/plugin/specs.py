@@ -167,6 +167,9 @@ def _no_files(data_dir: Path) -> tuple[Path, ...]:
 class DatasetSpec(Spec):
     """A labelled set of images.
 
+    What `load` and `files` warn of (`warnings.warn`) is told to whoever runs the data set, as is
+    an overlap of its training and test images.
+
     Attributes:
         load: Reads the data below a data root.
         files: The files that `load` reads; raises `DataNotFoundError` where they are not there.

@@ -35,11 +35,22 @@ class MissingWork:
         networks: Networks with missing readings, and the keys of these, by `network_id`.
         cached: Number of trained networks among them that are in the cache.
         estimate: The estimated cost of the networks.
+        renamed: The names in the results of planned data sets that have another name there.
     """
 
     networks: Mapping[str, tuple[PlannedNetwork, frozenset[str]]]
     cached: int
     estimate: Estimate
+    renamed: Mapping[str, str]
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Lines on the results that a run shows to its user."""
+        return tuple(
+            f"{name}: the same images and labels as {other}, under whose name its networks are in "
+            "the results"
+            for name, other in self.renamed.items()
+        )
 
 
 def find_missing(
@@ -66,7 +77,7 @@ def find_missing(
     stored = _stored(snapshot)
     there = {name: rows.clear() if fresh else rows for name, rows in stored.items()}
     present = set(there["readings"].filter(pl.col("status").is_in(settled))["key"])
-    rows = set(there["networks"]["network_id"])
+    rows = dict(there["networks"].select("network_id", "dataset").iter_rows())
     networks = {
         network.network_id: (network, missing)
         for network in plan.networks
@@ -76,7 +87,13 @@ def find_missing(
     trained = set() if fresh else cached(folders) & networks.keys()
     timings = Timings(stored["networks"], stored["readings"])
     estimate = timings.estimate(list(networks.values()), trained)
-    return MissingWork(networks=networks, cached=len(trained), estimate=estimate)
+    names = {n.data.name: rows[n.network_id] for n in plan.networks if n.network_id in rows}
+    return MissingWork(
+        networks=networks,
+        cached=len(trained),
+        estimate=estimate,
+        renamed={name: other for name, other in names.items() if other != name},
+    )
 
 
 def _stored(snapshot: Snapshot) -> dict[str, pl.DataFrame]:

@@ -81,6 +81,10 @@ class Observer:
         """Warn of an installed plugin that is broken; the run goes on without it."""
         warnings.warn(str(problem), stacklevel=2)
 
+    def notice(self, text: str) -> None:
+        """Warn of a notice on the data or the results, a line for the user."""
+        warnings.warn(text, stacklevel=2)
+
     def planned(self, plan: Plan, missing_work: MissingWork) -> None:
         """Note the plan, and its missing readings."""
 
@@ -273,6 +277,8 @@ class _Run:
             fresh=self._settings.fresh,
             retry_failed=retry_failed,
         )
+        for text in (*self._plan.notices, *missing_work.notices):
+            self._observer.notice(text)
         networks = [network for network, _ in missing_work.networks.values()]
         jobs = _jobs(jobs, networks)
         memory = (memory or psutil.virtual_memory().available // 2) // jobs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +10,13 @@ import numpy as np
 import torch
 
 from memgen_bench.data.datasets import load_data
+from memgen_bench.data.overlap import TOLERATED, overlap
 from memgen_bench.errors import DataError, DataNotFoundError
 from memgen_bench.hashing import array_digest
 from memgen_bench.testing.check import Broken, Inapplicable, check, demand, described
 
 if TYPE_CHECKING:
-    from memgen_bench.arrays import Images
     from memgen_bench.plugin.specs import Data, DatasetSpec
-
-OVERLAP = 0.001  # share of the test images; Fashion-MNIST itself repeats a few
 
 
 @dataclass(frozen=True)
@@ -104,17 +101,12 @@ def is_the_same_every_time(data: DatasetBench) -> None:
 def keeps_test_apart(data: DatasetBench) -> None:
     """At most one test image in a thousand is a training image."""
     loaded = data.load()
-    known = set(_hashes(loaded.train_x))
-    shared = sum(image in known for image in _hashes(loaded.test_x))
+    shared = overlap(loaded)
     demand(
-        shared <= OVERLAP * len(loaded.test_x),
+        shared <= TOLERATED * len(loaded.test_x),
         f"{shared} of {len(loaded.test_x)} test images are in the training set, too; split them "
         "before anything is copied",
     )
-
-
-def _hashes(images: Images) -> list[bytes]:
-    return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
 
 
 CHECKS = (described, names_its_files, loads, is_the_same_every_time, keeps_test_apart)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+_GZIP = b"\x1f\x8b"
 _UBYTE = 0x08  # third byte of the magic number; the fourth is the number of dimensions
 
 
@@ -27,7 +28,7 @@ def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8] | npt.NDArray
     """Read a file of images or of labels, compressed or not.
 
     Args:
-        path: The file; a name that ends in `.gz` is decompressed.
+        path: The file.
         dimensions: 3 for images (N×H×W, bytes), 1 for labels (N, int64).
 
     Raises:
@@ -47,17 +48,21 @@ def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8] | npt.NDArray
 def uncompressed(path: Path) -> Iterator[Path]:
     """Yield the path of an uncompressed file: the file itself, or a temporary copy.
 
+    What it holds decides, and not its name: browsers unpack a `.gz` and keep the name.
+
     Raises:
         ValueError: The file does not decompress.
     """
-    if path.suffix != ".gz":
+    with path.open("rb") as file:
+        packed = file.read(len(_GZIP)) == _GZIP
+    if not packed:
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / path.stem
         try:
-            with gzip.open(path) as packed, plain.open("wb") as unpacked:
-                shutil.copyfileobj(packed, unpacked)
+            with gzip.open(path) as source, plain.open("wb") as target:
+                shutil.copyfileobj(source, target)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ValueError(f"does not decompress: {error}") from error
         yield plain

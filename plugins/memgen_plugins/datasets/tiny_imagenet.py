@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memgen_bench import Data, DataError, DataNotFoundError, UsageError
-from memgen_plugins.datasets.image_files import Samples, image_folder, load_images, reason
+from memgen_plugins.datasets.class_folders import list_classes
+from memgen_plugins.datasets.image_files import Samples, load_images, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,30 +49,31 @@ def tiny_samples(data_dir: Path) -> tuple[Samples, Samples]:
             f"{data_dir}; run `memgen-bench data download {NAME}`, or `memgen-bench data import` "
             "if you have the archive"
         )
-    train = image_folder(folder / "train")
+    train = list_classes(folder / "train")
     if len(train.classes) != _CLASSES:
         raise DataError(
             f"{NAME}: {folder / 'train'}: {len(train.classes)} classes, not {_CLASSES}; "
             f"remove {folder} and run `memgen-bench data download {NAME}`"
         )
-    return train.samples, _annotated(annotations, train.class_to_idx)
+    return train.samples, _annotated(annotations, train.classes)
 
 
 def _annotations(data_dir: Path) -> Path:
     return data_dir / _FOLDER / "val" / "val_annotations.txt"
 
 
-def _annotated(file: Path, classes: dict[str, int]) -> Samples:
+def _annotated(file: Path, classes: list[str]) -> Samples:
     """List images and classes from lines of image, class and box; images lie beside the file."""
+    places = {name: place for place, name in enumerate(classes)}
     samples = []
     for number, line in enumerate(file.read_text("utf-8", errors="replace").splitlines(), start=1):
         image, class_name, *_ = [*line.split("\t"), ""]
         path = file.parent / "images" / image
-        if class_name not in classes:
+        if class_name not in places:
             raise DataError(f"{file}: line {number} names no class of train/: {line[:60]!r}")
         if not path.is_file():
             raise DataError(f"{file}: line {number} names {image!r}, but there is no {path}")
-        samples.append((str(path), classes[class_name]))
+        samples.append((str(path), places[class_name]))
     if not samples:
         raise DataError(f"{file}: empty; get {NAME} again")
     return samples

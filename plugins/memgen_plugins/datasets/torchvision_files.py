@@ -35,7 +35,7 @@ class Source:
     Attributes:
         name: The data set's registered name.
         torchvision: The class of `torchvision.datasets` that downloads it.
-        files: Paths of the files below a data root; IDX files may also end in `.gz`.
+        files: Paths of the files below a data root; IDX files may have another of `idx_variants`.
         archive: The official archive that holds them all, if there is one.
         system: A folder outside the data root where a package of the system puts the files.
         package: That package's name.
@@ -104,9 +104,15 @@ def find_files(source: Source, data_dir: Path) -> tuple[Path, ...]:
 
 
 def variant(source: Source, path: Path) -> Path | None:
-    """Return the file's path (for IDX files also with `.gz` appended), or None if there is none."""
-    paths = [path, path.with_name(f"{path.name}.gz")] if source.is_idx else [path]
-    return next((path for path in paths if path.is_file()), None)
+    """Return the file's path (of an IDX file under any usual name), or None if it is missing."""
+    names = idx_variants(path.name) if source.is_idx else (path.name,)
+    return next((found for name in names if (found := path.with_name(name)).is_file()), None)
+
+
+def idx_variants(name: str) -> tuple[str, ...]:
+    """Return the usual names of an IDX file: with a dash or dot before `idx`, packed or not."""
+    dotted = name.replace("-idx", ".idx")
+    return name, f"{name}.gz", dotted, f"{dotted}.gz"
 
 
 def all_found(found: list[Path | None]) -> tuple[Path, ...]:

@@ -88,8 +88,7 @@ def _given_files(source: Source, given: Path, stage: Path) -> tuple[Path, ...]:
     """Find a data set's files in a given file or folder; archives are unpacked below `stage`."""
     folder = given
     if given.is_file():
-        names = {Path(file).name for file in source.files}
-        is_one = given.name.removesuffix(".gz") in names
+        is_one = any(variant(source, given.with_name(Path(f).name)) == given for f in source.files)
         folder = given.parent if is_one else _unpack(given, stage / "unpacked")
     found = [_below(source, folder, Path(file)) for file in source.files]
     archive = folder / source.archive

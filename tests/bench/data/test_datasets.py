@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,32 @@ def test_a_broken_contract_is_named(broken: dict[str, Any], says: str, tmp_path:
     assert "data set 'toy'" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "cache").exists()
+
+
+def test_what_files_and_load_warn_of_is_noticed_in_one_line_each(tmp_path: Path) -> None:
+    loads = []
+
+    def load(data_dir: Path) -> Data:
+        loads.append(data_dir)
+        for _ in range(2):
+            warnings.warn("one\nimage is odd", stacklevel=1)
+        warnings.warn("of no interest", DeprecationWarning, stacklevel=1)
+        return valid()
+
+    def files(data_dir: Path) -> tuple[Path, ...]:
+        warnings.warn(f"{len(list(tmp_path.glob('*.gif')))} left out", stacklevel=1)
+        return ()
+
+    spec = spec_of(load, files=files)
+    seen = [describe(spec, tmp_path, tmp_path / "cache").notices]
+    (tmp_path / "new.gif").touch()
+    seen.append(describe(spec, tmp_path, tmp_path / "cache").notices)
+    overlap = seen[0][2:]
+    assert seen == [
+        ("0 left out", "one image is odd", *overlap),
+        ("1 left out", "one image is odd", *overlap),
+    ]
+    assert len(loads) == 1
 
 
 @pytest.mark.parametrize("returned", [None, (1, 2, 3, 4), {"train_x": images(6, 3, 4, 5)}])

@@ -244,3 +244,11 @@ def test_threads_are_part_of_every_reading(registry: Registry) -> None:
     )
     assert ids(one, "untrained") == ids(two, "untrained")
     assert not set(keys(one)) & set(keys(two))
+
+
+def test_a_plan_hands_on_the_notices_on_its_data(registry: Registry) -> None:
+    noticed = replace(DIGITS, notices=("2 left out", "an overlap"))
+    made, silent = plan(registry, noticed), plan(registry)
+    assert made.notices == ("digits: 2 left out", "digits: an overlap")
+    assert silent.notices == ()
+    assert keys(made) == keys(silent)

@@ -25,6 +25,7 @@ from memgen_plugins.datasets.torchvision_datasets import (
     MNIST,
 )
 from memgen_plugins.datasets.torchvision_files import IDX_NAMES, Source, load
+from memgen_plugins.datasets.torchvision_import import import_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,34 @@ def test_idx_is_read_and_scaled(tmp_path: Path, source: Source, packed: bool) ->
     assert data.train_x.dtype == np.float32
     assert data.train_y.dtype == np.int64
     assert data.train_x.flags.c_contiguous
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("dotted", [False, True])
+def test_idx_files_are_read_whatever_they_are_called(
+    tmp_path: Path, ending: str, packed: bool, dotted: bool
+) -> None:
+    folder = tmp_path / "have" / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for name, content in idx_set().items():
+        called = (name.replace("-idx", ".idx") if dotted else name) + ending
+        (folder / called).write_bytes(gzip.compress(content) if packed else content)
+    expected = load(MNIST, write_idx(tmp_path / "MNIST" / "raw").parent.parent)
+    import_from(MNIST, folder / called, tmp_path / "root")
+    for root in ("have", "root"):
+        data = load(MNIST, tmp_path / root)
+        for part, array in vars(data).items():
+            np.testing.assert_array_equal(array, getattr(expected, part))
+    assert all((tmp_path / "root" / file).is_file() for file in MNIST.files)
+
+
+def test_a_gz_that_is_something_else_is_named(tmp_path: Path) -> None:
+    path = write_idx(tmp_path / "MNIST" / "raw", packed=True) / f"{IDX_NAMES[0]}.gz"
+    path.write_bytes(b"<!doctype html>")
+    message = f"^mnist: {path}: wrong magic number 0x3c21646f, expected 0x00000803; get a sound"
+    with pytest.raises(DataError, match=message):
+        load(MNIST, tmp_path)
 
 
 def idx_damage() -> list[Any]:
@@ -82,10 +111,9 @@ def test_damaged_idx(tmp_path: Path, file: int, content: bytes, message: str, pa
     "damage",
     [
         lambda content: content[:-20],
-        lambda content: b"no gzip at all",
         lambda content: content[:200] + b"\xff" * 40 + content[240:],
     ],
-    ids=["truncated", "not gzip", "overwritten"],
+    ids=["truncated", "overwritten"],
 )
 def test_damaged_gzip(tmp_path: Path, damage: Any) -> None:
     source = replace(FASHION_MNIST, system=write_idx(tmp_path / "system", packed=True))
