@@ -54,10 +54,14 @@ def find_layers(spec: ModelSpec, task: Task, max_layer_dim: int) -> tuple[Layer,
     """
     with torch.random.fork_rng(devices=[]):
         module = build(spec, task)
-        names, channels_last = _names(spec, module)
+        names, channels_last = spec.layers, False
+        if names is None:
+            names, channels_last = _features(module)
         images = torch.zeros(2, task.channels, task.height, task.width)
         try:
-            outputs, logits = _dry_run(module, names, images)
+            outputs, logits = _dry_run(module, names, images, strict=spec.layers is not None)
+            if not outputs and names:
+                outputs, logits = _dry_run(module, None, images, strict=False)
         except PluginError:
             raise
         except Exception as error:
@@ -133,10 +137,8 @@ def _grid(channels: int, extent: tuple[int, ...], limit: int) -> tuple[int, ...]
     return (1,) * len(extent)
 
 
-def _names(spec: ModelSpec, module: nn.Module) -> tuple[tuple[str, ...] | None, bool]:
-    """Return the layer names (None: every activation module) and whether maps are B×H×W×C."""
-    if spec.layers is not None:
-        return spec.layers, False
+def _features(module: nn.Module) -> tuple[tuple[str, ...] | None, bool]:
+    """Return timm's feature modules (None: there are none) and whether maps are B×H×W×C."""
     modules = dict(module.named_modules())
     try:
         info = tuple(stage["module"] for stage in getattr(module, "feature_info", ()))
@@ -154,8 +156,16 @@ def _is_activation(module: nn.Module) -> bool:
 
 
 def _dry_run(
-    module: nn.Module, names: Sequence[str] | None, images: torch.Tensor
+    module: nn.Module, names: Sequence[str] | None, images: torch.Tensor, *, strict: bool
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Return the outputs of layers, in the order of their names, and the logits.
+
+    Args:
+        module: The network.
+        names: Its layers; None for every activation module, in the order of their calls.
+        images: What it is run on.
+        strict: Every name must have an output; else those that have none are left out.
+    """
     seen: dict[str, torch.Tensor] = {}
     hooked = _bases(names) if names is not None else _activations(module)
     with torch.no_grad(), record(module, hooked, lambda n, out: seen.setdefault(n, out.clone())):
@@ -163,9 +173,12 @@ def _dry_run(
     if names is None:
         return seen, logits
     missing = [name for name in names if name not in seen]
-    if missing:
-        raise PluginError(f"no output of a layer {missing[0]!r}; its modules are {_known(module)}")
-    return {name: seen[name] for name in names}, logits
+    if missing and strict:
+        raise PluginError(
+            f"no output of a layer {missing[0]!r} with a row for each image; its modules are "
+            f"{_known(module)}"
+        )
+    return {name: seen[name] for name in names if name in seen}, logits
 
 
 def _activations(module: nn.Module) -> list[str]:
@@ -184,21 +197,26 @@ def _bases(names: Sequence[str]) -> list[str]:
 def record(module: nn.Module, names: Sequence[str], take: Any) -> Iterator[None]:
     """Call `take(name, output)` for each call of the named modules, counted per forward pass.
 
+    Of an output that is a tuple or list the first tensor counts that has a row for each image;
+    a module without any is passed over.
+
     Raises:
-        PluginError: A module is missing, or its output is no tensor.
+        PluginError: A module is missing.
     """
     modules: Mapping[str, nn.Module] = dict(module.named_modules())
     calls: dict[str, int] = {}
+    rows = 0
 
-    def restart(*_: Any) -> None:
+    def restart(_: nn.Module, args: Any) -> None:
+        nonlocal rows
         calls.clear()
+        rows = len(args[0])
 
     def hook(name: str, child: nn.Module, args: Any, output: Any) -> None:
         calls[name] = calls.get(name, 0) + 1
         full = name if calls[name] == 1 else f"{name}:{calls[name]}"
-        if not isinstance(output, torch.Tensor):
-            raise PluginError(f"layer {full!r} outputs {type(output).__name__}, not a tensor")
-        take(full, output)
+        if (found := _first_tensor(output, rows)) is not None:
+            take(full, found)
 
     missing = [name for name in names if name not in modules]
     if missing:
@@ -210,6 +228,15 @@ def record(module: nn.Module, names: Sequence[str], take: Any) -> Iterator[None]
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _first_tensor(output: Any, rows: int) -> torch.Tensor | None:
+    """Return the first tensor with so many rows in an output, however deep it is nested."""
+    if isinstance(output, torch.Tensor):
+        return output if output.ndim > 1 and len(output) == rows else None
+    inner = output if isinstance(output, tuple | list) else ()
+    found = (_first_tensor(item, rows) for item in inner)
+    return next((tensor for tensor in found if tensor is not None), None)
 
 
 def hooked_names(layers: Sequence[Layer]) -> list[str]:

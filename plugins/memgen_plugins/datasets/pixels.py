@@ -42,8 +42,8 @@ def read_pixels(file: str, size: int | None = None) -> tuple[Images, list[str]]:
             remarks.append("several frames, of which the first is read")
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode == "F" or image.mode.startswith("I"):
-            grey = _fit(Image.fromarray(_deep(image)), size)
-            return np.stack([np.asarray(grey)] * 3), remarks
+            grey = np.asarray(_fit(Image.fromarray(_deep(image)), size), dtype=np.float32)
+            return np.stack([grey] * 3), remarks
         if _is_transparent(image):
             remarks.append("transparent pixels, whose stored colours are read")
         image.info.pop("transparency", None)  # Pillow warns of what was just looked at
@@ -74,5 +74,5 @@ def _deep(image: Image.Image) -> Any:
 def _is_transparent(image: Image.Image) -> bool:
     if not image.has_transparency_data:
         return False
-    low, _ = image.convert("RGBA").getchannel("A").getextrema()
-    return bool(low < 255)
+    alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+    return bool(alpha.min() < 255)

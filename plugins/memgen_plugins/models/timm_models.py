@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from memgen_bench import Family, ModelSpec, Recipe, Task, hookimpl
+from memgen_bench import Family, ModelSpec, Recipe, Task, UsageError, hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,28 +17,80 @@ _PREFIX = "timm/"
 _FEATURED = ("timm/test_convnext", "timm/test_resnet")
 _SMALLEST = 32  # most of timm's architectures halve an image five times
 _RECIPE = Recipe(optimizer="adam", lr=1e-3, batch_size=64, target=1.0, max_epochs=500, threads=1)
+# Modules of timm whose networks have class tokens among the patches.
+_WITH_CLASS_TOKENS = (
+    *("beit", "convit", "crossvit", "deit", "eva", "naflexvit", "vision_transformer"),
+    "vision_transformer_hybrid",
+)
 
 
-def build(task: Task, *, name: str) -> nn.Module:
-    """Create a timm model that enlarges its images bilinearly to the size that it needs."""
+def build(task: Task, *, name: str, has_class_token: bool = False) -> nn.Module:
+    """Create a timm model that enlarges its images bilinearly to the size that it needs.
+
+    That is the size that it is fixed to, or the larger of the image's, timm's minimum for it, and
+    32; where it fails on that, the size that timm's own recipe gives it.
+
+    Args:
+        task: What it is built for.
+        name: timm's name.
+        has_class_token: Class tokens are read apart from the patches; see `split_tokens`.
+    """
     import timm
 
     module: nn.Module = timm.create_model(
         name, pretrained=False, in_chans=task.channels, num_classes=task.num_classes
     )
-    size = _image_size(module.pretrained_cfg, task)  # type: ignore[arg-type]
+    config: Any = module.pretrained_cfg
+    size = _image_size(config, task)
+    features = _features(module, task.channels, size)
+    if features is None:
+        _, *own = config["input_size"]
+        size = own[0], own[1]
+        features = _features(module, task.channels, size)
+    if features and has_class_token:
+        from memgen_plugins.models.class_tokens import split_tokens
+
+        split_tokens(module, features)
     if size != (task.height, task.width):
         module.register_forward_pre_hook(partial(_resize, size=size))
     return module
 
 
-def _image_size(config: dict[str, Any], task: Task) -> tuple[int, int]:
+def _image_size(config: Any, task: Task) -> tuple[int, int]:
     """Return the height and width that a model wants: its fixed size, or at least its minimum."""
     if config.get("fixed_input_size"):
         _, height, width = config["input_size"]
         return height, width
     _, least_height, least_width = config.get("min_input_size") or (0, _SMALLEST, _SMALLEST)
     return max(task.height, least_height), max(task.width, least_width)
+
+
+def _features(module: nn.Module, channels: int, size: tuple[int, int]) -> dict[str, Any] | None:
+    """Return what the feature modules give for a black image; None where the model fails on it."""
+    import torch
+
+    found: dict[str, Any] = {}
+
+    def remember(name: str, child: nn.Module, args: Any, output: Any) -> None:
+        found[name] = output
+
+    modules = dict(module.named_modules())
+    names = [stage["module"] for stage in getattr(module, "feature_info", ())]
+    hooks = [
+        modules[name].register_forward_hook(partial(remember, name))
+        for name in names
+        if name in modules
+    ]
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            module.eval()(torch.zeros(1, channels, *size))
+    except Exception:  # whatever a network raises on images that are too small for it
+        return None
+    finally:
+        module.train()
+        for hook in hooks:
+            hook.remove()
+    return found
 
 
 def _resize(
@@ -51,16 +103,26 @@ def _resize(
 
 def _resolve(full_name: str) -> ModelSpec:
     name = full_name.removeprefix(_PREFIX)
+    has_class_token = False
     if full_name not in _FEATURED:  # those are known; asking timm about others takes seconds
         import timm
 
-        if not timm.is_model(name):
+        architecture, _, tag = name.partition(".")
+        if not timm.is_model(architecture):
             raise KeyError(full_name)
+        if tag:
+            raise UsageError(
+                f"{full_name}: {tag!r} names pretrained weights, and networks start from random "
+                f"ones here; ask for {_PREFIX}{architecture}"
+            )
+        home = timm.models.model_entrypoint(name).__module__
+        has_class_token = home.rpartition(".")[2] in _WITH_CLASS_TOKENS
     return ModelSpec(
         name=full_name,
         summary=f"timm's {name}, not pretrained",
         citation="Wightman, PyTorch Image Models (timm)",
-        build=partial(build, name=name),
+        version=2 if has_class_token else 1,  # 2: class tokens are read apart from the patches
+        build=partial(build, name=name, has_class_token=has_class_token),
         recipe=_RECIPE,
     )
 

@@ -1,0 +1,131 @@
+"""Any architecture of timm can be built, run and read, and those that could keep their weights."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+import timm
+import torch
+from torch.nn import functional
+
+from memgen_bench import ModelSpec, Task, UsageError, load_registry
+from memgen_bench.network.layers import find_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODELS = load_registry().models
+TASK = Task(channels=3, height=32, width=32, num_classes=10)
+MOST = 8_000_000  # parameters of a model in the sweep
+
+
+def spec(name: str) -> ModelSpec:
+    return MODELS.find(f"timm/{name}")
+
+
+def layers(name: str) -> list[str]:
+    return [layer.name for layer in find_layers(spec(name), TASK, 4096)][1:-1]
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_vit", "test_efficientnet"])
+def test_weights_and_random_state_are_those_of_timm(name: str) -> None:
+    torch.manual_seed(3)
+    official = timm.create_model(name, num_classes=10)
+    after = torch.rand(1)
+    torch.manual_seed(3)
+    ours = spec(name).build(TASK)
+    assert torch.rand(1) == after
+    assert ours.training
+    state = ours.state_dict()
+    for key, value in official.state_dict().items():
+        torch.testing.assert_close(state[key], value, rtol=0, atol=0)
+    x = torch.randn(2, 3, 32, 32)
+    size = official.pretrained_cfg["input_size"][1:] if name == "test_vit" else (32, 32)
+    enlarged = functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    with torch.no_grad():
+        torch.testing.assert_close(ours.eval()(x), official.eval()(enlarged))
+
+
+def test_versions_are_raised_where_class_tokens_are_read_apart() -> None:
+    for name in ("test_resnet", "test_convnext", "resnet18", "swin_tiny_patch4_window7_224"):
+        assert spec(name).version == 1
+    assert spec("test_vit").version == 2
+
+
+def test_class_tokens_and_patches_of_a_transformer_are_read_apart() -> None:
+    names = [f"blocks.{i}.{part}" for i in range(6) for part in ("class_token", "patch_mean")]
+    assert layers("test_vit") == names
+    torch.manual_seed(0)
+    module, x = spec("test_vit").build(TASK).eval(), torch.randn(3, 3, 160, 160)
+    seen: dict[str, torch.Tensor] = {}
+    for name in ("blocks.5", *names[-2:]):
+        child = module.get_submodule(name)
+        child.register_forward_hook(lambda _, args, out, name=name: seen.update({name: out}))
+    with torch.no_grad():
+        module(x)
+    torch.testing.assert_close(seen[names[-2]], seen["blocks.5"][:, 0])
+    torch.testing.assert_close(seen[names[-1]], seen["blocks.5"][:, 1:].mean(1))
+
+
+@pytest.mark.parametrize("name", ["resnet18.a1_in1k", "vit_base_patch16_224.augreg_in21k"])
+def test_a_tag_of_pretrained_weights_is_refused(name: str) -> None:
+    architecture, _, tag = name.partition(".")
+    message = f"timm/{name}: '{tag}' names pretrained weights, .* ask for timm/{architecture}$"
+    with pytest.raises(UsageError, match=message):
+        spec(name)
+
+
+@pytest.mark.parametrize("name", ["resnet19", "resnet19.a1_in1k"])
+def test_an_unknown_architecture_gets_a_hint(name: str) -> None:
+    with pytest.raises(UsageError, match=f"no model 'timm/{name}'; did you mean timm/resnet"):
+        spec(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("pit_ti_224", "transformers.0"),  # tuples of a map and class tokens
+        ("crossvit_tiny_240", "blocks.0.class_token"),  # lists
+        ("coat_lite_tiny", "serial_blocks1.0.mlp.act"),  # feature modules that are never called
+        ("inception_v3", "Conv2d_2b_3x3"),  # too small images
+        ("convit_tiny", "blocks.0"),  # class tokens that join late
+    ],
+)
+def test_what_could_not_be_read_at_first_can(name: str, first: str) -> None:
+    assert layers(name)[0] == first
+
+
+def smallest() -> Iterator[tuple[str, str | None, int]]:
+    """Yield the smallest model of each of timm's modules, None if larger than `MOST`."""
+    families = defaultdict(list)
+    for name in timm.list_models():
+        families[timm.models.model_entrypoint(name).__module__.rpartition(".")[2]].append(name)
+    for family, names in sorted(families.items()):
+        counts = {name: count(name) for name in names}
+        name = min(counts, key=lambda name: counts[name])
+        yield family, name if counts[name] <= MOST else None, counts[name]
+
+
+def count(name: str) -> int:
+    """Count a model's parameters without making them."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in timm.create_model(name, num_classes=10).parameters())
+
+
+@pytest.mark.slow
+def test_the_smallest_model_of_each_family_can_be_read() -> None:
+    failed, large = {}, {}
+    for family, name, parameters in smallest():
+        if name is None:
+            large[family] = parameters
+            continue
+        try:
+            assert layers(name), "no layer but input and logits"
+        except Exception as error:
+            failed[name] = str(error)[:300]
+    print(f"{len(large)} families are larger than {MOST}: {large}")
+    print("\n".join(f"{name}: {why}" for name, why in failed.items()))
+    assert failed == {}
