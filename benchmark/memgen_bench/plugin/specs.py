@@ -138,7 +138,8 @@ class ModelSpec(Spec):
         recipe: The training recipe.
         layers: Names of the modules whose outputs are read, in order, without input and logits;
             `name:2` is the second call of one module. None: timm's `feature_info` where the
-            module has one, else every activation module.
+            module has one, else every activation module, as far as they have an output. Of a
+            tuple or list the first tensor with a row for each image is read.
         parameters: What sets this model apart from others made by the same function; hashed.
 
     Examples:

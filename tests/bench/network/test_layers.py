@@ -160,6 +160,62 @@ def test_channels_last_maps_of_timm_are_pooled_over_space() -> None:
     assert first.dim == 96 * 9
 
 
+class Nested(nn.Module):
+    """Blocks that output several things, a block that is never called, and one of windows."""
+
+    class Block(nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[object, ...]:
+            return (x.mean(), [x.reshape(-1, 2), x + 1], x)
+
+    class Windows(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.reshape(len(x) * 2, -1)
+
+    def __init__(self, features: tuple[str, ...]) -> None:
+        super().__init__()
+        self.flat, self.block, self.windows = nn.Flatten(), self.Block(), self.Windows()
+        self.unused, self.act, self.head = nn.Identity(), nn.ReLU(), nn.Linear(64, 10)
+        self.feature_info = [{"module": name} for name in features]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        _, several, _ = self.block(self.flat(x))
+        self.windows(x)
+        return self.head(self.act(several[1]))  # type: ignore[no-any-return] # a module returns Any
+
+
+def nested(*features: str, layers: tuple[str, ...] | None = None) -> ModelSpec:
+    return ModelSpec(name="nested", summary="", build=lambda task: Nested(features), layers=layers)
+
+
+def test_of_several_outputs_the_first_with_a_row_for_each_image_is_read() -> None:
+    layers = find_layers(nested("block", "act"), TASK, 0)
+    assert [layer.name for layer in layers] == ["input", "block", "act", "logits"]
+    x = images(5)
+    found = extract(Nested(()), x, layers, device=CPU)
+    np.testing.assert_array_equal(found["block"], x.reshape(5, -1) + 1)
+
+
+@pytest.mark.parametrize(
+    ("features", "names"),
+    [
+        (("block", "unused", "act"), ["block", "act"]),
+        (("windows", "act"), ["act"]),
+        (("unused",), ["act"]),  # as without features: every activation
+    ],
+)
+def test_features_without_an_output_are_left_out(
+    features: tuple[str, ...], names: list[str]
+) -> None:
+    layers = find_layers(nested(*features), TASK, 0)
+    assert [layer.name for layer in layers] == ["input", *names, "logits"]
+
+
+@pytest.mark.parametrize("name", ["unused", "windows"])
+def test_a_named_layer_without_an_output_is_an_error(name: str) -> None:
+    with pytest.raises(PluginError, match=f"no output of a layer '{name}' with a row for each ima"):
+        find_layers(nested(layers=("act", name)), TASK, 0)
+
+
 def test_finding_layers_leaves_the_random_state_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
