@@ -73,7 +73,7 @@ def train(
     on_epoch: OnEpoch,
     checkpoint: ResumeFile | None = None,
 ) -> TrainingRecord:
-    """Train a module in place until its running train accuracy reaches the recipe's target.
+    """Train a module in place until it reaches the recipe's target, for `min_epochs` at least.
 
     With a resume file the training continues from it, and writes it from time to time.
 
@@ -120,7 +120,7 @@ def _train_on(
         watch.update(record, module, epoch)
         record.seconds = time.perf_counter() - started
         on_epoch(record)
-        if accuracy >= recipe.target:
+        if accuracy >= recipe.target and epoch >= recipe.min_epochs:
             record.stop_reason = "target"
             return
         if checkpoint:
@@ -139,7 +139,7 @@ def train_epoch(
     module.train()
     total = torch.zeros((), device=x.device)
     correct = torch.zeros((), device=x.device, dtype=torch.int64)
-    for batch in _batches(len(x), recipe.batch_size, rng):
+    for batch in _batches(len(x), recipe.batch_size or len(x), rng):
         index = torch.from_numpy(batch).to(x.device)
         images, labels = x[index], y[index]
         with torch.autocast(x.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
@@ -169,9 +169,14 @@ def _batches(
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Return a recipe's optimizer for a module's parameters."""
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(module.parameters(), lr=recipe.lr, fused=True)
-    return torch.optim.SGD(module.parameters(), lr=recipe.lr, momentum=recipe.momentum, fused=True)
+    weights, decay = module.parameters(), recipe.weight_decay
+    if recipe.optimizer == "sgd":
+        momentum = recipe.momentum
+        return torch.optim.SGD(
+            weights, lr=recipe.lr, momentum=momentum, weight_decay=decay, fused=True
+        )
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(weights, lr=recipe.lr, weight_decay=decay, fused=True)
 
 
 class _Watch:

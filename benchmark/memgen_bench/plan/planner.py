@@ -160,7 +160,7 @@ class _Block:
             "validation_fraction": suite.validation_fraction,
         }
         self.initial_digest = digest(self.initial)
-        self.trained = canonical({"recipe": asdict(self.recipe), "device": planner.device_type})
+        self.trained = canonical({"recipe": self.recipe.identity(), "device": planner.device_type})
 
     def _find_layers(self) -> tuple[tuple[Layer, ...], str]:
         try:

@@ -62,11 +62,13 @@ class _Strict(BaseModel):
 class RecipeOverride(_Strict):
     """The fields of a model's recipe that a suite replaces."""
 
-    optimizer: Literal["adam", "sgd"] | None = None
+    optimizer: Literal["adam", "adamw", "sgd"] | None = None
     lr: Annotated[Plain, Field(gt=0)] | None = None
     momentum: Annotated[Plain, Field(ge=0, lt=1)] | None = None
-    batch_size: PositiveInt | None = None
+    weight_decay: Annotated[Plain, Field(ge=0)] | None = None
+    batch_size: NonNegativeInt | None = None
     target: Annotated[Plain, Field(gt=0, le=1)] | None = None
+    min_epochs: NonNegativeInt | None = None
     max_epochs: PositiveInt | None = None
     threads: PositiveInt | None = None
     precision: Literal["fp32", "bf16"] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from memgen_bench.messages import Report
     from memgen_bench.plugin.training_record import TrainingRecord
 
+_OPTIMIZERS = ("adam", "adamw", "sgd")
+# Fields of a recipe that came after the first networks were trained.
+_LATER_FIELDS = ("weight_decay", "min_epochs")
+
 Need = Literal["validation", "transition", "network", "neighbors", "test"]
+NoiseNeed = Literal["images", "positions"]
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,15 @@ class Recipe:
     """The training recipe of a model; every field is part of a network's identity.
 
     Attributes:
-        optimizer: `adam` or `sgd`, both without weight decay.
+        optimizer: `adam`, `adamw` or `sgd`.
         lr: Learning rate, constant.
         momentum: Momentum of `sgd`.
-        batch_size: Images per step; every epoch has a new random order.
+        weight_decay: Weight decay of torch's optimizers: decoupled from the gradient for `adamw`,
+            part of it for the others.
+        batch_size: Images per step, 0 for all images; every epoch has a new random order.
         target: Training stops after the epoch whose running train accuracy on the given labels
             reaches this share.
+        min_epochs: The fewest epochs of training, also where the target is reached before.
         max_epochs: The most epochs of training.
         threads: CPU threads; rounding of sums depends on their number.
         precision: `fp32`, or `bf16` for automatic mixed precision.
@@ -87,29 +95,49 @@ class Recipe:
         ValueError: a recipe cannot have target 2.0
     """
 
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = 1e-3
     momentum: float = 0.0
+    weight_decay: float = 0.0
     batch_size: int = 64
     target: float = 1.0
+    min_epochs: int = 0
     max_epochs: int = 500
     threads: int = 1
     precision: Literal["fp32", "bf16"] = "fp32"
 
     def __post_init__(self) -> None:
         wrong = [
-            *([f"optimizer {self.optimizer!r}"] if self.optimizer not in ("adam", "sgd") else []),
+            *([f"optimizer {self.optimizer!r}"] if self.optimizer not in _OPTIMIZERS else []),
             *([f"precision {self.precision!r}"] if self.precision not in ("fp32", "bf16") else []),
             *([f"lr {self.lr}"] if self.lr <= 0 else []),
             *([f"target {self.target}"] if not 0 < self.target <= 1 else []),
             *(
                 f"{name} {getattr(self, name)}"
-                for name in ("batch_size", "max_epochs", "threads")
+                for name in ("max_epochs", "threads")
                 if getattr(self, name) < 1
+            ),
+            *(
+                f"{name} {getattr(self, name)}"
+                for name in ("weight_decay", "batch_size", "min_epochs")
+                if getattr(self, name) < 0
             ),
         ]
         if wrong:
             raise ValueError(f"a recipe cannot have {', '.join(wrong)}")
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields that are hashed.
+
+        A field that was added later is hashed only if it differs from its default, so that networks
+        trained before keep their names.
+        """
+        defaults = {each.name: each.default for each in fields(self)}
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in _LATER_FIELDS or value != defaults[name]
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

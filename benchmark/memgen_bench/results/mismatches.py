@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 NETWORK_COLUMNS = (
     *("protocol_version", "model", "noise", "rate", "noise_seed", "seed", "init_seed"),
     *("order_seed", "kind", "data_fingerprint", "validation_fraction", "optimizer", "lr"),
-    *("momentum", "batch_size", "target", "max_epochs", "threads", "precision"),
+    *("momentum", "weight_decay", "batch_size", "target", "min_epochs", "max_epochs"),
+    *("threads", "precision"),
 )
 READING_COLUMNS = (
     *("decoder", "decoder_version", "decoder_params", "labels", "noise", "rate", "noise_seed"),

@@ -14,7 +14,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 VERSION_KEY = "memgen_schema_version"
 
 _TEXT, _REAL, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
@@ -96,8 +96,10 @@ NETWORKS = _schema(
         "optimizer": _TEXT,
         "lr": _REAL,
         "momentum": _REAL,
+        "weight_decay": _REAL,
         "batch_size": _WHOLE,
         "target": _REAL,
+        "min_epochs": _WHOLE,
         "max_epochs": _WHOLE,
         "threads": _WHOLE,
         "precision": _TEXT,
@@ -195,6 +197,7 @@ MEASURED = {
 ADDED: dict[int, dict[str, tuple[str, ...]]] = {
     2: {"readings": ("saw_test", "chosen")},
     3: {"readings": ("epoch",)},
+    4: {"networks": ("weight_decay", "min_epochs")},
 }
 
 

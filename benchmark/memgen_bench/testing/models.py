@@ -81,7 +81,7 @@ class ModelBench:
         x, recipe = self.images(), self.spec.recipe
         y = np.random.default_rng(1).permutation(np.arange(IMAGES, dtype=np.int64) % CLASSES)
         module = self.module()
-        few = replace(recipe, max_epochs=min(recipe.max_epochs, EPOCHS))
+        few = replace(recipe, min_epochs=0, max_epochs=min(recipe.max_epochs, EPOCHS))
         data = TrainingData(
             x=x,
             given=y,

@@ -84,7 +84,7 @@ def test_a_note_holds_what_was_hashed_for_people_to_read(
     note = network_entry(tmp_path, network.network_id).note()
     assert note["network"] == "mlp on digits, uniform 0.4, seed 0"
     assert note["identity"]["draw"]["rate"] == 0.4
-    assert note["identity"]["recipe"] == asdict(network.recipe)
+    assert note["identity"]["recipe"] == network.recipe.identity()
     assert note["identity"]["initial"]["model"] == "mlp"
     assert note["record"] == asdict(RECORD)
 

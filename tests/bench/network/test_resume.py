@@ -90,10 +90,13 @@ class Unused(nn.Module):
 
 ADAM = Recipe(max_epochs=6, batch_size=16, lr=0.01)
 SGD = replace(ADAM, optimizer="sgd")
+ADAMW = replace(ADAM, optimizer="adamw", weight_decay=0.1)
 CASES = [
     *((build, recipe) for build in (plain, convolutions, dropout, Unused) for recipe in (ADAM,)),
     *((build, replace(SGD, momentum=0.9)) for build in (convolutions, dropout, Unused)),
     (plain, SGD),
+    *((build, ADAMW) for build in (convolutions, dropout, Unused)),
+    (plain, replace(ADAMW, batch_size=0)),
     (convolutions, replace(ADAM, precision="bf16")),
 ]
 
@@ -173,7 +176,9 @@ def check_same(
 
 @pytest.mark.parametrize("stops", [[1], [2], [3], [5], [6], [2, 4], [2, 3, 3, 6]], ids=str)
 @pytest.mark.parametrize(
-    ("build", "recipe"), CASES, ids=[f"{b.__name__}-{r.optimizer}-{r.precision}" for b, r in CASES]
+    ("build", "recipe"),
+    CASES,
+    ids=[f"{b.__name__}-{r.optimizer}-{r.batch_size}-{r.precision}" for b, r in CASES],
 )
 def test_a_stopped_training_goes_on_and_ends_as_if_it_never_had_been(
     build: Callable[[], nn.Module],
@@ -221,6 +226,18 @@ def test_the_epoch_that_reaches_the_target_is_the_last_after_a_stop_too(
         trained(plain, recipe, fresh(), stop=epochs[-1])
     module, again, rest = trained(plain, recipe, fresh())
     assert rest == epochs[-1:]
+    check_same((whole, record), (module, again))
+
+
+def test_the_least_epochs_are_the_same_after_a_stop(fresh: Callable[[], ResumeFile]) -> None:
+    _, _, epochs = trained(plain, replace(ADAM, max_epochs=300))
+    recipe = replace(ADAM, min_epochs=epochs[-1] + 3, max_epochs=300)
+    whole, record, longer = trained(plain, recipe)
+    assert (longer[-1], record.stop_reason) == (recipe.min_epochs, "target")
+    with pytest.raises(StopError):
+        trained(plain, recipe, fresh(), stop=epochs[-1] + 2)
+    module, again, rest = trained(plain, recipe, fresh())
+    assert rest == longer[-2:]
     check_same((whole, record), (module, again))
 
 

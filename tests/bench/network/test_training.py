@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -12,7 +12,14 @@ from torch import nn
 from memgen_bench import ModelSpec, Recipe, Task, load_registry
 from memgen_bench.data.corruption import corrupt
 from memgen_bench.errors import TrainingError
-from memgen_bench.network.training import TrainingData, _batches, initial_module, predict, train
+from memgen_bench.network.training import (
+    TrainingData,
+    _batches,
+    initial_module,
+    make_optimizer,
+    predict,
+    train,
+)
 from memgen_bench.seeds import stream
 
 if TYPE_CHECKING:
@@ -181,6 +188,48 @@ def test_both_precisions_learn(precision: str) -> None:
     _, record = trained(digits(rate=0.0), recipe)
     assert record.memorized
     assert record.test_accuracy[-1] > 0.7
+
+
+def test_whole_batches_take_one_step_an_epoch() -> None:
+    data = digits(100)
+    whole, again, none = (
+        trained(data, Recipe(batch_size=size, max_epochs=1, lr=lr))[0]
+        for size, lr in ((0, 1e-3), (100, 1e-3), (0, 1e-12))
+    )
+    assert torch.equal(weights(whole), weights(again))
+    moved = (weights(whole) - weights(none)).abs().max()
+    assert moved == pytest.approx(1e-3, rel=1e-3)  # what one step of Adam moves each weight
+
+
+def test_training_goes_on_to_the_least_epochs_and_no_further() -> None:
+    data, recipe = digits(60), Recipe(lr=3e-3)
+    _, record = trained(data, recipe)
+    met = len(record.loss)
+    _, beyond = trained(data, replace(recipe, min_epochs=met + 5))
+    assert len(beyond.loss) >= met + 5
+    assert beyond.loss[:met] == record.loss
+    assert (beyond.stop_reason, beyond.train_accuracy[-1]) == ("target", 1.0)
+    assert max(beyond.train_accuracy[met + 4 : -1], default=0.0) < 1.0
+    _, before = trained(data, replace(recipe, min_epochs=met - 1))
+    assert len(before.loss) == met
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_weight_decay_keeps_weights_small(optimizer: Literal["adam", "adamw", "sgd"]) -> None:
+    data, recipe = digits(100), Recipe(optimizer=optimizer, lr=1e-3, max_epochs=5)
+    free, held = (
+        weights(trained(data, replace(recipe, weight_decay=decay))[0]).norm() for decay in (0, 100)
+    )
+    assert held < 0.9 * free
+
+
+def test_decay_of_adamw_is_decoupled_from_the_gradient() -> None:
+    module = nn.Linear(1, 1, bias=False)
+    before = module.weight.item()
+    optimizer = make_optimizer(module, Recipe(optimizer="adamw", lr=0.1, weight_decay=0.5))
+    module.weight.grad = torch.zeros_like(module.weight)
+    optimizer.step()
+    assert module.weight.item() == pytest.approx(before * (1 - 0.1 * 0.5))
 
 
 def test_sgd_with_momentum_follows_its_recipe() -> None:

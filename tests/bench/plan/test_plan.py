@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.plans import DIGITS, Quarter, axes_of_kinds, ids, keys, plan
-from memgen_bench import Registry, load_registry
-from memgen_bench.hashing import canonical, network_id
+from helpers.plans import DIGITS, Quarter, axes_of_kinds, ids, keys, plan, three_layers
+from memgen_bench import DecoderSpec, Registry, load_registry
+from memgen_bench.hashing import canonical, digest, network_id
 from memgen_bench.plan import planner
-from memgen_bench.plan.suite import RecipeOverride
+from memgen_bench.plan.planner import make_plan
+from memgen_bench.plan.suite import RecipeOverride, load_suite
 from memgen_bench.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
@@ -137,6 +138,10 @@ def test_an_identity_changes_with_what_decides_the_weights_and_with_nothing_else
     "override",
     [
         {"optimizer": "sgd"},
+        {"optimizer": "adamw"},
+        {"weight_decay": 0.5},
+        {"batch_size": 0},
+        {"min_epochs": 7},
         {"lr": 0.5},
         {"momentum": 0.5},
         {"batch_size": 7},
@@ -159,8 +164,9 @@ def test_every_field_of_the_recipe_decides_trained_weights(
     assert not ids(before, "clean") & ids(after, "clean")
     assert ids(before, "untrained") == ids(after, "untrained")
     assert set(RecipeOverride.model_fields) == {
-        "optimizer", "lr", "momentum", "batch_size", "target", "max_epochs", "threads", "precision",
-    }  # fmt: skip
+        *("optimizer", "lr", "momentum", "weight_decay", "batch_size", "target"),
+        *("min_epochs", "max_epochs", "threads", "precision"),
+    }
 
 
 MODEL = ("memorized", "clean", "untrained")
@@ -252,3 +258,24 @@ def test_a_plan_hands_on_the_notices_on_its_data(registry: Registry) -> None:
     assert made.notices == ("digits: 2 left out", "digits: an overlap")
     assert silent.notices == ()
     assert keys(made) == keys(silent)
+
+
+@pytest.mark.parametrize(
+    ("name", "identity"), [("smoke", "9818d2257021aaf3c501"), ("paper", "5c3c235650b884bf7e3e")]
+)
+def test_networks_and_readings_are_called_what_they_always_were(
+    registry: Registry, name: str, identity: str
+) -> None:
+    changed = Registry(models=registry.models, datasets=registry.datasets, noises=registry.noises)
+    changed.decoders._specs["quarter"] = DecoderSpec(name="quarter", summary="", build=Quarter)
+    shipped = load_suite(name)
+    large = replace(DIGITS, train_count=60_000, test_count=10_000)
+    data = {pair.dataset: replace(large, name=pair.dataset) for pair in shipped.combinations()}
+    made = make_plan(shipped, changed, data, find_layers=three_layers, device_type="cpu")
+    assert digest({"ids": [n.network_id for n in made.networks], "keys": keys(made)}) == identity
+
+
+def test_a_later_field_of_a_recipe_changes_no_identity_at_its_default(registry: Registry) -> None:
+    axes: dict[str, Any] = {"models": [], "datasets": []}
+    pairs = [{"model": "mlp", "dataset": "digits", "recipe": {"weight_decay": 0, "min_epochs": 0}}]
+    assert keys(plan(registry, pairs=pairs, **axes)) == keys(plan(registry))

@@ -234,6 +234,14 @@ def test_a_recipe_override_replaces_what_it_names_only(pairs: Suite) -> None:
     assert pairs.pairs[1].recipe.apply(recipe) == recipe
 
 
+def test_an_override_may_ask_for_whole_batches_decay_and_more_epochs(tmp_path: Path) -> None:
+    asked = '{ optimizer = "adamw", weight_decay = 1.0, batch_size = 0, min_epochs = 100 }'
+    (pair, *_) = suite_of(PAIRS.replace("{ batch_size = 32 }", asked), tmp_path).pairs
+    assert pair.recipe.apply(Recipe()) == Recipe(
+        optimizer="adamw", weight_decay=1.0, batch_size=0, min_epochs=100
+    )
+
+
 def test_axes_cross_in_a_fixed_order(grid: Suite) -> None:
     crossed = grid.replace({"datasets": ["digits", "mnist"]})
     assert names(crossed) == [
