@@ -101,5 +101,8 @@ class NotMeasuredError(MemgenError):
     exit_code = 2
 
 
-class NotApplicable(ValueError):  # noqa: N818 - a decoder's answer, not a fault
-    """Raised by a decoder that does not apply to the data; its reading is `skipped`."""
+class NotApplicable(ValueError):  # noqa: N818 - a plugin's answer, not a fault
+    """Raised by a plugin that does not apply to the data; the message says why.
+
+    A decoder's reading is `skipped`, a model is left out of the plan, and a noise's rows fail.
+    """

@@ -44,7 +44,7 @@ def export(
 
     changes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
     plan = options.plan(suite, changes, places, plugins)
-    for reason in plan.missing_data.values():
+    for reason in plan.left_out:
         print(f"left out: {reason}")
     settings = options.run_settings(places, plugins, "cpu")
     memorized = [each for each in plan.networks if each.kind == "memorized"]

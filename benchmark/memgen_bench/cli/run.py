@@ -149,7 +149,7 @@ def _run(suite: str, **keywords: Any) -> Summary:
 
 
 def _print_summary(summary: Summary, seconds: float) -> None:
-    for reason in summary.missing_data.values():
+    for reason in summary.left_out:
         print(f"left out: {reason}")
     counts = [f"{summary.ok} ok / {summary.planned} planned"]
     counts += [f"{n} {what}" for n, what in _shortfalls(summary) if n]
@@ -171,7 +171,7 @@ def _shortfalls(summary: Summary) -> list[tuple[int, str]]:
 def _print_plan(plan: Plan) -> None:
     from collections import Counter
 
-    for reason in plan.missing_data.values():
+    for reason in plan.left_out:
         print(f"left out: {reason}")
     for notice in plan.notices:
         print(f"note: {notice}")

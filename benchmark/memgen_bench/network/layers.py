@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from memgen_bench.errors import PluginError
+from memgen_bench.errors import NotApplicable, PluginError
 from memgen_bench.plan.plan import Layer
 from memgen_bench.protocol import INPUT, LOGITS
 
@@ -50,6 +50,7 @@ def find_layers(spec: ModelSpec, task: Task, max_layer_dim: int) -> tuple[Layer,
         max_layer_dim: Widest map that is not pooled; 0 for no limit.
 
     Raises:
+        NotApplicable: The model does not take such images.
         PluginError: The model cannot be built or run, names a missing layer, or has not K outputs.
     """
     with torch.random.fork_rng(devices=[]):
@@ -87,10 +88,13 @@ def build(spec: ModelSpec, task: Task) -> nn.Module:
     """Build a model's module, in eval mode.
 
     Raises:
+        NotApplicable: The model does not take such images.
         PluginError: The model's `build` fails, or returns no module.
     """
     try:
         module = spec.build(task)
+    except NotApplicable:
+        raise
     except Exception as error:
         raise PluginError(
             f"model {spec.name!r} cannot be built for {task}: {type(error).__name__}: {error}"

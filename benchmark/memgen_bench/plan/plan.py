@@ -235,17 +235,26 @@ class PlannedNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A suite's planned networks, and the data sets that are missing.
+    """A suite's planned networks, and what was left out.
 
     Attributes:
         suite: The suite, with options applied.
         networks: The networks, in the order in which they are run.
         missing_data: Data sets that are not on disk, with the reason for each.
+        unfit: Pairs whose model does not take the data set's images, as `model on dataset`, with
+            the reason for each.
     """
 
     suite: Suite
     networks: tuple[PlannedNetwork, ...]
     missing_data: Mapping[str, str]
+    unfit: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The reasons for which data sets and pairs were left out."""
+        pairs = (f"{pair}: {reason}" for pair, reason in self.unfit.items())
+        return (*self.missing_data.values(), *pairs)
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
-from memgen_bench.errors import UsageError
+from memgen_bench.errors import NotApplicable, UsageError
 from memgen_bench.hashing import canonical, canonical_digest, digest
 from memgen_bench.plan.plan import Decoding, Draw, Layer, Plan, PlannedNetwork
 from memgen_bench.plan.suite import ALL, Kind
@@ -43,7 +43,8 @@ def make_plan(
         suite: The suite to plan.
         registry: The registry in which its names are looked up.
         data: Descriptions of the data sets on disk; pairs with other data sets are left out.
-        find_layers: Function that finds a model's layers; may raise `MemgenError`.
+        find_layers: Function that finds a model's layers; may raise `MemgenError`, or
+            `NotApplicable` for a pair to be left out.
         device_type: `cpu` or `cuda`; part of a trained network's identity.
         slow: Whether to include decoders marked `slow`; named decoders are always included.
         missing_data: Data sets that are not on disk, with the reason for each.
@@ -53,13 +54,21 @@ def make_plan(
     """
     planner = _Planner(suite, registry, find_layers, device_type, slow)
     networks: dict[str, PlannedNetwork] = {}
+    unfit: dict[str, str] = {}
     with _no_garbage():
         for pair in suite.combinations():
-            if pair.dataset in data:
+            if pair.dataset not in data:
+                continue
+            try:
                 for network in planner.networks(pair, data[pair.dataset]):
                     networks.setdefault(network.network_id, network)
+            except NotApplicable as reason:
+                unfit[f"{pair.model} on {pair.dataset}"] = str(reason)
     return Plan(
-        suite=suite, networks=tuple(networks.values()), missing_data=dict(missing_data or {})
+        suite=suite,
+        networks=tuple(networks.values()),
+        missing_data=dict(missing_data or {}),
+        unfit=unfit,
     )
 
 
@@ -166,7 +175,7 @@ class _Block:
         try:
             limit = self.planner.suite.max_layer_dim
             return self.planner.find_layers(self.model, self.data.task, limit), ""
-        except UsageError:
+        except (UsageError, NotApplicable):
             raise
         except Exception as error:
             return (), str(error)

@@ -162,13 +162,15 @@ class ModelSpec(Spec):
     """An architecture with its training recipe.
 
     Attributes:
-        build: Builds an untrained module for a task; its output has K columns (logits).
+        build: Builds an untrained module for a task; its output has K columns (logits). Raises
+            `NotApplicable` with a reason if the model does not take such images.
         recipe: The training recipe.
         layers: Names of the modules whose outputs are read, in order, without input and logits;
             `name:2` is the second call of one module. None: timm's `feature_info` where the
             module has one, else every activation module, as far as they have an output. Of a
             tuple or list the first tensor with a row for each image is read.
         parameters: What sets this model apart from others made by the same function; hashed.
+        tasks: Tasks that the model is made for, on which checks try it; empty: any task.
 
     Examples:
         >>> from memgen_bench import ModelSpec, Task
@@ -185,6 +187,7 @@ class ModelSpec(Spec):
     recipe: Recipe = Recipe()
     layers: tuple[str, ...] | None = None
     parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    tasks: tuple[Task, ...] = ()
 
 
 def _no_files(data_dir: Path) -> tuple[Path, ...]:

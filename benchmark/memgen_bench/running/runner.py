@@ -60,6 +60,8 @@ class Summary:
         networks: Planned networks.
         not_memorized: Trained networks that did not memorize their labels.
         missing_data: Data sets that were left out, with the reason.
+        left_out: The reasons for which data sets, and pairs of a model and a data set that it does
+            not take, were left out.
         snapshot: The results as the run left them, for whoever reads on.
     """
 
@@ -71,6 +73,7 @@ class Summary:
     networks: int
     not_memorized: int
     missing_data: dict[str, str]
+    left_out: tuple[str, ...]
     snapshot: Snapshot = field(repr=False, compare=False)
 
 
@@ -373,5 +376,6 @@ def _summary(plan: Plan, snapshot: Snapshot) -> Summary:
         networks=len(plan.networks),
         not_memorized=sum(id_ in ids and known is False for id_, known in networks.iter_rows()),
         missing_data=dict(plan.missing_data),
+        left_out=plan.left_out,
         snapshot=snapshot,
     )

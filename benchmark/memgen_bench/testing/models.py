@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from memgen_bench.decode.activations import extract
-from memgen_bench.errors import MemgenError, PluginError
+from memgen_bench.errors import MemgenError, NotApplicable, PluginError
 from memgen_bench.network.layers import find_layers
 from memgen_bench.network.training import TrainingData, initial_module, train
 from memgen_bench.plugin.specs import Task
 from memgen_bench.protocol import INPUT, LOGITS, MAX_LAYER_DIM
-from memgen_bench.testing.check import Broken, check, demand, described
+from memgen_bench.testing.check import Broken, Inapplicable, check, demand, described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from memgen_bench.plugin.training_record import TrainingRecord
 
 CLASSES = 7  # no known data set has as many, so that a fixed width is noticed
-# Image shapes; the first one that a model can be built for is used.
-SHAPES = ((3, 32, 32), (1, 28, 28), (1, 8, 8))
+# Tasks; the first of these and of the model's own that it can be built for is used.
+TASKS = tuple(
+    Task(channels=channels, height=side, width=side, num_classes=CLASSES)
+    for channels, side in ((3, 32), (1, 28), (1, 8))
+)
 IMAGES = 16
 EPOCHS = 500
 # Allowed rounding error, by the largest activation: sums may have another order.
@@ -51,14 +54,16 @@ class ModelBench:
     @cached_property
     def found(self) -> tuple[Task, tuple[Layer, ...]]:
         """The task that the model is built for, and its layers."""
-        reasons = []
-        for channels, height, width in SHAPES:
-            task = Task(channels=channels, height=height, width=width, num_classes=CLASSES)
+        faults, refusals = [], []
+        for made_for in (*TASKS, *self.spec.tasks):
+            task = replace(made_for, num_classes=CLASSES)
             try:
                 return task, find_layers(self.spec, task, MAX_LAYER_DIM)
-            except PluginError as error:
-                reasons.append(str(error))
-        raise Broken(reasons[0])
+            except PluginError as fault:
+                faults.append(str(fault))
+            except NotApplicable as reason:
+                refusals.append(f"it takes no images that are tried ({reason}); name its `tasks`")
+        raise Broken([*faults, *refusals][0])
 
     def module(self, seed: int = 0) -> nn.Module:
         """Return a network with the initial weights of a seed."""
@@ -105,6 +110,19 @@ def fits_the_task(model: ModelBench) -> None:
             layers[-1].width == num_classes,
             f"it has {layers[-1].width} outputs for {num_classes} classes",
         )
+
+
+@check()
+def says_what_it_takes(model: ModelBench) -> None:
+    """It takes colour images of 32×32 pixels, or refuses them by `NotApplicable` with a reason."""
+    try:
+        find_layers(model.spec, TASKS[0], MAX_LAYER_DIM)
+    except NotApplicable as reason:
+        raise Inapplicable(f"it is not made for colour images of 32×32 pixels: {reason}") from None
+    except PluginError as error:
+        raise Broken(
+            f"{error}; raise NotApplicable(reason) in build() where it is not made for such images"
+        ) from error
 
 
 @check()
@@ -195,6 +213,7 @@ def memorizes(model: ModelBench) -> None:
 CHECKS = (
     described,
     fits_the_task,
+    says_what_it_takes,
     has_layers,
     follows_the_seed,
     is_steady,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from memgen_bench.compute import find_device
 from memgen_bench.data import datasets
 from memgen_bench.data.planned_data import registry
+from memgen_bench.errors import NotApplicable
 from memgen_bench.network.layers import find_layers
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def describe(
 
 def layers(
     plugin_files: tuple[str, ...], name: str, task: Task, limit: int, report: Any = None
-) -> tuple[Layer, ...]:
-    """Find a model's layers; see `layers.find_layers`."""
-    return find_layers(registry(plugin_files).models.find(name), task, limit)
+) -> tuple[Layer, ...] | NotApplicable:
+    """Find a model's layers, or the reason why it does not take such images."""
+    try:
+        return find_layers(registry(plugin_files).models.find(name), task, limit)
+    except NotApplicable as reason:
+        return reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pkgutil
 from typing import TYPE_CHECKING, Any, Protocol
 
-from memgen_bench.errors import DataError, PluginError
+from memgen_bench.errors import DataError, NotApplicable, PluginError
 from memgen_bench.workers.child import ChildLost
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Questions:
         """Find a model's layers, only once; see `layers.find_layers`.
 
         Raises:
+            NotApplicable: The model does not take such images.
             PluginError: The model cannot be built or run, or ends the process.
         """
         question = (model, task, max_layer_dim)
@@ -78,7 +79,7 @@ class Questions:
 
     def _layers(self, question: tuple[str, Task, int]) -> tuple[Layer, ...] | Exception:
         try:
-            found: tuple[Layer, ...] = self._ask(
+            found: tuple[Layer, ...] | NotApplicable = self._ask(
                 "memgen_bench.workers.answers:layers", self._files, *question
             )
         except ChildLost as lost:

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.plans import DIGITS, Quarter, axes_of_kinds, keys, plan, suite, three_layers
-from memgen_bench import DecoderSpec, PluginError, Registry, UsageError, run
+from memgen_bench import DecoderSpec, NotApplicable, PluginError, Registry, UsageError, run
 from memgen_bench.plan.planner import make_plan
 from memgen_bench.plan.suite import load_suite
 from memgen_bench.running.runner import plan_run
 
 if TYPE_CHECKING:
-    from memgen_bench.plan.plan import Plan
+    from memgen_bench.plan.plan import Layer, Plan
 
 axes = st.fixed_dictionaries(
     {
@@ -181,6 +181,28 @@ def test_a_model_that_cannot_be_built_leaves_rows_to_fail(registry: Registry) ->
     assert {network.fault for network in made.networks} == {"model 'mlp' cannot be built"}
     assert {reading.layer for n in made.networks for reading in n.readings} == {"*"}
     assert len(set(keys(made))) == len(keys(made))
+
+
+def test_a_pair_that_does_not_fit_is_left_out_with_its_reason(registry: Registry) -> None:
+    def fit(spec: Any, task: Any, limit: int) -> tuple[Layer, ...]:
+        if spec.name == "cnn":
+            raise NotApplicable("made for signals of height 1, not of height 8")
+        return three_layers(spec, task, limit)
+
+    made = make_plan(
+        suite(models=["cnn", "mlp"]),
+        registry,
+        {"digits": DIGITS},
+        find_layers=fit,
+        device_type="cpu",
+        missing_data={"mnist": "mnist is not there"},
+    )
+    assert keys(made) == keys(plan(registry))
+    assert made.unfit == {"cnn on digits": "made for signals of height 1, not of height 8"}
+    assert made.left_out == (
+        "mnist is not there",
+        "cnn on digits: made for signals of height 1, not of height 8",
+    )
 
 
 def test_unknown_names_and_impossible_sizes_are_refused(registry: Registry) -> None:

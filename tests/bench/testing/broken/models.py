@@ -35,6 +35,13 @@ class TenClasses(Small):
         self.out = nn.Linear(48, 10)
 
 
+class Grey(Small):
+    def __init__(self, task: Task) -> None:
+        if task.channels > 1:
+            raise ValueError("too colourful")
+        super().__init__(task)
+
+
 class OwnSeeds(Small):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -76,6 +83,7 @@ def register_models() -> list[ModelSpec]:
     return [
         _spec("described", ""),
         _spec("fits-the-task", "must make task.num_classes outputs", TenClasses),
+        _spec("says-what-it-takes", "raise NotApplicable(reason)", Grey),
         _spec("has-layers", "name modules", layers=()),
         _spec("follows-the-seed", "torch's global stream", OwnSeeds),
         _spec("is-steady", "follow module.training", Drops),
