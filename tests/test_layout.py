@@ -71,6 +71,7 @@ ELSEWHERE = {
     f"{BENCH}/testing/planted.py": CHECKS,
     f"{BENCH}/testing/subjects.py": ("tests/bench/cli/test_check.py", "who is asked for by name"),
     f"{BENCH}/toolkit/engines.py": ("tests/test_arrows.py", "names for plugins to import"),
+    f"{BENCH}/toolkit/files.py": ("tests/bench/files/test_atomic.py", "offers atomic writing"),
     f"{BENCH}/workers/answers.py": ("tests/bench/decode/test_reader.py", "a plan asks in children"),
     f"{BENCH}/workers/network_rows.py": CHILDREN,
     f"{BENCH}/workers/pending.py": CHILDREN,

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 REGISTRY = load_registry()
 SUBJECTS = find_subjects(REGISTRY, (), (), default_data_dir())
 # The others are large networks and data sets.
-QUICK = {"decoder", "noise", "model mlp", "model cnn", "dataset digits", "dataset noise-images"}
+QUICK = {
+    *("decoder", "noise", "model mlp", "model cnn", "model conv1d"),
+    *("dataset digits", "dataset digits-shifted", "dataset modular-addition"),
+    "dataset noise-images",
+}
 # Composed decoders are classes that are asked on their own.
 SLOW = {f"decoder {name}" for name, spec in REGISTRY.decoders.items() if spec.slow or ">" in name}
 
@@ -65,7 +69,7 @@ def test_a_built_decoder_is_fresh_and_its_parameters_survive_a_clone(name: str) 
 
 
 def test_the_data_that_need_no_download_are_there() -> None:
-    for name in ("digits", "noise-images"):
+    for name in ("digits", "digits-shifted", "modular-addition", "noise-images"):
         REGISTRY.datasets[name].files(default_data_dir())
 
 

@@ -1,5 +1,5 @@
-"""The modules that plugins may build on beside the contract: `toolkit.decoders`, `toolkit.engines`.
+"""Modules that plugins may build on: `toolkit.decoders`, `toolkit.engines` and `toolkit.files`.
 
-The contract itself, `memgen_bench`, is light; these modules bring torch. No other module of
-`memgen_bench` is meant for plugins: names move there from one version to the next.
+The contract itself, `memgen_bench`, is light; the first two of these bring torch. No other module
+of `memgen_bench` is meant for plugins: names move there from one version to the next.
 """
