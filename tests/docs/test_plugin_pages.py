@@ -10,7 +10,7 @@ import pytest
 
 from helpers.pages import DOCS, PAGES, ROOT
 from memgen_bench.plugin import hookspecs
-from memgen_bench.plugin.specs import Need
+from memgen_bench.plugin.specs import Need, NoiseNeed
 from memgen_bench.results.schemas import TABLES
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
@@ -37,8 +37,9 @@ def test_every_hook_has_a_test() -> None:
 
 
 def test_every_need_is_documented() -> None:
-    page = (DOCS / "plugins" / "decoders.md").read_text()
-    assert [need for need in get_args(Need) if f"| `{need}` | " not in page] == []
+    for kind, name in ((Need, "decoders.md"), (NoiseNeed, "noises.md")):
+        page = (DOCS / "plugins" / name).read_text()
+        assert [need for need in get_args(kind) if f"| `{need}` | " not in page] == []
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from memgen_bench import seeds
-from memgen_bench.errors import PluginError
+from memgen_bench.errors import NotApplicable, PluginError, UsageError
 from memgen_bench.hashing import array_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
-    from memgen_bench.arrays import LabelVector
-    from memgen_bench.plugin.specs import NoiseSpec
+    from memgen_bench.arrays import LabelVector, Transition
+    from memgen_bench.plugin.specs import NoiseNeed, NoiseSpec
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ def corrupt(
     num_classes: int,
     noise_seed: int,
     purpose: str = "noise",
+    extras: Mapping[NoiseNeed, Any] | None = None,
 ) -> CorruptedLabels:
     """Corrupt true labels.
 
@@ -51,14 +54,20 @@ def corrupt(
         num_classes: K.
         noise_seed: Seed of the draw.
         purpose: The random stream: `noise`, or `validation_noise` for the validation subset.
+        extras: What noises may need beside the labels, by need.
 
     Raises:
+        UsageError: The noise does not apply to the data.
         PluginError: The noise returns no valid labels.
     """
     given = labels
     if noise is not None and rate > 0:
         rng = seeds.stream(noise_seed, purpose)
-        given = np.asarray(noise.corrupt(labels.copy(), rate, num_classes, rng))
+        needed = {need: (extras or {})[need] for need in noise.needs}
+        try:
+            given = np.asarray(noise.corrupt(labels.copy(), rate, num_classes, rng, **needed))
+        except NotApplicable as reason:
+            raise UsageError(f"noise {noise.name!r}: {reason}") from reason
         _check(given, labels, num_classes, noise.name)
     given = np.ascontiguousarray(given, dtype=np.int64)
     changed = float(np.mean(given != labels)) if len(labels) else 0.0
@@ -76,12 +85,21 @@ def _check(
         )
 
 
-def rankable(noise: NoiseSpec, rate: float, num_classes: int) -> bool:
+def realised_transition(true: LabelVector, given: LabelVector, num_classes: int) -> Transition:
+    """Return P[true, given] of one draw; a class without a point keeps its label."""
+    counts = np.zeros((num_classes, num_classes))
+    np.add.at(counts, (true, given), 1)
+    empty = counts.sum(axis=1) == 0
+    counts[empty, empty] = 1
+    shares: Transition = counts / counts.sum(axis=1, keepdims=True)
+    return shares
+
+
+def rankable(transition: Transition) -> bool:
     """Tell whether the true label is the most likely given label, for every class.
 
     Where it is not (`uniform` at 1, `flip` from 1 - 1/K, `pair` from 1/2) corrupted labels are
     uninformative or misleading, and decoders are not ranked.
     """
-    transition = noise.transition(rate, num_classes)
     others = transition - np.diag(np.diag(transition))
     return bool(np.all(np.diag(transition) > others.max(axis=1) + 1e-9))

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memgen_bench.data.corruption import CorruptedLabels, corrupt, rankable
+from memgen_bench.data.corruption import CorruptedLabels, corrupt, rankable, realised_transition
 from memgen_bench.data.datasets import load_data
 from memgen_bench.data.splits import split_train, test_subset
 from memgen_bench.errors import DataError
 from memgen_bench.hashing import array_digest
 from memgen_bench.plugin.registry import load_registry
+from memgen_bench.plugin.specs import Positions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,8 @@ class DrawnLabels:
     Attributes:
         train: Given labels of the training subset.
         validation: Given labels of the validation subset, from a random stream of their own.
-        transition: P[true, given] of the noise; the identity matrix without noise.
+        transition: P[true, given] of the noise, or of this draw where the noise states none; the
+            identity matrix without noise.
         rankable: Whether the true label is the most likely given label.
     """
 
@@ -47,10 +49,11 @@ class DrawnLabels:
 
 @dataclass(frozen=True, kw_only=True)
 class Subset:
-    """Images and true labels of one subset of a split."""
+    """Images and true labels of one subset of a split, and their positions in the data set."""
 
     x: Images
     true: LabelVector
+    positions: Positions
 
 
 class PlannedData:
@@ -125,21 +128,31 @@ class PlannedData:
                 num_classes=self.num_classes,
                 noise_seed=noise_seed,
                 purpose=purpose,
+                extras={"images": part.x, "positions": part.positions},
             )
 
+        train = corrupted(self.train, "noise")
+        if noise is None:
+            transition = np.eye(self.num_classes)
+        elif noise.transition is None:
+            transition = realised_transition(self.train.true, train.labels, self.num_classes)
+        else:
+            transition = noise.transition(rate, self.num_classes)
         return DrawnLabels(
-            train=corrupted(self.train, "noise"),
+            train=train,
             validation=corrupted(self.validation, "validation_noise"),
-            transition=(
-                noise.transition(rate, self.num_classes) if noise else np.eye(self.num_classes)
-            ),
-            rankable=rankable(noise, rate, self.num_classes) if noise else True,
+            transition=transition,
+            rankable=rankable(transition),
         )
 
 
 def _subset(x: Images, y: LabelVector, index: npt.NDArray[np.int64]) -> Subset:
     whole = len(index) == len(y)
-    return Subset(x=x if whole else x[index], true=y[index].astype(np.int64))
+    return Subset(
+        x=x if whole else x[index],
+        true=y[index].astype(np.int64),
+        positions=Positions(index=index, count=len(y)),
+    )
 
 
 @functools.lru_cache(maxsize=4)

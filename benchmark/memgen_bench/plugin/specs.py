@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    import numpy as np
     from torch import nn
 
-    from memgen_bench.arrays import Images, LabelVector, Transition
+    from memgen_bench.arrays import Images, Index, LabelVector, Transition
     from memgen_bench.messages import Report
     from memgen_bench.plugin.training_record import TrainingRecord
 
@@ -295,13 +294,30 @@ class DecoderSpec(Spec):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Positions:
+    """The positions of some labels among a data set's training images.
+
+    Attributes:
+        index: The positions, ascending.
+        count: The number of all training images.
+    """
+
+    index: Index
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class NoiseSpec(Spec):
     """A rule that corrupts labels.
 
     Attributes:
         corrupt: (labels, rate, num_classes, rng) to new labels. With an rng in the same state, the
-            points that a smaller rate chooses are a subset of a larger one's.
+            points that a smaller rate chooses are a subset of a larger one's. Raises
+            `NotApplicable` with a reason if the noise does not apply to such data.
         transition: (rate, num_classes) to the K×K matrix P[true, given] for equal class counts.
+            None where it depends on the data: the matrix of each draw then replaces it.
+        needs: Extras passed to `corrupt` by keyword: `images` (N×C×H×W float32, those of the
+            labels), `positions` (see `Positions`).
 
     Examples:
         >>> import numpy as np
@@ -320,8 +336,9 @@ class NoiseSpec(Spec):
                [0.5, 0.5]])
     """
 
-    corrupt: Callable[[LabelVector, float, int, np.random.Generator], LabelVector]
-    transition: Callable[[float, int], Transition]
+    corrupt: Callable[..., LabelVector]
+    transition: Callable[[float, int], Transition] | None
+    needs: tuple[NoiseNeed, ...] = ()
 
 
 class Engine(Protocol):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memgen_bench.testing.check import Broken, check, demand, described
+from memgen_bench.errors import NotApplicable
+from memgen_bench.plugin.specs import Positions
+from memgen_bench.testing.check import Broken, Inapplicable, check, demand, described
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,6 +37,24 @@ class NoiseBench:
 
     spec: NoiseSpec
 
+    @cached_property
+    def class_counts(self) -> tuple[int, ...]:
+        """The numbers of classes, of 2 and `CLASSES`, that the noise applies to.
+
+        Raises:
+            Inapplicable: The noise applies to neither.
+        """
+        taken, reasons = [], []
+        for num_classes in (2, CLASSES):
+            try:
+                self.corrupt(0.5, true=balanced(COUNT, num_classes), num_classes=num_classes)
+                taken.append(num_classes)
+            except Inapplicable as reason:
+                reasons.append(reason)
+        if not taken:
+            raise reasons[-1]
+        return tuple(taken)
+
     def corrupt(
         self,
         rate: float,
@@ -42,11 +63,23 @@ class NoiseBench:
         num_classes: int = CLASSES,
         seed: int = 0,
     ) -> npt.NDArray[Any]:
-        """Return the corrupted labels at a rate."""
+        """Return the corrupted labels at a rate.
+
+        Raises:
+            Inapplicable: The noise does not apply to such data.
+            Broken: The noise fails.
+        """
         labels = balanced(COUNT, num_classes) if true is None else true
         rng = np.random.default_rng(seed)
+        extras = {
+            "images": np.random.default_rng(1).normal(size=(len(labels), 1, 8, 8)).astype("f4"),
+            "positions": Positions(index=np.arange(len(labels)), count=len(labels)),
+        }
+        needed = {need: extras[need] for need in self.spec.needs}
         try:
-            return np.asarray(self.spec.corrupt(labels, rate, num_classes, rng))
+            return np.asarray(self.spec.corrupt(labels, rate, num_classes, rng, **needed))
+        except NotApplicable as reason:
+            raise Inapplicable(str(reason)) from reason
         except Exception as error:
             raise Broken(
                 f"corrupt() fails on {len(labels)} labels of {num_classes} classes at rate "
@@ -54,7 +87,13 @@ class NoiseBench:
             ) from error
 
     def transition(self, rate: float, num_classes: int = CLASSES) -> npt.NDArray[np.float64]:
-        """Return the transition matrix that the noise states."""
+        """Return the transition matrix that the noise states.
+
+        Raises:
+            Inapplicable: The noise states none.
+        """
+        if self.spec.transition is None:
+            raise Inapplicable("it depends on the data, and states none")
         return np.asarray(self.spec.transition(rate, num_classes))
 
 
@@ -66,7 +105,7 @@ def balanced(count: int, num_classes: int) -> LabelVector:
 @check(essential=True)
 def returns_labels(noise: NoiseBench) -> None:
     """As many integers in 0..K-1 as came in, whatever the rate, K and the number of labels."""
-    for num_classes in (2, CLASSES):
+    for num_classes in noise.class_counts:
         for count in (0, 1, 1000):
             for rate in RATES:
                 true = balanced(count, num_classes)
@@ -158,7 +197,7 @@ def keeps_to_the_rate(noise: NoiseBench) -> None:
 @check()
 def states_its_transition(noise: NoiseBench) -> None:
     """`transition` is a K×K matrix of probabilities, the unit matrix at rate 0."""
-    for num_classes in (2, CLASSES):
+    for num_classes in noise.class_counts:
         for rate in RATES:
             matrix = noise.transition(rate, num_classes)
             what = f"transition({rate:g}, {num_classes})"

@@ -20,7 +20,7 @@ from memgen_bench.plan.plan import DataInfo
 from memgen_bench.plan.planner import make_plan
 from memgen_bench.plan.suite import Suite
 from memgen_bench.plugin.registry import Plugin, Registry
-from memgen_bench.plugin.specs import DecoderSpec, ModelSpec, NoiseSpec, Task
+from memgen_bench.plugin.specs import DecoderSpec, ModelSpec, NoiseSpec, Positions, Task
 from memgen_bench.protocol import ALL_LAYERS, INPUT
 from memgen_bench.testing.check import Broken, Inapplicable
 
@@ -174,7 +174,9 @@ class _PlantedData(PlannedData):
 
     def __init__(self, case: Case, network: PlannedNetwork, registry: Registry) -> None:
         def subset(points: Points) -> Subset:
-            return Subset(x=points.x[:, None, None], true=points.true)
+            count = len(points.true)
+            positions = Positions(index=np.arange(count), count=count)
+            return Subset(x=points.x[:, None, None], true=points.true, positions=positions)
 
         def labels(points: Points) -> CorruptedLabels:
             return CorruptedLabels(points.given, float(np.mean(points.given != points.true)), "")

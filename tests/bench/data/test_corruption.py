@@ -5,16 +5,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgen_bench import NoiseSpec, PluginError, load_registry
-from memgen_bench.data.corruption import corrupt, rankable
+from memgen_bench import NoiseSpec, NotApplicable, PluginError, UsageError, load_registry
+from memgen_bench.data.corruption import corrupt, rankable, realised_transition
 from memgen_bench.seeds import PURPOSES, stream
 
-NOISES = load_registry().noises
+REGISTERED = load_registry().noises
+# Those that see labels only, and state what they make of any number of classes.
+NOISES = {name: REGISTERED[name] for name in ("flip", "pair", "permute", "uniform")}
 LABELS = np.arange(4000, dtype=np.int64) % 10
 
 names = st.sampled_from(sorted(NOISES))
 rates = st.floats(0, 1)
 noise_seeds = st.integers(0, 2**31)
+
+
+def transition_of(name: str, rate: float) -> np.ndarray:
+    state = NOISES[name].transition
+    assert state is not None
+    return state(rate, 10)
 
 
 def draw(name: str, rate: float, noise_seed: int, labels: np.ndarray = LABELS) -> np.ndarray:
@@ -26,7 +34,7 @@ def test_the_share_of_wrong_labels_is_what_the_transition_says(
     name: str, rate: float, noise_seed: int
 ) -> None:
     wrong = float(np.mean(draw(name, rate, noise_seed) != LABELS))
-    expected = 1 - np.diag(NOISES[name].transition(rate, 10)).mean()
+    expected = 1 - np.diag(transition_of(name, rate)).mean()
     # Six binomial standard errors: about one false alarm in 10^9 draws.
     assert abs(wrong - expected) <= 6 * np.sqrt(0.25 / len(LABELS))
 
@@ -34,7 +42,7 @@ def test_the_share_of_wrong_labels_is_what_the_transition_says(
 @pytest.mark.parametrize("name", sorted(NOISES))
 @pytest.mark.parametrize("rate", [0.3, 1.0])
 def test_every_entry_of_the_transition_matches_the_draws(name: str, rate: float) -> None:
-    transition = NOISES[name].transition(rate, 10)
+    transition = transition_of(name, rate)
     np.testing.assert_allclose(transition.sum(axis=1), 1)
     counts = np.zeros((10, 10))
     for noise_seed in range(25):
@@ -157,7 +165,7 @@ def test_rate_zero_and_no_noise_leave_labels_alone() -> None:
 def test_rankable_ends_where_the_true_label_is_no_longer_likeliest(
     name: str, rate: float, expected: bool
 ) -> None:
-    assert rankable(NOISES[name], rate, 10) is expected
+    assert rankable(transition_of(name, rate)) is expected
 
 
 @pytest.mark.parametrize(
@@ -189,3 +197,41 @@ def test_a_noise_cannot_change_the_true_labels() -> None:
     spec = NoiseSpec(name="vandal", summary="", corrupt=vandal, transition=lambda r, k: np.eye(k))
     corrupt(spec, true, rate=0.5, num_classes=10, noise_seed=0)
     assert (true == LABELS).all()
+
+
+def test_a_noise_gets_what_it_needs_and_nothing_else() -> None:
+    def by_brightness(
+        labels: np.ndarray, rate: float, k: int, rng: np.random.Generator, *, images: np.ndarray
+    ) -> np.ndarray:
+        return np.where(images.mean(axis=(1, 2, 3)) > 0, (labels + 1) % k, labels)
+
+    spec = NoiseSpec(
+        name="bright", summary="", corrupt=by_brightness, transition=None, needs=("images",)
+    )
+    images = np.full((4000, 1, 2, 2), -1, np.float32)
+    images[:1000] = 1
+    found = corrupt(
+        spec,
+        LABELS,
+        rate=0.5,
+        num_classes=10,
+        noise_seed=0,
+        extras={"images": images, "positions": None},
+    )
+    assert found.realised_rate == 0.25
+    assert (found.labels[1000:] == LABELS[1000:]).all()
+
+
+def test_a_noise_that_is_not_made_for_such_data_says_so_in_one_line() -> None:
+    def refuse(labels: np.ndarray, rate: float, k: int, rng: np.random.Generator) -> np.ndarray:
+        raise NotApplicable("made for 3 classes")
+
+    spec = NoiseSpec(name="three", summary="", corrupt=refuse, transition=None)
+    with pytest.raises(UsageError, match=r"^noise 'three': made for 3 classes$"):
+        corrupt(spec, LABELS, rate=0.5, num_classes=10, noise_seed=0)
+
+
+def test_the_realised_transition_counts_a_draw() -> None:
+    true, given_labels = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 1, 1, 2, 1, 0])
+    expected = [[0.25, 0.5, 0.25], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]
+    assert realised_transition(true, given_labels, 3).tolist() == expected
