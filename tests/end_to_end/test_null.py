@@ -25,6 +25,7 @@ from memgen_bench.plugin.specs import Data, Task
 
 REGISTRY = load_registry()
 DRAWS = 24
+MEMORIZED = 500  # images: how many draws there are decides what is noticed, not how many images
 TASK = Task(channels=1, height=8, width=8, num_classes=10)
 CPU = torch.device("cpu")
 NULLS = [("uniform", 1.0), ("permute", 1.0), ("flip", 0.9)]
@@ -89,17 +90,17 @@ def test_decoders_of_memorized_networks_are_at_chance(noise: str, rate: float) -
     spec, data = REGISTRY.models["mlp"], digits()
     layers = find_layers(spec, TASK, 0)
     found: dict[str, list[float]] = {n: [] for n, spec in ON_A_LAYER.items() if not spec.slow}
-    nothing = data.train_x[:0], data.train_y[:0]
+    images, nothing = data.train_x[:MEMORIZED], (data.train_x[:0], data.train_y[:0])
     for draw in range(DRAWS):
-        y = given(noise, rate, draw)
+        y = given(noise, rate, draw)[:MEMORIZED]
         module = initial_module(spec, TASK, draw)
         with threads(1):
             record = train(
                 module,
                 TrainingData(
-                    x=data.train_x,
+                    x=images,
                     given=y,
-                    true=data.train_y,
+                    true=data.train_y[:MEMORIZED],
                     validation_x=nothing[0],
                     validation_given=nothing[1],
                     test_x=data.test_x,
@@ -112,8 +113,8 @@ def test_decoders_of_memorized_networks_are_at_chance(noise: str, rate: float) -
             )
         assert record.accuracy_given > 0.95
         train_x, test_x = (
-            extract(module, images, layers[2:3], device=CPU)["fc2"]
-            for images in (data.train_x, data.test_x)
+            extract(module, points, layers[2:3], device=CPU)["fc2"]
+            for points in (images, data.test_x)
         )
         for name in found:
             found[name].append(decode(name, train_x, y, test_x))
