@@ -34,7 +34,7 @@ Kind = Literal["memorized", "clean", "untrained"]
 Labels = Literal["corrupted", "true"]
 
 
-def plain(value: float) -> float:
+def short_decimal(value: float) -> float:
     """Return the short decimal that a float stands for: 0.3 for 0.1 + 0.2, 0.4 for float32's 0.4.
 
     Numbers that are written alike must be one number: identities are hashed from them.
@@ -47,8 +47,8 @@ def plain(value: float) -> float:
     return float(str(single)) if float(single) == value else short
 
 
-Plain = Annotated[float, AfterValidator(plain)]
-Rate = Annotated[Plain, Field(ge=0, le=1)]
+ShortDecimal = Annotated[float, AfterValidator(short_decimal)]
+Rate = Annotated[ShortDecimal, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]  # fits the column of the results
 ALL: Literal["all"] = "all"
 # Axes that do not make a suite another one; pairs of the first two do.
@@ -63,11 +63,11 @@ class RecipeOverride(_Strict):
     """The fields of a model's recipe that a suite replaces."""
 
     optimizer: Literal["adam", "adamw", "sgd"] | None = None
-    lr: Annotated[Plain, Field(gt=0)] | None = None
-    momentum: Annotated[Plain, Field(ge=0, lt=1)] | None = None
-    weight_decay: Annotated[Plain, Field(ge=0)] | None = None
+    lr: Annotated[ShortDecimal, Field(gt=0)] | None = None
+    momentum: Annotated[ShortDecimal, Field(ge=0, lt=1)] | None = None
+    weight_decay: Annotated[ShortDecimal, Field(ge=0)] | None = None
     batch_size: NonNegativeInt | None = None
-    target: Annotated[Plain, Field(gt=0, le=1)] | None = None
+    target: Annotated[ShortDecimal, Field(gt=0, le=1)] | None = None
     min_epochs: NonNegativeInt | None = None
     max_epochs: PositiveInt | None = None
     threads: PositiveInt | None = None
@@ -89,7 +89,8 @@ class Pair(_Strict):
 class Suite(_Strict):
     """The axes of a benchmark.
 
-    Rates and other fractions are taken as the short decimals that they stand for; see `plain`.
+    Rates and other fractions are taken as the short decimals that they stand for: see
+    `short_decimal`.
 
     Attributes:
         name: The suite's name, stored with every reading.
@@ -131,7 +132,7 @@ class Suite(_Strict):
     decoders: tuple[str, ...] | Literal["all"] = ALL
     train_size: PositiveInt | None = None
     test_size: PositiveInt | None = None
-    validation_fraction: Annotated[Plain, Field(ge=0, lt=1)] = 0.1
+    validation_fraction: Annotated[ShortDecimal, Field(ge=0, lt=1)] = 0.1
     max_layer_dim: NonNegativeInt = MAX_LAYER_DIM
     checkpoints: tuple[PositiveInt, ...] = ()
 

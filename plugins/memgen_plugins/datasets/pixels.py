@@ -48,7 +48,7 @@ def read_pixels(file: str, size: int | None = None) -> tuple[Images, list[str]]:
             remarks.append("transparent pixels, whose stored colours are read")
         image.info.pop("transparency", None)  # Pillow warns of what was just looked at
         pixels = np.asarray(_fit(image.convert("RGB"), size)).transpose(2, 0, 1)
-    return pixels.astype(np.float32) / 255, remarks
+    return pixels.astype(np.float32) / np.float32(255), remarks
 
 
 def _fit(image: Image.Image, size: int | None) -> Image.Image:

@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -165,7 +165,8 @@ def _write_image(path: Path, mode: str, item: Item) -> np.ndarray:
     if path.suffix == ".png":
         exif[0x0112] = item.turn
         array = TURNS[item.turn](array)
-    image.save(path, **({"exif": exif} if path.suffix == ".png" else {}))
+    more: dict[str, Any] = {"exif": exif} if path.suffix == ".png" else {}
+    image.save(path, **more)
     if item.kind == "damaged":
         content = path.read_bytes()
         spoilt = [b"", content[:9], content[: len(content) // 2], b"<!doctype html>"]

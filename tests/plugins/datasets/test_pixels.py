@@ -23,7 +23,8 @@ DEEP = RNG.integers(0, 2**16, (6, 4), dtype=np.uint16)
 def read(path: Path, size: int | None = None) -> Any:
     """Return an image as H×W×3, or H×W where its channels are the same."""
     pixels, remarks = read_pixels(str(path), size)
-    assert (pixels.dtype, remarks) == (np.float32, [])
+    assert pixels.dtype == np.float32
+    assert remarks == []
     assert pixels.min() >= 0
     assert pixels.max() <= 1
     return pixels[0] if (pixels == pixels[0]).all() else pixels.transpose(1, 2, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ class Transformer(nn.Module):
     def __init__(self, first: Block, second: Block, prefix: int = 1) -> None:
         super().__init__()
         self.first, self.second = first, second
-        self.patch_embed = nn.Identity()
+        self.patch_embed: Any = nn.Identity()
         self.patch_embed.num_patches = 4
         self.num_prefix_tokens = prefix
         self.cls_token = nn.Parameter(torch.zeros(1))

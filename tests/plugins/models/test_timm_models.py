@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import timm
@@ -42,7 +42,8 @@ def test_weights_and_random_state_are_those_of_timm(name: str) -> None:
     for key, value in official.state_dict().items():
         torch.testing.assert_close(state[key], value, rtol=0, atol=0)
     x = torch.randn(2, 3, 32, 32)
-    size = official.pretrained_cfg["input_size"][1:] if name == "test_vit" else (32, 32)
+    config: Any = official.pretrained_cfg
+    size = config["input_size"][1:] if name == "test_vit" else (32, 32)
     enlarged = functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
     with torch.no_grad():
         torch.testing.assert_close(ours.eval()(x), official.eval()(enlarged))
