@@ -15,8 +15,8 @@ from memgen_bench.plan.suite import (
     RecipeOverride,
     Suite,
     load_suite,
-    plain,
     shipped_suites,
+    short_decimal,
 )
 from memgen_bench.plugin.specs import Recipe
 
@@ -173,8 +173,8 @@ def test_a_validation_fraction_is_a_short_decimal_too(grid: Suite) -> None:
 
 @given(st.decimals(min_value=0, max_value=1, places=6))
 def test_a_short_decimal_is_found_again_through_both_kinds_of_float(decimal: Decimal) -> None:
-    assert plain(float(decimal)) == float(decimal)
-    assert plain(float(np.float32(decimal))) == float(decimal)
+    assert short_decimal(float(decimal)) == float(decimal)
+    assert short_decimal(float(np.float32(decimal))) == float(decimal)
 
 
 def test_recipes_of_a_suite_have_short_decimals_too() -> None:

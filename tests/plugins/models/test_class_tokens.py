@@ -31,8 +31,9 @@ class Transformer(nn.Module):
     def __init__(self, first: Block, second: Block, prefix: int = 1) -> None:
         super().__init__()
         self.first, self.second = first, second
-        self.patch_embed: Any = nn.Identity()
-        self.patch_embed.num_patches = 4
+        patches: Any = nn.Identity()
+        patches.num_patches = 4
+        self.patch_embed = patches
         self.num_prefix_tokens = prefix
         self.cls_token = nn.Parameter(torch.zeros(1))
         self.feature_info = [{"module": "first"}, {"module": "second"}]
