@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import timm
@@ -13,12 +12,8 @@ from torch.nn import functional
 from memgen_bench import ModelSpec, Task, UsageError, load_registry
 from memgen_bench.network.layers import find_layers
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 MODELS = load_registry().models
 TASK = Task(channels=3, height=32, width=32, num_classes=10)
-MOST = 8_000_000  # parameters of a model in the sweep
 
 
 def spec(name: str) -> ModelSpec:
@@ -97,36 +92,3 @@ def test_an_unknown_architecture_gets_a_hint(name: str) -> None:
 )
 def test_what_could_not_be_read_at_first_can(name: str, first: str) -> None:
     assert layers(name)[0] == first
-
-
-def smallest() -> Iterator[tuple[str, str | None, int]]:
-    """Yield the smallest model of each of timm's modules, None if larger than `MOST`."""
-    families = defaultdict(list)
-    for name in timm.list_models():
-        families[timm.models.model_entrypoint(name).__module__.rpartition(".")[2]].append(name)
-    for family, names in sorted(families.items()):
-        counts = {name: count(name) for name in names}
-        name = min(counts, key=lambda name: counts[name])
-        yield family, name if counts[name] <= MOST else None, counts[name]
-
-
-def count(name: str) -> int:
-    """Count a model's parameters without making them."""
-    with torch.device("meta"):
-        return sum(p.numel() for p in timm.create_model(name, num_classes=10).parameters())
-
-
-@pytest.mark.slow
-def test_the_smallest_model_of_each_family_can_be_read() -> None:
-    failed, large = {}, {}
-    for family, name, parameters in smallest():
-        if name is None:
-            large[family] = parameters
-            continue
-        try:
-            assert layers(name), "no layer but input and logits"
-        except Exception as error:
-            failed[name] = str(error)[:300]
-    print(f"{len(large)} families are larger than {MOST}: {large}")
-    print("\n".join(f"{name}: {why}" for name, why in failed.items()))
-    assert failed == {}
