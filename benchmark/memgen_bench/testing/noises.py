@@ -47,7 +47,7 @@ class NoiseBench:
         taken, reasons = [], []
         for num_classes in (2, CLASSES):
             try:
-                self.corrupt(0.5, true=balanced(COUNT, num_classes), num_classes=num_classes)
+                self.corrupt(0.5, true=balanced(100, num_classes), num_classes=num_classes)
                 taken.append(num_classes)
             except Inapplicable as reason:
                 reasons.append(reason)

@@ -177,7 +177,7 @@ def test_a_family_without_members_resolves_what_is_asked_for() -> None:
         ("models", "papercnn", "did you mean paper-cnn"),
         ("models", "timm/tset_resnet", "did you mean timm/test_resnet"),
         ("datasets", "fashionmnist", "did you mean fashion-mnist"),
-        ("noises", "something", "known: flip, pair, permute, uniform"),
+        ("noises", "something", "known: confusion/cifar10, flip, instance, pair, permute"),
     ],
 )
 def test_an_unknown_name_gets_a_hint(kind: str, typed: str, hint: str) -> None:
