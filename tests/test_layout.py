@@ -77,7 +77,6 @@ ELSEWHERE = {
     f"{BENCH}/workers/pending.py": CHILDREN,
     f"{BENCH}/workers/questions.py": ("tests/bench/plan/test_suite.py", "a plan asks in children"),
     f"{PLUGINS}/datasets/image_files.py": ("tests/plugins/datasets/test_folders.py", "reads them"),
-    f"{PLUGINS}/decoders/base/argmax.py": CONTRACT,
     f"{PLUGINS}/decoders/base/wrapped.py": CONTRACT,
     f"{PLUGINS}/decoders/catalogue/layer.py": CONTRACT,
     f"{PLUGINS}/decoders/catalogue/network.py": CONTRACT,

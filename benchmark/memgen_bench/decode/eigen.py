@@ -14,6 +14,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.linalg
 import threadpoolctl
 import torch
 
@@ -67,12 +68,27 @@ def eigh_each(matrices: Sequence[torch.Tensor]) -> list[Solution]:
 
 
 def eigh64(matrix: torch.Tensor) -> Solution:
-    """Return eigenvalues (ascending) and eigenvectors (columns) of a symmetric float64 matrix."""
+    """Return eigenvalues (ascending) and eigenvectors (columns) of a symmetric float64 matrix.
+
+    Raises:
+        LinAlgError: There is no finite solution, as the matrix is not finite itself.
+    """
     if not matrix.is_cpu:
         values, vectors = torch.linalg.eigh(matrix)
+    else:  # NumPy's is the faster one on the CPU
+        values, vectors = map(torch.from_numpy, np.linalg.eigh(matrix.numpy()))
+    if _all_finite(values, vectors):
         return values, vectors
-    values, vectors = np.linalg.eigh(matrix.numpy())  # the faster one on the CPU
-    return torch.from_numpy(values), torch.from_numpy(vectors)
+    if not _all_finite(matrix):
+        raise np.linalg.LinAlgError("the matrix of an eigenproblem is not finite")
+    slow = scipy.linalg.eigh(matrix.cpu().numpy(), driver="ev")  # does not divide and conquer
+    values, vectors = (torch.from_numpy(part).to(matrix.device) for part in slow)
+    return values, vectors
+
+
+def _all_finite(*tensors: torch.Tensor) -> bool:
+    """Whether tensors hold numbers only: LAPACK may answer with NaN, and say nothing."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
 def _eigh_in_parts(matrix: torch.Tensor) -> Solution | None:
@@ -88,6 +104,8 @@ def _eigh_in_parts(matrix: torch.Tensor) -> Solution | None:
         values, vectors = torch.linalg.eigh((rest - rest.norm() * along).float())
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
         return None  # with many equal eigenvalues LAPACK's float32 routine may not converge
+    if not _all_finite(values, vectors):
+        return None  # ... or not say so
     values = torch.cat([size[None], values.flip(0)[:-1].double()]).clamp_(min=0)
     if values[1] > size:
         return None  # the power method began beside the largest axis, and found another

@@ -51,6 +51,17 @@ class ArgmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
         """Yield the scores of one block of points after another."""
         yield from map(self._scores, blocks(X))
 
+    def _sound(self, X: Any) -> Iterator[torch.Tensor]:
+        """Yield the scores of checked points; a factorisation that failed shows in them.
+
+        Raises:
+            FloatingPointError: A score is NaN: its argmax would pass for a prediction.
+        """
+        for scores in self._parts(self._checked(X)):
+            if bool(torch.isnan(scores).any()):
+                raise FloatingPointError(f"{type(self).__name__} scored some points with NaN")
+            yield scores
+
     def _checked(self, X: Any) -> torch.Tensor:
         check_is_fitted(self)
         if isinstance(X, torch.Tensor):
@@ -59,13 +70,13 @@ class ArgmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
 
     def decision_function(self, X: Any) -> npt.NDArray[Any]:
         """Return the score of each point and class, N×K; of two classes, the difference (N)."""
-        parts = [scores.cpu().numpy() for scores in self._parts(self._checked(X))]
+        parts = [scores.cpu().numpy() for scores in self._sound(X)]
         scores: npt.NDArray[Any] = np.concatenate(parts)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Return the class with the highest score, for each row of X."""
-        parts = [scores.argmax(dim=1) for scores in self._parts(self._checked(X))]
+        parts = [scores.argmax(dim=1) for scores in self._sound(X)]
         labels: npt.NDArray[Any] = self.classes_[torch.cat(parts).cpu().numpy()]
         return labels
 
