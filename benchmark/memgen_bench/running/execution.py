@@ -96,17 +96,18 @@ class Execution:
                 self._waiting.append(network_id)
                 continue
             network, missing = self._missing[network_id]
-            keys = missing - self._keys_of_others(network_id)
-            if keys or not missing:  # where none is missing the network's own row is
+            keys = missing - self._later(network_id, "readings", "key")
+            row_is_missing = not missing and not self._later(network_id, "networks", "network_id")
+            if keys or row_is_missing:
                 future = engine.submit(self._function, network, keys, self._settings)
                 self._running[future] = network_id
             else:
                 self._locks.give_back(network_id)
                 self._on_stored(network, None, True)
 
-    def _keys_of_others(self, network_id: str) -> frozenset[str]:
-        """Return the readings of a network, not begun here yet, that came since the snapshot."""
-        return frozenset(self._snapshot.later_rows("readings", network_id, ["key"])["key"])
+    def _later(self, network_id: str, name: str, column: str) -> frozenset[str]:
+        """Return a column of the rows of a network that other runs stored since the snapshot."""
+        return frozenset(self._snapshot.later_rows(name, network_id, [column])[column])
 
     def _collect(self) -> None:
         if not self._running:

@@ -54,15 +54,15 @@ class Run:
         keys = [] if readings is None else readings["key"].to_pylist()
         self.stored.append((network.network_id, keys, done))
 
-    def execute(self, function: Function = compute) -> None:
-        """Compute the networks on the serial engine."""
+    def execute(self, function: Function = compute, *, only_rows: bool = False) -> None:
+        """Compute the networks, or only their own rows, on the serial engine."""
 
         def note(network: PlannedNetwork, keys: frozenset[str], *rest: Any) -> None:
             self.computed.append((network.network_id, keys))
             function(network, keys, *rest)
 
         missing = {
-            network.network_id: (network, self.keys(place))
+            network.network_id: (network, frozenset() if only_rows else self.keys(place))
             for place, network in enumerate(self.networks)
         }
         with Locks(self.folder) as locks:
@@ -122,6 +122,18 @@ def test_a_network_that_another_run_has_done_is_done(two: Run) -> None:
     two.execute()
     assert two.computed == []
     assert two.stored == [(network.network_id, [], True) for network in two.networks]
+
+
+def test_a_network_whose_row_alone_was_missing_is_done_when_another_run_has_stored_it(
+    two: Run,
+) -> None:
+    """A run that looks while another one stores sees its readings, and not yet its own row."""
+    first, second = two.networks
+    two.results.parts("networks")
+    row = store.table("networks", [{"network_id": first.network_id}])
+    store.write_part(two.folder, "networks", first.network_id, row)
+    two.execute(only_rows=True)
+    assert two.computed == [(second.network_id, frozenset())]
 
 
 def test_an_engine_that_blocks_this_thread_stores_rows_as_they_grow_old(
