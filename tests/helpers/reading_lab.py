@@ -147,9 +147,10 @@ SUITE = Suite(
 
 @dataclass(frozen=True)
 class Lab:
-    """Reads untrained networks, of two draws of labels."""
+    """Reads untrained networks, of two draws of labels; `more` holds further plugin files."""
 
     plugin: Path
+    more: tuple[Path, ...] = ()
 
     def read(
         self, decoders: Sequence[str], *, model: str = "small", memory: int = PLENTY
@@ -157,11 +158,13 @@ class Lab:
         """Return each reading's outcome by its place, decoder, labels, and draw."""
         folder = self.plugin.parent
         suite = SUITE.replace({"decoders": decoders, "models": (model,)})
-        registry = load_registry([self.plugin])
-        questions = Questions(plugin_files=(str(self.plugin),))
+        files = (self.plugin, *self.more)
+        names = tuple(map(str, files))
+        registry = load_registry(files)
+        questions = Questions(plugin_files=names)
         plan = plan_run(suite, registry, find_places(folder, folder), questions=questions)
         (network,) = plan.networks
-        data = PlannedData(network, (str(self.plugin),), folder)
+        data = PlannedData(network, names, folder)
         module = initial_module(registry.models[model], network.data.task, network.init_seed)
         found = Reader(network, data, module, CPU, memory).outcomes(network.readings)
         outcomes = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,8 @@ def corrupt(
     given = labels
     if noise is not None and rate > 0:
         rng = seeds.stream(noise_seed, purpose)
-        needed = {need: (extras or {})[need] for need in noise.needs}
+        # Copies: it may write to them, and whoever comes next sees the same images.
+        needed = {need: copy.deepcopy((extras or {})[need]) for need in noise.needs}
         try:
             given = np.asarray(noise.corrupt(labels.copy(), rate, num_classes, rng, **needed))
         except NotApplicable as reason:

@@ -9,13 +9,14 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from memgen_bench.compute import as_tensor, finish
+from memgen_bench.decode.lent_memory import LentMemory
 from memgen_bench.errors import NotApplicable, error_type_of, one_line
 from memgen_bench.plugin.parameters import plain
 
@@ -48,6 +49,11 @@ class Activations:
     sample: LayerActivations
     validation: LayerActivations
     test: LayerActivations
+
+    @cached_property
+    def lent(self) -> LentMemory:
+        """The subsets that decoders were lent so far."""
+        return LentMemory()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +92,8 @@ class Predictions:
 class Outcome:
     """The outcome of one reading: predictions, or the reason why there are none.
 
-    `chosen` is what the decoder chose for itself, as JSON. `spoilt` says that it wrote to the
-    activations, which are not its own: they must not be used any more.
+    `chosen` is what the decoder chose for itself, as JSON. `spoilt` says that it wrote to what it
+    was lent: the activations, and what was computed from them, must not be used any more.
     """
 
     status: str
@@ -100,7 +106,10 @@ class Outcome:
     spoilt: bool = False
 
 
-CHANGED = "X belongs to all decoders and must not be written to; work on a copy"
+CHANGED = (
+    "X belongs to all decoders and must not be written to, nor what is computed from it for all of "
+    "them; work on a copy"
+)
 
 
 def decode(
@@ -122,7 +131,7 @@ def decode(
         extras: The values for its needs.
         num_classes: K; labels are 0..K-1.
     """
-    given = _Given(spec, extras)
+    given = _Given(spec, activations.lent, extras)
     outcome = _caught(given, activations, labels, extras, num_classes)
     if given.written_to():
         return Outcome(status="failed", error_type="error", message=CHANGED, spoilt=True)
@@ -229,7 +238,7 @@ def recall(
     """
     try:
         built: Any = spec.build()
-        told = record if "test" in spec.needs else record.without_test()
+        told = copy.deepcopy(record if "test" in spec.needs else record.without_test())
         epoch, predicted = built.recall(told)
     except NotApplicable as reason:
         return Outcome(status="skipped", message=one_line(str(reason)))
@@ -255,16 +264,19 @@ def _fit_of(
 
 
 class _Given:
-    """The inputs of a decoder: read-only arrays, or tensors that are checked for writes."""
+    """The inputs of a decoder: read-only arrays, or tensors; both are checked for writes."""
 
-    def __init__(self, spec: DecoderSpec, extras: Extras) -> None:
+    def __init__(self, spec: DecoderSpec, lent: LentMemory, extras: Extras) -> None:
         self.spec, self._device, self._neighbors = spec, extras.device, extras.neighbors
+        shared = (extras.moments, extras.neighbors)
+        self._activations, self._computed = lent, [each.lent for each in shared if each]
         self._tensors: list[torch.Tensor] = []
 
     def array(self, subset: Any) -> Any:
         """Return a subset's activations in the form that the specification asks for."""
         if isinstance(subset, Mapping):
             return {name: self.array(matrix) for name, matrix in subset.items()}
+        self._activations.lend(subset)
         if self.spec.arrays == "torch":
             tensor = as_tensor(subset).to(self._device)
             self._tensors.append(tensor)
@@ -281,8 +293,9 @@ class _Given:
         return torch.from_numpy(own).to(self._device) if self.spec.arrays == "torch" else own
 
     def written_to(self) -> bool:
-        """Whether a tensor was written to: torch counts its changes."""
-        return any(tensor._version for tensor in self._tensors)
+        """Whether the decoder wrote to what it was lent; torch counts the changes of tensors."""
+        counted = any(tensor._version for tensor in self._tensors)
+        return counted or any(lent.changed() for lent in (self._activations, *self._computed))
 
 
 def _seeded(decoder: Any, seed: int) -> Any:

@@ -20,6 +20,7 @@ import torch
 from memgen_bench.compute import as_tensor, block_rows, finish
 from memgen_bench.decode.eigen import SIDE_BY_SIDE, eigh, eigh_each
 from memgen_bench.decode.footprint import WAITING_BYTES, keeps_points
+from memgen_bench.decode.lent_memory import LentMemory
 from memgen_bench.decode.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Moments(ABC):
         counts: Number of points of each class, K.
         means: Mean of each class, K×D.
         scratch: The storage of large results.
+        lent: What decoders get of them.
         seconds: The account: seconds of adding up, and of earlier computations that were used.
     """
 
@@ -62,6 +64,8 @@ class Moments(ABC):
         self._paid: set[str] = set()
         self._used: dict[str, float] = {}
         self._computed = 0.0
+        self.lent = LentMemory()
+        self.lent.lend(self.classes, self.counts, self.means)
 
     def for_decoder(self) -> Moments:
         """Return a view that shares all results and has an account of its own."""
@@ -85,6 +89,7 @@ class Moments(ABC):
             finish(self.means.device)
             own = time.perf_counter() - started - (self._computed - before)
             self._computed += own
+            self.lent.lend(value)
             used = self._used | {name: own}
             self._kept[name], self._used = (value, used), outer
         self._used |= used
@@ -183,12 +188,12 @@ class StreamedMoments(Moments):
         lower: torch.Tensor,
         adding_seconds: float,
     ) -> None:
-        super().__init__(adding_seconds)
         self._labels = torch.nonzero(counts).flatten().tolist()
         self.classes = np.array(self._labels, dtype=np.int64)
         self.counts = counts[self._labels]
         self.means = sums[self._labels] / self.counts[:, None]
         self._lower = lower
+        super().__init__(adding_seconds)
 
     def second(self, k: int) -> torch.Tensor:
         """Return Σ x xᵀ over the points of the k-th class, D×D."""

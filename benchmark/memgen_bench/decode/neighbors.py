@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from memgen_bench.compute import as_tensor, block_rows, finish
+from memgen_bench.decode.lent_memory import LentMemory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ class Neighbors:
         device: The device to compute on; by default that of X.
 
     Attributes:
+        lent: What decoders get of them.
         seconds: Seconds of earlier searches whose results were used through this view.
     """
 
@@ -40,7 +42,7 @@ class Neighbors:
         self._kept = {_place(matrix): matrix for matrix in map(as_tensor, (X, *kept))}
         self._found: dict[Any, tuple[torch.Tensor, float]] = {}
         self._copies: dict[Any, Any] = {}
-        self.seconds = 0.0
+        self.lent, self.seconds = LentMemory(), 0.0
 
     def for_decoder(self) -> Neighbors:
         """Return a view that shares all results and has an account of its own."""
@@ -75,6 +77,7 @@ class Neighbors:
             started = time.perf_counter()
             rows = self._search(X, FOUND)
             self._found[place] = rows, time.perf_counter() - started
+            self.lent.lend(rows)
         return self._found[place][0][:, :k]
 
     def _search(self, X: torch.Tensor, k: int) -> torch.Tensor:

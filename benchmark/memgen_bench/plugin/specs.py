@@ -230,7 +230,7 @@ class Decoder(Protocol):
 
     `X` is N×D float32, `y` N int64 labels, of which a class may have no point at all. With
     scope `network`, `X` is an ordered mapping from layer name to such a matrix. X belongs to all
-    decoders: arrays cannot be written to, and a tensor that was changed fails its decoder.
+    decoders: arrays cannot be written to, and a change of their memory fails its decoder.
 
     A decoder of scope `layer` may also have `fit_moments(moments, **needs)`, which must give the
     same model as `fit`: it is then fitted from `Moments`, which are computed once for all decoders.

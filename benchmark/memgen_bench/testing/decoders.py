@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from memgen_bench.arrays import LabelVector
-    from memgen_bench.decode.moments import Moments
 
 EQUAL = 0.99  # share of predictions that must be equal
 TIES = 0.1  # share of predictions that a tie may decide: those go to the lowest number
@@ -72,28 +71,6 @@ def leaves_inputs_alone(decoder: DecoderBench) -> None:
     if decoder.spec.scope == "training":
         raise Inapplicable("it is fitted on nothing")
     demand(CHANGED not in (decoder.outcome(planted()).message or ""), CHANGED)
-    if hasattr(decoder.spec.build(), "fit_moments"):
-        watching = _Watching(decoder.spec.build())
-        decoder.outcome(planted(), build=lambda: watching)
-        demand(not watching.changed, "moments belong to all decoders; work on a copy of them")
-
-
-class _Watching:
-    """A decoder that compares the moments before and after the fit of another one."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner, self.changed = inner, False
-
-    def fit_moments(self, moments: Moments, **needs: Any) -> None:
-        """Fit the inner decoder, and compare the moments with copies."""
-        before = [moments.counts, moments.means, *map(moments.second, range(len(moments.counts)))]
-        copies = [part.clone() for part in before]
-        self.inner.fit_moments(moments, **needs)
-        self.changed = not all(map(torch.equal, before, copies))
-
-    def predict(self, X: Any) -> Any:
-        """Return the predictions of the inner decoder."""
-        return self.inner.predict(X)
 
 
 @check(essential=True)

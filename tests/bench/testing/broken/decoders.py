@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import torch
 
 from memgen_bench import DecoderSpec, NotApplicable, hookimpl
 
@@ -43,6 +44,13 @@ class Inventive:
 class WritesToX(Mean):
     def fit(self, X: Any, y: Any) -> Mean:
         X -= X.mean(dim=0)
+        return super().fit(X, y)
+
+
+class WritesThroughATensor(Mean):
+    def fit(self, X: Any, y: Any) -> Mean:
+        centred = torch.from_numpy(X)  # an array that cannot be written to, but its memory can
+        centred -= centred.mean(dim=0)
         return super().fit(X, y)
 
 
@@ -195,7 +203,8 @@ def register_decoders() -> list[DecoderSpec]:
         _spec("recalls-a-stored-epoch", Careless, "raise NotApplicable", scope="training"),
         _spec("recalls-a-stored-epoch.other", Inventive, "stored of epoch 2", scope="training"),
         _spec("leaves-inputs-alone", WritesToX, "work on a copy", arrays="torch"),
-        _spec("leaves-inputs-alone.moments", WritesToMoments, "work on a copy of them"),
+        _spec("leaves-inputs-alone.moments", WritesToMoments, "work on a copy"),
+        _spec("leaves-inputs-alone.shared", WritesThroughATensor, "work on a copy"),
         _spec("decodes", Numberless, "outside 0..4"),
         _spec("repeats-itself", Whimsical, "draw random numbers from random_state"),
         _spec("starts-anew", Remembers, "fresh estimator"),
