@@ -75,7 +75,6 @@ ELSEWHERE = {
     f"{BENCH}/workers/answers.py": ("tests/bench/decode/test_reader.py", "a plan asks in children"),
     f"{BENCH}/workers/network_rows.py": CHILDREN,
     f"{BENCH}/workers/pending.py": CHILDREN,
-    f"{BENCH}/workers/questions.py": ("tests/bench/plan/test_suite.py", "a plan asks in children"),
     f"{PLUGINS}/datasets/image_files.py": ("tests/plugins/datasets/test_folders.py", "reads them"),
     f"{PLUGINS}/decoders/base/wrapped.py": CONTRACT,
     f"{PLUGINS}/decoders/catalogue/layer.py": CONTRACT,

@@ -31,8 +31,9 @@ def build(task):
     return nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
 
 def load(folder):
-    x = np.random.default_rng(0).standard_normal((40, 1, 2, 2)).astype(np.float32)
-    return Data(train_x=x, train_y=np.arange(40) % 2, test_x=x[:20], test_y=np.arange(20) % 2)
+    x = np.random.default_rng(0).standard_normal((60, 1, 2, 2)).astype(np.float32)
+    train_y, test_y = np.arange(40) % 2, np.arange(20) % 2
+    return Data(train_x=x[:40], train_y=train_y, test_x=x[40:], test_y=test_y)
 
 @hookimpl
 def register_models():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from torch import nn
 from memgen_bench import seeds
 from memgen_bench.decode.decoding import Activations, Extras, Outcome
 from memgen_bench.decode.shared_activations import SharedActivations, share_points
-from memgen_bench.plugin.parameters import parameters
+from memgen_bench.plugin.parameters import built_parameters
 from memgen_bench.protocol import ALL_LAYERS, INPUT
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ def _reading(
     what: dict[str, Any] = {
         "decoder": spec.name,
         "version": spec.version,
-        "params": _params(spec),
+        "params": built_parameters(spec),
         "fixture": fixture.name,
         "draw": draw,
         "layer": layer,
@@ -151,10 +150,3 @@ def _reading(
         test_accuracy=float(np.mean(found.test == fixture.test_labels)),
         validation_accuracy=float(np.mean(found.validation == noisy)) if len(noisy) else None,
     )
-
-
-def _params(spec: DecoderSpec) -> str:
-    try:
-        return json.dumps(parameters(spec.build()), sort_keys=True)
-    except Exception:  # its reading has failed with the same error
-        return "null"

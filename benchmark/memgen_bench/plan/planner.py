@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import product
@@ -13,7 +12,7 @@ from memgen_bench.errors import NotApplicable, UsageError
 from memgen_bench.hashing import canonical, canonical_digest, digest
 from memgen_bench.plan.plan import Decoding, Draw, Layer, Plan, PlannedNetwork
 from memgen_bench.plan.suite import ALL, Kind
-from memgen_bench.plugin.parameters import parameters
+from memgen_bench.plugin.parameters import built_parameters
 from memgen_bench.protocol import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from memgen_bench.plugin.specs import DecoderSpec, ModelSpec, NoiseSpec, Task
 
     FindLayers = Callable[[ModelSpec, Task, int], tuple[Layer, ...]]
+    FindParameters = Callable[[DecoderSpec], str]
 
 
 def make_plan(
@@ -34,6 +34,7 @@ def make_plan(
     *,
     find_layers: FindLayers,
     device_type: str,
+    find_parameters: FindParameters = built_parameters,
     slow: bool = False,
     missing_data: Mapping[str, str] | None = None,
 ) -> Plan:
@@ -46,13 +47,14 @@ def make_plan(
         find_layers: Function that finds a model's layers; may raise `MemgenError`, or
             `NotApplicable` for a pair to be left out.
         device_type: `cpu` or `cuda`; part of a trained network's identity.
+        find_parameters: Function that finds a decoder's parameters, as JSON.
         slow: Whether to include decoders marked `slow`; named decoders are always included.
         missing_data: Data sets that are not on disk, with the reason for each.
 
     Raises:
         UsageError: An unknown name, or sizes that the data do not allow.
     """
-    planner = _Planner(suite, registry, find_layers, device_type, slow)
+    planner = _Planner(suite, registry, find_layers, device_type, find_parameters, slow)
     networks: dict[str, PlannedNetwork] = {}
     unfit: dict[str, str] = {}
     with _no_garbage():
@@ -93,12 +95,14 @@ class _Planner:
         registry: Registry,
         find_layers: FindLayers,
         device_type: str,
+        find_parameters: FindParameters,
         slow: bool,
     ) -> None:
         self.suite, self.registry = suite, registry
         self.find_layers, self.device_type = find_layers, device_type
         self.noises: list[NoiseSpec] = [registry.noises.find(name) for name in suite.noises]
-        self.decoders = tuple(map(_decoding, _chosen_decoders(suite, registry, slow)))
+        chosen = _chosen_decoders(suite, registry, slow)
+        self.decoders = tuple(_decoding(spec, find_parameters(spec)) for spec in chosen)
         self.labels = {kind: tuple(self._labels(kind)) for kind in get_args(Kind)}
 
     def networks(self, pair: Pair, data: DataInfo) -> Iterator[PlannedNetwork]:
@@ -232,9 +236,5 @@ def _chosen_decoders(suite: Suite, registry: Registry, slow: bool) -> list[Decod
     return [registry.decoders.find(name) for name in dict.fromkeys(suite.decoders)]
 
 
-def _decoding(spec: DecoderSpec) -> Decoding:
-    try:
-        params = json.dumps(parameters(spec.build()), sort_keys=True)
-    except Exception:  # its readings will fail with the same error
-        params = "null"
+def _decoding(spec: DecoderSpec, params: str) -> Decoding:
     return Decoding(decoder=spec.name, version=spec.version, params=params, scope=spec.scope)

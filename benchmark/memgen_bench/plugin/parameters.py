@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from memgen_bench.plugin.specs import DecoderSpec
 
 # Parameters that change no result; they are left out of identities.
 _IDLE_PARAMETERS = ("random_state", "n_jobs", "verbose", "memory", "copy", "copy_X")
@@ -24,6 +28,14 @@ def parameters(estimator: object) -> dict[str, Any]:
         for name, value in sorted(estimator.get_params(deep=True).items())
         if name.rpartition("__")[2] not in _IDLE_PARAMETERS
     }
+
+
+def built_parameters(spec: DecoderSpec) -> str:
+    """Build a decoder and return its `parameters` as JSON; `null` where it cannot be built."""
+    try:
+        return json.dumps(parameters(spec.build()), sort_keys=True)
+    except Exception:  # its readings will fail with the same error
+        return "null"
 
 
 def taken(fit: Callable[..., Any], needs: Mapping[str, Any]) -> dict[str, Any]:

@@ -130,6 +130,7 @@ def plan_run(
         data,
         find_layers=lambda spec, task, limit: questions.layers(spec.name, task, limit),
         device_type=questions.device_type(device),
+        find_parameters=lambda spec: questions.parameters(spec.name),
         slow=slow,
         missing_data=missing_data,
     )

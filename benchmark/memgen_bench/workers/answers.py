@@ -9,6 +9,7 @@ from memgen_bench.data import datasets
 from memgen_bench.data.planned_data import registry
 from memgen_bench.errors import NotApplicable
 from memgen_bench.network.layers import find_layers
+from memgen_bench.plugin.parameters import built_parameters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,3 +38,8 @@ def layers(
         return find_layers(registry(plugin_files).models.find(name), task, limit)
     except NotApplicable as reason:
         return reason
+
+
+def parameters(plugin_files: tuple[str, ...], name: str, report: Any = None) -> str:
+    """Find a decoder's parameters; see `built_parameters`."""
+    return built_parameters(registry(plugin_files).decoders.find(name))

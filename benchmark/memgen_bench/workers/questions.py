@@ -28,7 +28,7 @@ def here(function: str, *args: Any) -> Any:
 
 
 class Questions:
-    """Questions about data sets, models and devices.
+    """Questions about data sets, models, decoders and devices.
 
     Args:
         ask: Function that calls the answering function.
@@ -76,6 +76,14 @@ class Questions:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def parameters(self, decoder: str) -> str:
+        """Find a decoder's parameters, as JSON; `null` where building it ends the process."""
+        try:
+            found: str = self._ask("memgen_bench.workers.answers:parameters", self._files, decoder)
+        except ChildLost:  # its readings will fail likewise
+            return "null"
+        return found
 
     def _layers(self, question: tuple[str, Task, int]) -> tuple[Layer, ...] | Exception:
         try:

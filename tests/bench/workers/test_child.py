@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CALLS = """
-import os, subprocess, sys, time
+import atexit, os, subprocess, sys, time
 from memgen_bench import UsageError
 
 def add(a, b, report):
@@ -30,6 +30,9 @@ def add(a, b, report):
 
 def pid(report):
     return os.getpid()
+
+def write_at_the_end(path, report):
+    atexit.register(lambda: open(path, "x").close())
 
 def fail(report):
     raise ValueError("no such thing")
@@ -149,6 +152,14 @@ def test_children_end_with_their_context() -> None:
         assert second != first
     assert not psutil.pid_exists(first)
     assert not psutil.pid_exists(second)
+
+
+@pytest.mark.usefixtures("child")
+def test_what_is_registered_for_the_end_of_a_child_is_done(tmp_path: Path) -> None:
+    with Children() as children:
+        children.call("calls:write_at_the_end", tmp_path / "written")
+        assert not (tmp_path / "written").exists()
+    assert (tmp_path / "written").exists()
 
 
 @pytest.mark.usefixtures("child")
