@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from memgen_bench.compute import as_tensor, block_rows, finish
+from memgen_bench.compute import as_tensor, block_rows, blocks, finish
 from memgen_bench.decode.lent_memory import LentMemory
+from memgen_bench.decode.scratch import Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # The fewest neighbours that are found, so that results do not depend on other decoders' needs.
 FOUND = 64
+# The mean cosine of points above which float32 cosines are too coarse to tell them apart.
+_ALIKE = 0.9
 
 
 class Neighbors:
@@ -24,10 +28,16 @@ class Neighbors:
     every point. Equally similar points come in the order of their rows; if there are more of them
     than asked for, the choice is not defined, but the same in every run.
 
+    In later layers of an untrained network all points lie in almost the same direction, and their
+    cosines differ by less than float32 resolves. There unit vectors u are compared after the mean
+    m of those of the training points was taken from them in float64, which changes no order: but
+    for what all training points share, ⟨v, u⟩ is ⟨v − m, u − m⟩ + ⟨m, u⟩.
+
     Args:
         X: Training points, N×D array or tensor.
         kept: Matrices whose neighbours are kept once they are found, like those of X.
         device: The device to compute on; by default that of X.
+        scratch: The storage of a copy of X.
 
     Attributes:
         lent: What decoders get of them.
@@ -35,12 +45,17 @@ class Neighbors:
     """
 
     def __init__(
-        self, X: Any, kept: Sequence[Any] = (), device: torch.device | None = None
+        self,
+        X: Any,
+        kept: Sequence[Any] = (),
+        device: torch.device | None = None,
+        scratch: Scratch | None = None,
     ) -> None:
-        self._X = as_tensor(X)
+        self._X, self._scratch = as_tensor(X), scratch or Scratch()
         self._device = device or self._X.device
         self._kept = {_place(matrix): matrix for matrix in map(as_tensor, (X, *kept))}
         self._found: dict[Any, tuple[torch.Tensor, float]] = {}
+        self._directions: list[_Directions] = []
         self._copies: dict[Any, Any] = {}
         self.lent, self.seconds = LentMemory(), 0.0
 
@@ -81,19 +96,70 @@ class Neighbors:
         return self._found[place][0][:, :k]
 
     def _search(self, X: torch.Tensor, k: int) -> torch.Tensor:
-        points = self._X.to(self._device)
-        k = min(k, len(points))
-        scale = 1 / torch.linalg.vector_norm(points, dim=1)
-        scale.masked_fill_(torch.isinf(scale), 0)
+        if not self._directions:
+            self._directions.append(_directions(self._X, self._scratch))
+        directions, k = self._directions[0].to(self._device), min(k, len(self._X))
         found = []
-        for block in torch.split(X, block_rows(len(points))):
-            similarity = (block.to(points) @ points.T).mul_(scale)
+        for block in torch.split(X, block_rows(len(self._X))):
+            similarity = directions.similarity(block.to(directions.points))
             near, rows = torch.topk(similarity, k, dim=1)
             rows, order = rows.sort(dim=1)
             order = near.gather(1, order).sort(dim=1, descending=True, stable=True).indices
             found.append(rows.gather(1, order).cpu())
         finish(self._device)
         return torch.cat(found) if found else torch.empty(0, k, dtype=torch.int64)
+
+
+@dataclass(frozen=True)
+class _Directions:
+    """The directions of the training points, x / ‖x‖, as far as they differ.
+
+    Attributes:
+        points: x, or x / ‖x‖ − m where a mean is taken out, N×D.
+        scale: 1 / ‖x‖, or 0 for a zero vector; 1 where a mean is taken out, N.
+        mean: m, or 0, D, float64.
+        shares: ⟨m, x / ‖x‖⟩ less its mean over all x, N.
+    """
+
+    points: torch.Tensor
+    scale: torch.Tensor
+    mean: torch.Tensor
+    shares: torch.Tensor
+
+    def to(self, device: torch.device) -> _Directions:
+        """Return them on a device."""
+        parts = (self.points, self.scale, self.mean, self.shares)
+        return _Directions(*(part.to(device) for part in parts))
+
+    def similarity(self, X: torch.Tensor) -> torch.Tensor:
+        """Return ‖x‖ times the cosine with each training point, up to a term of x alone, M×N."""
+        exact = X.double()
+        lengths = torch.linalg.vector_norm(exact, dim=1)
+        own = (exact - torch.outer(lengths, self.mean)).to(X)
+        return (own @ self.points.T).mul_(self.scale).addr_(lengths.to(X), self.shares)
+
+
+def _directions(X: torch.Tensor, scratch: Scratch) -> _Directions:
+    """Return the directions of points, N×D, in their precision."""
+    mean = torch.stack([_units(block).sum(dim=0) for block in blocks(X)]).sum(dim=0) / len(X)
+    if mean @ mean < _ALIKE:
+        scale = 1 / torch.linalg.vector_norm(X, dim=1)
+        scale.masked_fill_(torch.isinf(scale), 0)
+        return _Directions(X, scale, torch.zeros_like(mean), torch.zeros_like(scale))
+    points = as_tensor(scratch.empty(tuple(X.shape), X.numpy().dtype)) if X.is_cpu else X.clone()
+    shares = []
+    for block, place in zip(blocks(X), blocks(points), strict=True):
+        place.copy_(_units(block) - mean)
+        shares.append(_units(block) @ mean)
+    share = torch.cat(shares)
+    return _Directions(points, torch.ones_like(X[:, 0]), mean, (share - share.mean()).to(X))
+
+
+def _units(X: torch.Tensor) -> torch.Tensor:
+    """Return points scaled to length 1, in float64; zero vectors as they are."""
+    exact = X.double()
+    lengths = torch.linalg.vector_norm(exact, dim=1, keepdim=True)
+    return exact / torch.where(lengths > 0, lengths, 1.0)
 
 
 def _place(X: torch.Tensor) -> tuple[Any, ...]:

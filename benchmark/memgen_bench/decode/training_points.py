@@ -109,7 +109,7 @@ class TrainingPoints:
     def neighbors(self, queries: Sequence[Matrix]) -> Neighbors:
         """Return a search among the points; the neighbours of some matrices are kept."""
         assert self.points is not None  # stored where a decoder wants a search
-        return Neighbors(self.points, queries, device=self._device)
+        return Neighbors(self.points, queries, device=self._device, scratch=self._scratch)
 
     @staticmethod
     def bytes(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
+from torch.nn import functional
 
 from helpers.references import (
     TEST,
@@ -17,9 +18,12 @@ from helpers.references import (
     X,
     Y,
 )
+from memgen_bench import Task
+from memgen_bench.compute import as_tensor
 from memgen_bench.decode import neighbors
 from memgen_bench.decode.neighbors import FOUND, Neighbors
 from memgen_plugins.decoders.layer.neighbors import CosineNeighbors
+from memgen_plugins.models.paper import build_cnn
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -29,6 +33,47 @@ def test_the_search_finds_what_scikit_learns_finds_in_its_order(k: int) -> None:
     reference = NearestNeighbors(n_neighbors=k, metric="cosine", algorithm="brute").fit(X64)
     expected = reference.kneighbors(TEST64, return_distance=False)
     assert (Neighbors(X64).query(TEST64, k).numpy() == expected).mean() >= 0.999  # equal distances
+
+
+@pytest.fixture(scope="module")
+def alike() -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The last layers of an untrained network, for the points and others: cosines are near 1."""
+    torch.manual_seed(0)
+    network = build_cnn(Task(num_classes=10, channels=1, height=8, width=8))
+    both = as_tensor(np.concatenate([X, TEST]) / 16).reshape(-1, 1, 8, 8)
+    read, layers = both, []
+    with torch.inference_mode():
+        for layer in network:
+            read = layer(read)
+            layers.append(read)
+    return [(layer[: len(X)], layer[len(X) :]) for layer in layers[-4:]]
+
+
+def test_neighbours_are_exact_where_float32_cosines_are_all_1(
+    alike: list[tuple[torch.Tensor, torch.Tensor]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for points, test in alike:
+        units, others = (functional.normalize(of.double()) for of in (points, test))
+        expected = torch.topk(others @ units.T, 5).indices
+        assert float((units @ units.T).min()) > 0.9999
+        exact = (Neighbors(points).query(test, 5) == expected).all(dim=1)
+        assert float(exact.double().mean()) > 0.99
+        in_double = Neighbors(points.double()).query(test.double(), 5)
+        assert (in_double == expected).double().mean() > 0.999
+        with monkeypatch.context() as patch:
+            patch.setattr(neighbors, "_ALIKE", 2)  # as they come
+            rough = (Neighbors(points).query(test, 5) == expected).all(dim=1)
+        assert float(rough.double().mean()) < 0.1
+
+
+def test_zero_vectors_are_like_nothing_and_twice_a_point_is_the_point_where_all_are_alike() -> None:
+    points = np.random.default_rng(0).normal(1, 1e-3, (40, 6)).astype(np.float32)
+    points[[3, 8]] = 0
+    points[5] = 2 * points[21]
+    search = Neighbors(points)
+    for row, found in enumerate(search.query(points, 40).tolist()):
+        assert found == list(range(40)) if row in (3, 8) else found[-2:] == [3, 8]
+    assert search.query(points[21:22] * 3, 2).tolist() == [[5, 21]]
 
 
 def test_neighbours_in_blocks_are_the_same_as_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

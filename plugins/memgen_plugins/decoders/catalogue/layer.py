@@ -28,10 +28,11 @@ def _spec(
     citation: str,
     *,
     needs: tuple[Need, ...] = (),
+    version: int = 3,
     **parameters: Any,
 ) -> DecoderSpec:
     build = estimator(place, **parameters)
-    return decoder(name, build, summary, citation, needs=needs, version=3)
+    return decoder(name, build, summary, citation, needs=needs, version=version)
 
 
 @hookimpl
@@ -103,6 +104,7 @@ def _plain() -> list[DecoderSpec]:
                 f"majority of the {k} nearest neighbours by cosine",
                 "Cover & Hart 1967",
                 needs=("neighbors",),
+                version=4,
                 n_neighbors=k,
             )
             for k in (5, 50)

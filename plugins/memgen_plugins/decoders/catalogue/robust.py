@@ -97,6 +97,7 @@ def _gaussian() -> list[DecoderSpec]:
             ),
             f"majority of the 50 nearest neighbours by cosine {subspace}",
             _FISHER,
+            version=2,
         ),
     ]
 
@@ -142,6 +143,7 @@ def _tuned() -> list[DecoderSpec]:
             f"majority of the k nearest neighbours by cosine, k {_ON_VALIDATION}",
             "Cover & Hart 1967",
             needs=("validation", "neighbors"),
+            version=2,
             slow=True,
         ),
         decoder(
@@ -182,13 +184,16 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
     graph = "labels spread over the graph of nearest neighbours"
     zhou = "Zhou et al. 2003"
     return [
-        decoder("spreading", spreading, f"{graph}, 10 of each", zhou, needs=("neighbors",)),
+        decoder(
+            "spreading", spreading, f"{graph}, 10 of each", zhou, needs=("neighbors",), version=2
+        ),
         decoder(
             "spreading-tuned",
             _around(spreading, n_neighbors=(10, 30), alpha=(0.5, 0.9, 0.99)),
             f"{graph}, how many and how far {_ON_VALIDATION}",
             zhou,
             needs=("validation", "neighbors"),
+            version=2,
             slow=True,
         ),
         decoder(
@@ -197,6 +202,7 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
             "shrunk LDA on the points whose 20 nearest neighbours vote for their label",
             "Bahri, Jiang & Gupta 2020, arXiv 2004.12289",
             needs=("neighbors",),
+            version=2,
         ),
         decoder(
             "fine-lda",

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 class CosineNeighbors(ArgmaxClassifier):
     """Majority label among the training points with the largest cosine similarity; exact.
 
-    Where there are fewer points than neighbours all of them vote. Ties between labels go to the
-    lowest class; a zero vector is equally similar to all points.
+    Where there are fewer points than neighbours all of them vote. Of labels with equally many
+    votes the one with the nearest neighbour wins; a zero vector is equally similar to all points,
+    of which the first ones vote. A class scores its votes plus 1 / (2r + 2), where its nearest
+    neighbour is the r-th nearest, r ≥ 1.
 
     Args:
         n_neighbors: Number of neighbours that vote.
@@ -55,7 +57,11 @@ class CosineNeighbors(ArgmaxClassifier):
 
     def _scores(self, X: torch.Tensor) -> torch.Tensor:
         nearest = self._neighbors.query(X, self.n_neighbors).numpy()
-        count = len(self.classes_)
-        places = np.arange(len(nearest))[:, None] * count + self._index[nearest]
-        votes = np.bincount(places.ravel(), minlength=len(nearest) * count)
-        return torch.from_numpy(votes.reshape(-1, count).astype(np.float64))
+        votes = np.zeros((len(nearest), len(self.classes_)))
+        places = np.full(votes.shape, np.inf)
+        points = np.arange(len(nearest))
+        for place in reversed(range(nearest.shape[1])):  # the nearest last: its place stays
+            voted = self._index[nearest[:, place]]
+            votes[points, voted] += 1
+            places[points, voted] = place
+        return torch.from_numpy(votes + 0.5 / (places + 2))

@@ -53,8 +53,8 @@ class NeighborFilter(_Cleaned):
 
     Args:
         estimator: The decoder to fit on what is kept.
-        n_neighbors: Number of neighbours that vote, not counting the point itself; ties go to the
-            lowest class.
+        n_neighbors: Number of neighbours that vote, not counting the point itself; a tie goes to
+            the point's own label where that has part in it.
 
     Attributes:
         classes_: The classes seen, ascending.
@@ -79,7 +79,7 @@ class NeighborFilter(_Cleaned):
     def _keep(self, X: torch.Tensor, index: npt.NDArray[np.int64], **needs: Any) -> Flags:
         search = needs["neighbors"] or Neighbors(X)
         votes = adjacent(search, X, self.n_neighbors) @ np.eye(index.max() + 1)[index]
-        kept: Flags = votes.argmax(axis=1) == index
+        kept: Flags = votes[np.arange(len(index)), index] >= votes.max(axis=1)
         return kept
 
 
