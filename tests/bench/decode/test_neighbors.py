@@ -43,7 +43,7 @@ def alike() -> list[tuple[torch.Tensor, torch.Tensor]]:
     both = as_tensor(np.concatenate([X, TEST]) / 16).reshape(-1, 1, 8, 8)
     read, layers = both, []
     with torch.inference_mode():
-        for layer in network:
+        for layer in network.children():
             read = layer(read)
             layers.append(read)
     return [(layer[: len(X)], layer[len(X) :]) for layer in layers[-4:]]
