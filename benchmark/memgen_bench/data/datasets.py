@@ -13,6 +13,7 @@ import numpy as np
 from memgen_bench.data.overlap import overlap_notices
 from memgen_bench.errors import DataError, DataNotFoundError, MemgenError, one_line
 from memgen_bench.files.atomic import write_atomically
+from memgen_bench.global_state import preserved
 from memgen_bench.hashing import array_digest, digest
 from memgen_bench.plan.plan import DataInfo
 from memgen_bench.plugin.specs import Data, Task
@@ -32,7 +33,8 @@ def load_data(spec: DatasetSpec, data_dir: Path) -> Data:
         DataError: The data set is damaged or breaks the contract; the message says how.
     """
     try:
-        data = spec.load(data_dir)
+        with preserved():
+            data = spec.load(data_dir)
     except (MemgenError, MemoryError):
         raise
     except Exception as error:
@@ -54,7 +56,7 @@ def describe(spec: DatasetSpec, data_dir: Path, cache_dir: Path) -> DataInfo:
         DataNotFoundError: The data set is not on disk.
         DataError: The data set is damaged.
     """
-    with _notices() as of_files:
+    with _notices() as of_files, preserved():
         stamp = _stamp(spec, data_dir)
     memo = cache_dir / "fingerprints" / f"{stamp}.json"
     info = _recall(memo)

@@ -14,6 +14,7 @@ from memgen_bench.data.corruption import CorruptedLabels, corrupt, rankable, rea
 from memgen_bench.data.datasets import load_data
 from memgen_bench.data.splits import split_train, test_subset
 from memgen_bench.errors import DataError
+from memgen_bench.global_state import preserved
 from memgen_bench.hashing import array_digest
 from memgen_bench.plugin.registry import load_registry
 from memgen_bench.plugin.specs import Positions
@@ -116,6 +117,7 @@ class PlannedData:
         other._draws = {draw: replace(drawn, train=train)}
         return other
 
+    @preserved()
     def _draw(self, draw: Draw | None) -> DrawnLabels:
         noise = self.registry.noises.find(draw.noise) if draw else None
         rate, noise_seed = (draw.rate, draw.noise_seed) if draw else (0.0, 0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import torch
 from memgen_bench.compute import as_tensor, finish
 from memgen_bench.decode.lent_memory import LentMemory
 from memgen_bench.errors import NotApplicable, error_type_of, one_line
+from memgen_bench.global_state import Changes, preserved
 from memgen_bench.plugin.parameters import plain
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ class Outcome:
 
     `chosen` is what the decoder chose for itself, as JSON. `spoilt` says that it wrote to what it
     was lent: the activations, and what was computed from them, must not be used any more.
+    `lasting` names what it changed in the process for good: another process should go on.
     """
 
     status: str
@@ -104,6 +107,7 @@ class Outcome:
     message: str | None = None
     chosen: str | None = None
     spoilt: bool = False
+    lasting: tuple[str, ...] = ()
 
 
 CHANGED = (
@@ -132,10 +136,14 @@ def decode(
         num_classes: K; labels are 0..K-1.
     """
     given = _Given(spec, activations.lent, extras)
-    outcome = _caught(given, activations, labels, extras, num_classes)
+    changes = Changes()
+    outcome = _caught(given, activations, labels, extras, num_classes, changes)
     if given.written_to():
-        return Outcome(status="failed", error_type="error", message=CHANGED, spoilt=True)
-    return outcome
+        outcome = Outcome(status="failed", error_type="error", message=CHANGED, spoilt=True)
+    if not changes.lasting:
+        return outcome
+    left = f"it changes or leaves behind: {', '.join(changes.lasting)}; another process goes on"
+    return replace(outcome, lasting=tuple(changes.lasting), message=outcome.message or left)
 
 
 def _caught(
@@ -144,12 +152,14 @@ def _caught(
     labels: LabelVector,
     extras: Extras,
     num_classes: int,
+    changes: Changes,
 ) -> Outcome:
     """Return the outcome, also where the decoder raises."""
     try:
-        with warnings.catch_warnings(record=True) as caught, _seeded_streams(extras):
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            return _decode(given, activations, labels, extras, num_classes, caught)
+            with preserved(changes), _seeded_streams(extras):
+                return _decode(given, activations, labels, extras, num_classes, caught)
     except NotApplicable as reason:
         return Outcome(status="skipped", message=one_line(str(reason)))
     except (Exception, SystemExit) as error:
@@ -159,16 +169,13 @@ def _caught(
 
 @contextmanager
 def _seeded_streams(extras: Extras) -> Iterator[None]:
-    """Seed the global random streams of NumPy and torch, and restore them afterwards."""
-    before = np.random.get_state()
+    """Seed the global random streams; those of CUDA are restored here, others by `preserved`."""
     devices = [extras.device] if extras.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(extras.seed)
         np.random.seed(extras.seed)
-        try:
-            yield
-        finally:
-            np.random.set_state(before)
+        random.seed(extras.seed)
+        yield
 
 
 def failure(message: str, error_type: str) -> Outcome:
@@ -224,6 +231,7 @@ def _chosen(decoder: Any) -> str | None:
     return json.dumps(chosen, sort_keys=True) if chosen else None
 
 
+@preserved()
 def recall(
     spec: DecoderSpec, record: TrainingRecord, test_places: npt.NDArray[np.int64]
 ) -> Outcome:

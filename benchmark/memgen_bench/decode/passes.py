@@ -13,6 +13,7 @@ from memgen_bench.decode.moments import Labelling
 from memgen_bench.decode.scratch import Scratch
 from memgen_bench.decode.shared_activations import SharedActivations
 from memgen_bench.decode.training_points import TrainingPoints
+from memgen_bench.global_state import preserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -123,6 +124,7 @@ class Passes:
         if group:
             yield group
 
+    @preserved()
     def read(self, demands: Sequence[Demand]) -> dict[str, ReadLayer]:
         """Pass all images through the network once and return the layers read, by name."""
         wanted = by_layer(demands)
@@ -139,6 +141,7 @@ class Passes:
             for name, points in training.items()
         }
 
+    @preserved()
     def read_together(self, layers: Sequence[Layer]) -> Activations | None:
         """Return the activations of several layers at once; None where one is not finite."""
         data = self._data

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench.decode.decoding import decode
 from memgen_bench.decode.moments import moments_of
 from memgen_bench.decode.neighbors import Neighbors
+from memgen_bench.global_state import preserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +77,8 @@ def share_points(
     )
 
 
+@lru_cache(maxsize=256)
+@preserved()
 def is_fitted_from_moments(spec: DecoderSpec) -> bool:
     """Whether a decoder is fitted from class moments; not where it cannot be built."""
     try:

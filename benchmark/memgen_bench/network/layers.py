@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from memgen_bench.errors import NotApplicable, PluginError
+from memgen_bench.global_state import preserved
 from memgen_bench.plan.plan import Layer
 from memgen_bench.protocol import INPUT, LOGITS
 
@@ -41,6 +42,7 @@ def _pool(maps: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
     return functional.adaptive_avg_pool2d(maps, (grid[0], grid[1]))
 
 
+@preserved()
 def find_layers(spec: ModelSpec, task: Task, max_layer_dim: int) -> tuple[Layer, ...]:
     """Find a model's layers by running it once, untrained, on two black images.
 

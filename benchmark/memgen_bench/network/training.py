@@ -15,6 +15,7 @@ from torch.nn import functional
 from memgen_bench import seeds
 from memgen_bench.compute import tensor_of
 from memgen_bench.errors import TrainingError
+from memgen_bench.global_state import preserved
 from memgen_bench.network.layers import build
 from memgen_bench.network.training_state import TrainingState
 from memgen_bench.plugin.training_record import TrainingRecord
@@ -56,6 +57,7 @@ class TrainingData:
     test_y: LabelVector
 
 
+@preserved()
 def initial_module(spec: ModelSpec, task: Task, init_seed: int) -> nn.Module:
     """Build a model with the initial weights of a seed, on the CPU: all machines get the same."""
     with torch.random.fork_rng(devices=[]):
@@ -63,6 +65,7 @@ def initial_module(spec: ModelSpec, task: Task, init_seed: int) -> nn.Module:
         return build(spec, task)
 
 
+@preserved()
 def train(
     module: nn.Module,
     data: TrainingData,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from memgen_bench.global_state import preserved
+
 if TYPE_CHECKING:
     from memgen_bench.plugin.specs import DecoderSpec
 
@@ -30,6 +32,7 @@ def parameters(estimator: object) -> dict[str, Any]:
     }
 
 
+@preserved()
 def built_parameters(spec: DecoderSpec) -> str:
     """Build a decoder and return its `parameters` as JSON; `null` where it cannot be built."""
     try:

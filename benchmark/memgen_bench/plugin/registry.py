@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import pluggy
 
 from memgen_bench.errors import PluginError, UsageError, one_line
+from memgen_bench.global_state import preserved
 from memgen_bench.plugin import hookspecs
 from memgen_bench.plugin.composition import ARROW, compose
 from memgen_bench.plugin.specs import (
@@ -200,6 +201,7 @@ def plugin_manager() -> pluggy.PluginManager:
     return manager
 
 
+@preserved()
 def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
     """Load all installed plugins (entry-point group `memgen_bench`) and the given files.
 

@@ -16,6 +16,7 @@ from memgen_bench.decode.footprint import least_bytes
 from memgen_bench.errors import DataNotFoundError, UsageError
 from memgen_bench.files.atomic import remove_leftovers
 from memgen_bench.files.places import DEFAULT_RESULTS, find_places
+from memgen_bench.global_state import preserved
 from memgen_bench.messages import RunSettings
 from memgen_bench.plan.axes import takes_changes
 from memgen_bench.plan.planner import make_plan
@@ -98,6 +99,7 @@ class Observer:
         """Note that readings of a network are stored, and whether it is done."""
 
 
+@preserved()
 def plan_run(
     suite: Suite,
     registry: Registry,

@@ -6,6 +6,8 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from memgen_bench.global_state import preserved
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -82,3 +84,18 @@ def described(subject: Any) -> None:
         f"the summary has {length} characters; one line below 100 fits into tables",
     )
     demand(spec.version >= 1, f"version is {spec.version}; count from 1")
+
+
+@check()
+def leaves_the_process_alone(subject: Any) -> None:
+    """Settings of Python, NumPy and torch stay as they are: others compute in the same process."""
+    with preserved():  # what is imported for the first time may have to change some
+        subject.exercise()
+    with preserved() as changes:
+        subject.exercise()
+    names = sorted({*changes.restored, *changes.lasting})
+    demand(
+        not names,
+        f"it changes or leaves behind: {', '.join(names)}; a context manager ends with what it "
+        "began with, as torch.no_grad() and np.errstate() do",
+    )

@@ -13,7 +13,14 @@ from memgen_bench.data.datasets import load_data
 from memgen_bench.data.overlap import TOLERATED, overlap
 from memgen_bench.errors import DataError, DataNotFoundError
 from memgen_bench.hashing import array_digest
-from memgen_bench.testing.check import Broken, Inapplicable, check, demand, described
+from memgen_bench.testing.check import (
+    Broken,
+    Inapplicable,
+    check,
+    demand,
+    described,
+    leaves_the_process_alone,
+)
 
 if TYPE_CHECKING:
     from memgen_bench.plugin.specs import Data, DatasetSpec
@@ -30,6 +37,10 @@ class DatasetBench:
 
     spec: DatasetSpec
     data_dir: Path
+
+    def exercise(self) -> None:
+        """Name the files and load them."""
+        self.load()
 
     def load(self) -> Data:
         """Load and check the data set.
@@ -109,4 +120,11 @@ def keeps_test_apart(data: DatasetBench) -> None:
     )
 
 
-CHECKS = (described, names_its_files, loads, is_the_same_every_time, keeps_test_apart)
+CHECKS = (
+    described,
+    names_its_files,
+    loads,
+    leaves_the_process_alone,
+    is_the_same_every_time,
+    keeps_test_apart,
+)

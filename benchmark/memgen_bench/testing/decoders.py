@@ -16,7 +16,14 @@ import torch
 from memgen_bench.decode.decoding import CHANGED, recall
 from memgen_bench.plugin.parameters import parameters
 from memgen_bench.plugin.training_record import TrainingRecord
-from memgen_bench.testing.check import Broken, Inapplicable, check, demand, described
+from memgen_bench.testing.check import (
+    Broken,
+    Inapplicable,
+    check,
+    demand,
+    described,
+    leaves_the_process_alone,
+)
 from memgen_bench.testing.memory import Peak
 from memgen_bench.testing.planted import Case, DecoderBench, Through, null, planted
 
@@ -445,6 +452,7 @@ CHECKS = (
     recalls_a_stored_epoch,
     leaves_inputs_alone,
     decodes,
+    leaves_the_process_alone,
     repeats_itself,
     starts_anew,
     minds_no_order,

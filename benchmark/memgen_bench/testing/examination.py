@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from memgen_bench.compute import threads
 from memgen_bench.data.planned_data import registry
 from memgen_bench.errors import one_line
+from memgen_bench.global_state import preserved
 from memgen_bench.testing import datasets, decoders, models, noises
 from memgen_bench.testing.check import Broken, Check, CheckResult, Inapplicable
 from memgen_bench.testing.planted import DecoderBench
@@ -100,7 +101,7 @@ def _result(check: Check, bench: Any) -> CheckResult:
     status: Status = "passed"
     message = ""
     try:
-        with threads(1), warnings.catch_warnings():
+        with preserved(), threads(1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             check.run(bench)
     except Broken as broken:

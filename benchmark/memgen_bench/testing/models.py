@@ -15,7 +15,14 @@ from memgen_bench.network.layers import find_layers
 from memgen_bench.network.training import TrainingData, initial_module, train
 from memgen_bench.plugin.specs import Task
 from memgen_bench.protocol import INPUT, LOGITS, MAX_LAYER_DIM
-from memgen_bench.testing.check import Broken, Inapplicable, check, demand, described
+from memgen_bench.testing.check import (
+    Broken,
+    Inapplicable,
+    check,
+    demand,
+    described,
+    leaves_the_process_alone,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +75,10 @@ class ModelBench:
     def module(self, seed: int = 0) -> nn.Module:
         """Return a network with the initial weights of a seed."""
         return initial_module(self.spec, self.found[0], seed)
+
+    def exercise(self) -> None:
+        """Build it and run it on images."""
+        self.features(self.module(), self.images())
 
     def images(self, count: int = IMAGES) -> Images:
         """Return random images in [-1, 1]."""
@@ -215,6 +226,7 @@ CHECKS = (
     fits_the_task,
     says_what_it_takes,
     has_layers,
+    leaves_the_process_alone,
     follows_the_seed,
     is_steady,
     minds_no_batch,

@@ -10,7 +10,14 @@ import numpy as np
 
 from memgen_bench.errors import NotApplicable
 from memgen_bench.plugin.specs import Positions
-from memgen_bench.testing.check import Broken, Inapplicable, check, demand, described
+from memgen_bench.testing.check import (
+    Broken,
+    Inapplicable,
+    check,
+    demand,
+    described,
+    leaves_the_process_alone,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -85,6 +92,13 @@ class NoiseBench:
                 f"corrupt() fails on {len(labels)} labels of {num_classes} classes at rate "
                 f"{rate:g}: {type(error).__name__}: {error}; mend it"
             ) from error
+
+    def exercise(self) -> None:
+        """Corrupt labels, and ask for the transition matrix if it states one."""
+        num_classes = self.class_counts[-1]
+        self.corrupt(0.5, true=balanced(COUNT, num_classes), num_classes=num_classes)
+        if self.spec.transition is not None:
+            self.transition(0.5, num_classes)
 
     def transition(self, rate: float, num_classes: int = CLASSES) -> npt.NDArray[np.float64]:
         """Return the transition matrix that the noise states.
@@ -239,6 +253,7 @@ CHECKS = (
     described,
     returns_labels,
     leaves_labels_alone,
+    leaves_the_process_alone,
     rate_0_changes_nothing,
     repeats_itself,
     draws_anew,

@@ -230,6 +230,12 @@ class DecoderBench:
         ((_, outcome),) = Reader(network, data, module, _CPU, _MEMORY).outcomes(readings)
         return outcome
 
+    def exercise(self) -> None:
+        """Fit it and let it predict."""
+        if self.spec.scope == "training":
+            raise Inapplicable("it is fitted on nothing")
+        self.outcome(planted())
+
     def predict(
         self, case: Case, *, seed: int = 0, build: Callable[[], Any] | None = None
     ) -> LabelVector:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
+from memgen_bench import global_state
 from memgen_bench.errors import MemgenError, one_line
 
 if TYPE_CHECKING:
@@ -44,9 +45,14 @@ class Child:
 
     It is a program of its own: it does not run the caller's main module again, and it may be the
     child of a daemon.
+
+    Attributes:
+        changed: Whether a plugin changed its global state for good, so that no other call should
+            be made in it.
     """
 
     def __init__(self) -> None:
+        self.changed = False
         ours, theirs = socket.socketpair()
         self._pipe = Connection(ours.detach())
         number = theirs.fileno()
@@ -90,6 +96,8 @@ class Child:
                 kind, value = self._pipe.recv()
                 if kind == "report":
                     report(value)
+                elif kind == "changed":
+                    self.changed = True
                 elif kind == "error":
                     raise value
                 else:
@@ -150,10 +158,10 @@ class Children:
         usable = False
         try:
             answer = child.call(function, *args, report=report, timeout=timeout)
-            usable = True
+            usable = not child.changed
             return answer
         except MemgenError:
-            usable = True
+            usable = not child.changed
             raise
         except ChildLost:
             if not self._open:
@@ -202,11 +210,14 @@ def _serve(pipe: Connection, parent: int) -> None:
             name, args = pipe.recv()
             try:
                 function = _found(name, pipe)
-                answer = ("result", function(*args, lambda news: pipe.send(("report", news))))
+                with global_state.preserved():
+                    answer = ("result", function(*args, lambda news: pipe.send(("report", news))))
             except MemgenError as error:
                 answer = ("error", error)
             except (Exception, SystemExit) as error:
                 answer = ("error", MemgenError(one_line(error)))
+            if global_state.lasting_changes:
+                pipe.send(("changed", None))
             pipe.send(answer)
     _leave()
 

@@ -68,14 +68,16 @@ def _compute(
         progress.current = ""
         why = ChildLost("error", "its worker left it out")
         try:
-            children.call(
-                "memgen_bench.workers.network_rows:run_network",
+            changed = children.call(
+                "memgen_bench.workers.network_rows:run_until_changed",
                 network,
                 progress.left,
                 settings,
                 report=progress,
                 timeout=settings.timeout,
             )
+            if changed:
+                continue  # in another child, as no number may depend on what this one became
         except ChildLost as lost:
             if lost.error_type == "stopped":
                 raise

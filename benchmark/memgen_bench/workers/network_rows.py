@@ -41,12 +41,31 @@ def run_network(
     Raises:
         WriteError: The network cannot be cached, so that its readings are not made.
     """
+    for _ in _lasting_changes(network, keys, settings, report):
+        pass  # there is no other process to go on in
+
+
+def run_until_changed(
+    network: PlannedNetwork, keys: frozenset[str], settings: RunSettings, report: Report
+) -> bool:
+    """Do as `run_network`, but end after a decoder that changed this process for good.
+
+    Returns:
+        Whether one did: another process should go on with the readings that are left.
+    """
+    return any(_lasting_changes(network, keys, settings, report))
+
+
+def _lasting_changes(
+    network: PlannedNetwork, keys: frozenset[str], settings: RunSettings, report: Report
+) -> Iterator[bool]:
+    """Compute and report rows; yield after each reading whether it changed the process for good."""
     compute_exactly()
     keep_freed_memory()
     progress = PendingReadings(keys, report)
     with threads(network.recipe.threads):
         try:
-            _run(network, keys, settings, progress)
+            yield from _run(network, keys, settings, progress)
         except WriteError:
             raise
         except (Exception, SystemExit) as error:
@@ -55,7 +74,7 @@ def run_network(
 
 def _run(
     network: PlannedNetwork, keys: frozenset[str], settings: RunSettings, report: Report
-) -> None:
+) -> Iterator[bool]:
     report(Started())
     if network.fault:
         raise TrainingError(network.fault)
@@ -74,6 +93,7 @@ def _run(
             outcomes = reader.outcomes(list(part), lambda key: report(Started(key)))
         for reading, outcome in outcomes:
             report(Row("readings", _row(network, data, trained, reading, outcome)))
+            yield bool(outcome.lasting)
 
 
 def _skipped(readings: Iterable[Reading], message: str) -> Iterator[tuple[Reading, Outcome]]:

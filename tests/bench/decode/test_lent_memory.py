@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from helpers.reading_lab import Lab, of, plain, same
-from helpers.rude_writers import PLUGIN
+from helpers.rude_decoders import WRITERS
 from memgen_bench import load_registry
 from memgen_bench.decode.decoding import CHANGED
 from memgen_bench.decode.lent_memory import LentMemory
@@ -55,7 +55,7 @@ def test_what_was_lent_before_is_not_forgotten_when_it_is_lent_again() -> None:
 @pytest.fixture(scope="module")
 def rude(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     path = tmp_path_factory.mktemp("rude") / "writers.py"
-    path.write_text(PLUGIN)
+    path.write_text(WRITERS)
     return Lab(plugin, (path,))
 
 

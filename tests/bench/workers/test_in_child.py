@@ -25,10 +25,11 @@ class Answering:
     def __init__(self) -> None:
         self.calls, self.ended = 0, 0
 
-    def call(self, function: str, network: Any, keys: Any, *_: Any, report: Any, **__: Any) -> None:
+    def call(self, function: str, network: Any, keys: Any, *_: Any, report: Any, **__: Any) -> bool:
         self.calls += 1
         for key in keys:
             report(Row("readings", {"key": key, "network_id": network.network_id}))
+        return False
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ A summary holds words that the check's message must contain.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,11 @@ def counted_from_one(data_dir: Path) -> Data:
     return Data(data.train_x, data.train_y + 1, data.test_x, data.test_y + 1)
 
 
+def from_its_folder(data_dir: Path) -> Data:
+    os.environ["LOADED"] = "yes"
+    return load(data_dir)
+
+
 def another_every_time(data_dir: Path) -> Data:
     return load(data_dir, np.random)
 
@@ -49,6 +55,7 @@ def register_datasets() -> list[DatasetSpec]:
             name="names-its-files", summary="raise DataNotFoundError", load=load, files=nowhere
         ),
         DatasetSpec(name="loads", summary="mend its load()", load=counted_from_one),
+        DatasetSpec(name="leaves-the-process-alone", summary="os.environb", load=from_its_folder),
         DatasetSpec(name="is-the-same-every-time", summary="a fixed seed", load=another_every_time),
         DatasetSpec(name="keeps-test-apart", summary="split them", load=overlapping),
     ]

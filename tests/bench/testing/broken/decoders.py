@@ -6,6 +6,8 @@ A summary holds words that the check's message must contain.
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -59,6 +61,19 @@ class WritesToMoments(Mean):
         moments.means.mul_(2)
         self.classes, self.means = moments.classes, np.asarray(moments.means)
         return self
+
+
+class SwitchesOff(Mean):
+    def fit(self, X: Any, y: Any) -> Mean:
+        torch.set_grad_enabled(False)
+        np.seterr(all="ignore")
+        return super().fit(X, y)
+
+
+class LeavesAThread(Mean):
+    def fit(self, X: Any, y: Any) -> Mean:
+        threading.Thread(target=time.sleep, args=(2,), daemon=True).start()
+        return super().fit(X, y)
 
 
 class Numberless(Mean):
@@ -205,6 +220,8 @@ def register_decoders() -> list[DecoderSpec]:
         _spec("leaves-inputs-alone", WritesToX, "work on a copy", arrays="torch"),
         _spec("leaves-inputs-alone.moments", WritesToMoments, "work on a copy"),
         _spec("leaves-inputs-alone.shared", WritesThroughATensor, "work on a copy"),
+        _spec("leaves-the-process-alone", SwitchesOff, "numpy.seterr, torch.set_grad_enabled"),
+        _spec("leaves-the-process-alone.thread", LeavesAThread, "threads"),
         _spec("decodes", Numberless, "outside 0..4"),
         _spec("repeats-itself", Whimsical, "draw random numbers from random_state"),
         _spec("starts-anew", Remembers, "fresh estimator"),

@@ -42,6 +42,12 @@ class Grey(Small):
         super().__init__(task)
 
 
+class InHalf(Small):
+    def __init__(self, task: Task) -> None:
+        torch.set_float32_matmul_precision("medium")
+        super().__init__(task)
+
+
 class OwnSeeds(Small):
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -85,6 +91,7 @@ def register_models() -> list[ModelSpec]:
         _spec("fits-the-task", "must make task.num_classes outputs", TenClasses),
         _spec("says-what-it-takes", "raise NotApplicable(reason)", Grey),
         _spec("has-layers", "name modules", layers=()),
+        _spec("leaves-the-process-alone", "torch.set_float32_matmul_precision", InHalf),
         _spec("follows-the-seed", "torch's global stream", OwnSeeds),
         _spec("is-steady", "follow module.training", Drops),
         _spec("minds-no-batch", "track_running_stats=True", LooksAround),

@@ -31,6 +31,11 @@ def in_place(labels: Any, rate: float, num_classes: int, rng: Any) -> Any:
     return labels
 
 
+def rude(labels: Any, rate: float, num_classes: int, rng: Any) -> Any:
+    np.set_printoptions(precision=2)
+    return shift(labels, rate, num_classes, rng)
+
+
 def always_some(labels: Any, rate: float, num_classes: int, rng: Any) -> Any:
     return shift(labels, max(rate, 0.01), num_classes, rng)
 
@@ -76,6 +81,7 @@ def register_noises() -> list[NoiseSpec]:
         _spec("described", ""),
         _spec("returns-labels", "in 0..1; mend corrupt()", beyond),
         _spec("leaves-labels-alone", "work on a copy", in_place),
+        _spec("leaves-the-process-alone", "numpy.set_printoptions", rude),
         _spec("rate-0-changes-nothing", "none may", always_some),
         _spec("repeats-itself", "draw from `rng` and from nothing else", global_stream),
         _spec("draws-anew", "draw from `rng`", one_draw),
