@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ import hypothesis
 import numpy as np
 import pytest
 
+from helpers.forking import Forking
 from helpers.readings import Bench
+from memgen_bench.workers import child
 
 if TYPE_CHECKING:
     from memgen_bench.plan.plan import Plan
@@ -74,6 +77,20 @@ def pytest_configure(config: pytest.Config) -> None:
 ReadingMaker = Callable[..., dict[str, Any]]
 Planner = Callable[..., "Plan"]
 PluginWriter = Callable[[str, str], Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_children() -> Iterator[None]:
+    """Fork the children of runs from a process that has imported all, which takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child, "subprocess", Forking)
+        yield
+
+
+@pytest.fixture
+def true_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start children as programs of their own, as everybody's runs do."""
+    monkeypatch.setattr(child, "subprocess", subprocess)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -13,30 +14,20 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import psutil
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import memgen_bench
-from memgen_bench.plan.suite import Suite
+from helpers.forking import forked
+from helpers.small_run import SUITE, THREE_RATES, run, run_with_resume_files
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
     from pathlib import Path
 
+    from memgen_bench.plan.suite import Kind
+
 TIMES = ["fit_seconds", "predict_seconds", "created"]
-SUITE = Suite.model_validate(
-    {
-        "name": "tiny",
-        "version": 1,
-        "models": ["mlp"],
-        "datasets": ["digits"],
-        "rates": [0.0, 0.4],
-        "decoders": ["masc", "ncm"],
-        "train_size": 120,
-        "test_size": 60,
-        "validation_fraction": 0.25,
-        "max_layer_dim": 32,
-    }
-)
 FAULTS = """
 import os, resource, time
 import numpy as np
@@ -115,10 +106,9 @@ def register_decoders():
 
 @hookimpl
 def register_models():
-    recipe = Recipe(max_epochs=2)
+    fields = {"summary": "s", "recipe": Recipe(max_epochs=2), "layers": ("body.1",)}
     return [
-        ModelSpec(name=f"net-{f}", summary="s", build=lambda task, f=f: Net(f), recipe=recipe)
-        for f in EVERY
+        ModelSpec(name=f"net-{f}", build=lambda task, f=f: Net(f), **fields) for f in EVERY
     ]
 
 @hookimpl
@@ -174,8 +164,8 @@ def test_each_fault_of_a_decoder_costs_its_own_readings_alone(
         results=tmp_path / "results",
         cache_dir=tmp_path,
         plugins=[faults],
-        timeout=3,
-        jobs=1,
+        timeout=2,
+        jobs=2,
     )
     check_that_every_key_has_one_row(summary, tmp_path / "results")
     rows = rows_of(tmp_path / "results")
@@ -187,7 +177,8 @@ def test_each_fault_of_a_decoder_costs_its_own_readings_alone(
 
 @pytest.mark.slow
 @settings(
-    max_examples=1,  # each takes up to a minute; six are to come back with a cheaper run
+    max_examples=6,
+    phases=[Phase.generate],  # to shrink an example would take minutes
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
@@ -196,11 +187,19 @@ def test_each_fault_of_a_decoder_costs_its_own_readings_alone(
     decoder=st.sampled_from(FAULTS_OF_EACH),
     where=st.sampled_from(["fit", "predict"]),
     model=st.sampled_from(FAULTS_OF_EACH[:-1]),
+    kind=st.sampled_from(["memorized", "untrained"]),
     data=st.sampled_from(FAULTS_OF_EACH[:-1]),
     jobs=st.sampled_from([1, 2]),
 )
 def test_whatever_fails_every_planned_key_ends_with_one_row(
-    decoder: str, where: str, model: str, data: str, jobs: int, faults: Path, tmp_path_factory: Any
+    decoder: str,
+    where: str,
+    model: str,
+    kind: Kind,
+    data: str,
+    jobs: int,
+    faults: Path,
+    tmp_path_factory: Any,
 ) -> None:
     folder = tmp_path_factory.mktemp("faulty")
     os.environ["FAULT_WHERE"] = where
@@ -210,13 +209,13 @@ def test_whatever_fails_every_planned_key_ends_with_one_row(
         models=[f"net-{model}", "net-none"],
         datasets=[f"data-{data}", "digits"],
         rates=[0.4],
-        kinds=["memorized", "untrained"],
+        kinds=[kind],
         labels=["corrupted"],
         results=folder / "results",
         cache_dir=folder,
         data_dir=folder / "data",
         plugins=[faults],
-        timeout=8,
+        timeout=2,
         jobs=jobs,
     )
     check_that_every_key_has_one_row(summary, folder / "results")
@@ -227,13 +226,10 @@ def test_whatever_fails_every_planned_key_ends_with_one_row(
 
 
 def command(folder: Path, *options: str) -> list[str]:
+    """Return the command line of the same run, by children."""
     suite = folder / "suite.toml"
-    if not suite.exists():
-        fields = SUITE.model_dump(include={"name", "version", "train_size", "test_size"})
-        lines = [f"{key} = {value!r}" for key, value in fields.items()]
-        lines += ['models = ["mlp"]', 'datasets = ["digits"]', "rates = [0.0, 0.4, 0.8]"]
-        lines += ['decoders = ["masc", "ncm"]', "validation_fraction = 0.25", "max_layer_dim = 32"]
-        suite.write_text("\n".join(lines))
+    fields = THREE_RATES.model_dump(mode="json", exclude_defaults=True)
+    suite.write_text("\n".join(f"{key} = {json.dumps(value)}" for key, value in fields.items()))
     return [
         *(sys.executable, "-m", "memgen_bench.cli", "run", "--suite", str(suite), "--all"),
         *("--cache-dir", str(folder / "cache"), "--results", str(folder / "results"), *options),
@@ -243,62 +239,90 @@ def command(folder: Path, *options: str) -> list[str]:
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
     folder = tmp_path_factory.mktemp("whole")
-    subprocess.run(command(folder, "--jobs", "2"), check=True, capture_output=True)
+    run(folder)
     return content(folder / "results")
 
 
-def leftovers(folder: Path) -> list[str]:
-    return [path.name for path in folder.rglob("*") if path.name.endswith(".tmp")]
+def go_on_to_the_end(folder: Path, uninterrupted: pl.DataFrame) -> None:
+    run(folder)
+    assert content(folder / "results").equals(uninterrupted)
+    assert [path for path in folder.rglob("*") if path.name.endswith(".tmp")] == []
 
 
-def kill_tree(process: subprocess.Popen[Any]) -> None:
+def runs(process: subprocess.Popen[Any] | BaseProcess) -> bool:
+    return (process.poll() if isinstance(process, subprocess.Popen) else process.exitcode) is None
+
+
+def kill_tree(process: subprocess.Popen[Any] | BaseProcess) -> None:
     root = psutil.Process(process.pid)
     for one in (root, *root.children(recursive=True)):
         one.kill()
-    process.wait()
+
+
+def killed_at_work(
+    process: subprocess.Popen[Any] | BaseProcess, folder: Path, delay: float
+) -> bool:
+    """Kill a run and its children soon after it has begun to write a file."""
+    files = set(folder.rglob("*"))
+    while runs(process) and set(folder.rglob("*")) == files:
+        time.sleep(0.03)
+    time.sleep(delay)
+    if not runs(process):
+        return False
+    kill_tree(process)
+    return True
 
 
 @pytest.mark.slow
-def test_twenty_kills_of_the_whole_tree_cost_nothing(
-    tmp_path: Path, uninterrupted: pl.DataFrame
-) -> None:
-    rng = random.Random(0)
-    for _ in range(20):
-        with subprocess.Popen(
-            command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
-            try:
-                process.wait(timeout=rng.uniform(1, 8))
-            except subprocess.TimeoutExpired:
-                kill_tree(process)
-    subprocess.run(command(tmp_path, "--strict"), check=True, capture_output=True)
-    assert content(tmp_path / "results").equals(uninterrupted)
-    assert leftovers(tmp_path) == []
+def test_twenty_kills_cost_nothing(tmp_path: Path, uninterrupted: pl.DataFrame) -> None:
+    rng, kills = random.Random(0), 0
+    for life in range(20):
+        delay = rng.choice([0, 0, 0.05, 0.2])
+        if life % 7 == 0:
+            with subprocess.Popen(
+                command(tmp_path, "--resume-minutes", "0"),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            ) as tree:
+                kills += killed_at_work(tree, tmp_path, delay)
+        else:
+            alone = forked(run_with_resume_files, tmp_path)
+            kills += killed_at_work(alone, tmp_path, delay)
+            alone.join()
+    assert kills > 10
+    go_on_to_the_end(tmp_path, uninterrupted)
+
+
+def check_that_nothing_was_done_twice(results: Path) -> None:
+    networks = pl.concat(map(pl.read_parquet, (results / "networks").glob("*.parquet")))
+    assert networks["network_id"].is_unique().all()
+    readings = pl.concat(map(pl.read_parquet, (results / "readings").glob("*.parquet")))
+    assert readings["key"].is_unique().all()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runs", [2, 4])
-def test_runs_on_one_folder_share_the_work(
-    runs: int, tmp_path: Path, uninterrupted: pl.DataFrame
-) -> None:
+def test_two_runs_on_one_folder_share_the_work(tmp_path: Path, uninterrupted: pl.DataFrame) -> None:
     here = command(tmp_path, "--jobs", "1")  # writes the suite before anybody reads it
     processes = [
-        subprocess.Popen(here, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for _ in range(runs)
+        subprocess.Popen(here, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)
     ]
     for process in processes:
         _, errors = process.communicate()
         assert process.returncode == 0, errors.decode()
     assert content(tmp_path / "results").equals(uninterrupted)
-    networks = [
-        pl.read_parquet(path) for path in (tmp_path / "results" / "networks").glob("*.parquet")
-    ]
-    every = pl.concat(networks)
-    assert every["network_id"].is_unique().all()  # nothing was trained twice
-    keys = pl.concat(
-        pl.read_parquet(path)["key"] for path in (tmp_path / "results" / "readings").glob("*")
-    )
-    assert keys.is_unique().all()  # nor read twice
+    check_that_nothing_was_done_twice(tmp_path / "results")
+
+
+@pytest.mark.slow
+def test_four_runs_on_one_folder_share_the_work(
+    tmp_path: Path, uninterrupted: pl.DataFrame
+) -> None:
+    processes = [forked(run, tmp_path) for _ in range(4)]
+    for process in processes:
+        process.join()
+    assert {process.exitcode for process in processes} == {0}
+    assert content(tmp_path / "results").equals(uninterrupted)
+    check_that_nothing_was_done_twice(tmp_path / "results")
 
 
 @pytest.mark.slow
@@ -308,18 +332,16 @@ def test_a_run_that_is_asked_to_stop_stores_what_is_finished(
 ) -> None:
     with subprocess.Popen(
         command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as run:
+    ) as process:
         while not list(tmp_path.glob("results/networks/*.parquet")):
-            assert run.poll() is None, run.communicate()[1].decode()
+            assert process.poll() is None, process.communicate()[1].decode()
             time.sleep(0.1)
-        run.send_signal(how)
-        _, errors = run.communicate(timeout=60)
-    assert run.returncode == 130
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
     assert b"the same command goes on from here" in errors
     assert b"Traceback" not in errors
-    subprocess.run(command(tmp_path, "--strict"), check=True, capture_output=True)
-    assert content(tmp_path / "results").equals(uninterrupted)
-    assert leftovers(tmp_path) == []
+    go_on_to_the_end(tmp_path, uninterrupted)
 
 
 def test_failures_are_done_again_when_asked_for_and_fresh_does_all_again(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("true_children")
 CALLS = """
 import atexit, os, subprocess, sys, time
 from memgen_bench import UsageError
