@@ -25,7 +25,9 @@ from memgen_bench.results.store import read_frame
 from memgen_leaderboard.figures.frames import epoch_frame, rate_frame
 from memgen_leaderboard.figures.palette import styles
 from memgen_leaderboard.figures.plots import STYLE, rates_figure
+from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.layer_choice import regret
+from memgen_leaderboard.scoring.older_protocol import FEATURES
 from memgen_leaderboard.scoring.suite_scores import (
     Scores,
     View,
@@ -35,10 +37,11 @@ from memgen_leaderboard.scoring.suite_scores import (
 )
 from memgen_leaderboard.scoring.units import COLUMNS, current, units
 from memgen_leaderboard.scoring.variance import variance_table
-from memgen_leaderboard.tables.boards import comparison_table, main_table
+from memgen_leaderboard.tables.boards import comparison_table, summary_table
 from memgen_leaderboard.tables.markdown import markdown, update
+from memgen_leaderboard.tables.notes import headroom_notes
 from memgen_leaderboard.tables.retraining import retraining_table
-from memgen_leaderboard.text import SURE, percent, points, table
+from memgen_leaderboard.text import percent, points, table
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -48,11 +51,12 @@ FILES = (
     DOCS / "statistics.md",
     *(DOCS / "findings" / f"{name}.md" for name in ("digits", "fashion-mnist", "training")),
 )
-FIGURE = DOCS / "figures" / "recovery.svg"
-TOP, TOP_COLUMNS = 5, 6  # of the board in README.md
+FIGURE = DOCS / "figures" / "excess.svg"
+TOP = 5  # decoders of the summary in README.md
 FASHION = HERE / "results" / "fashion"
 RULES = {
-    "cell": "by rate, seeds pooled (the board's)",
+    "network": "each network's own (the board's)",
+    "cell": "by rate, seeds pooled",
     "rates": "for all rates together",
     "penultimate": "the last before the logits",
 }
@@ -64,7 +68,6 @@ FIRST = (
     *("knn-5", "knn-50", "lda", "lda-shrunk", "linear-svm", "logreg", "masc", "masc-75", "ncm"),
     *("ncm-euclidean", "qda-shrunk", "ridge", "velpic"),
 )
-EARLY = "early-stopped"
 PAPERS = "masc"
 # What README's figure shows: the winner, the best at low rates, the best of FIRST, the papers'.
 DRAWN = (WINNER, "lda-shrunk>qda-shrunk", "linear-svm", PAPERS)
@@ -108,18 +111,20 @@ def board() -> Scores:
 
 
 def top() -> str:
-    """Return the readout, the first decoders of the board, and the papers'."""
-    whole = main_table(board())
-    papers = [row for row in whole.rows if row[1] == PAPERS]
-    rows = tuple(row[:TOP_COLUMNS] for row in (*whole.rows[: 1 + TOP], *papers))
-    return markdown(replace(whole, columns=whole.columns[:TOP_COLUMNS], rows=rows))
+    """Return the first decoders on each model, and the papers', with what the suite can tell."""
+    scores = board()
+    whole = summary_table(scores)
+    papers = [row for row in whole.rows if row[0] == PAPERS]
+    ranked = [row for row in whole.rows if row[0] not in REFERENCES]
+    notes = (*headroom_notes(scores), *whole.notes)
+    return markdown(replace(whole, rows=(*ranked[:TOP], *papers), notes=notes))
 
 
 def figure() -> str:
-    """Draw the recovery of a few decoders over the rate, as SVG."""
-    frame, content = rate_frame(board()).filter(pl.col("model").is_null()), io.StringIO()
+    """Draw the excess of a few decoders over the control by rate, as SVG."""
+    content = io.StringIO()
     with mpl.rc_context(STYLE):
-        drawn = rates_figure(frame, styles(DRAWN))
+        drawn = rates_figure(rate_frame(board()), styles(DRAWN))
         drawn.savefig(content, format="svg", metadata={"Date": None})
     return content.getvalue()
 
@@ -148,7 +153,7 @@ def readings(study: str) -> pl.DataFrame:
 
 def layer_rules() -> str:
     """Return what each rule for choosing layers loses to the best layer on test."""
-    found = readings("layer-rules")
+    found = readings("layer-rules").filter(pl.col("kind") != FEATURES)
     whole, by_rate = regret(found), regret(found, ["rate"])
     rates = sorted(set(by_rate["rate"]))
     lost = {(kind, rule, rate): value for kind, rate, _, _, value, *_, rule in by_rate.iter_rows()}
@@ -186,37 +191,13 @@ def judged() -> Scores:
 
 
 def winner() -> str:
-    """Return the winner beside earlier decoders, early stopping, and itself on the controls."""
-    scores = judged()
-    (own,) = scores.board.filter(decoder=WINNER).iter_rows(named=True)
-    accuracy = dict(scores.board.select("decoder", "decoded").iter_rows())
-    pairs = scores.pairs.filter(pl.col("other").is_in([*FIRST, EARLY]), decoder=WINNER)
-    others = [
-        (other, accuracy[other], difference, half_width)
-        for other, difference, half_width in pairs.select(
-            "other", "difference", "half_width"
-        ).iter_rows()
-    ]
-    controls = [
-        (f"{WINNER} on {place}", own[name], own[f"gain_{name}"], own[f"gain_{name}_half_width"])
-        for name, place in (("pixels", "raw pixels"), ("untrained", "untrained networks"))
-    ]
-    rows = [
-        (name, percent(other), points(difference, half_width))
-        for name, other, difference, half_width in [*controls, *others]
-    ]
+    """Return the winner beside earlier decoders and early stopping, on each model."""
+    whole = summary_table(judged())
+    shown = {WINNER, *FIRST, *REFERENCES}
     rates = ", ".join(f"{rate:g}" for rate in RATES)
-    title = (
-        f"{WINNER}: {percent(own['decoded'])} % out of memorized networks at rates {rates}, "
-        "against controls and earlier decoders"
-    )
-    seeds = scores.units["seed"].n_unique()
-    note = (
-        f"± is half the width of a {SURE} interval of one comparison, over {seeds} seeds and the "
-        "images."
-    )
-    columns = ("decoder", "accuracy", "the winner is better by")
-    return markdown(table(title, columns, rows, [note]))
+    title = f"{WINNER} and earlier decoders at rates {rates}: excess over the control"
+    rows = tuple(row for row in whole.rows if row[0] in shown)
+    return markdown(replace(whole, title=title, rows=rows))
 
 
 def slow() -> str:
@@ -254,7 +235,7 @@ def dynamics() -> str:
         for rate in sorted(set(frame["rate"]))
         for name in decoders
     ]
-    seeds, models = (scores.readings[name].n_unique() for name in ("seed", "model"))
+    seeds, models = scores.readings["seed"].n_unique(), frame["model"].n_unique()
     title = f"Test accuracy in % after so many epochs: {models} models, {seeds} seeds"
     return markdown(table(title, ("ρ", "decoder", *map(str, epochs)), rows))
 

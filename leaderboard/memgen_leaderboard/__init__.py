@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from memgen_bench.plan.suite import Labels
+    from memgen_leaderboard.scoring.layer_choice import FittedOn
     from memgen_leaderboard.scoring.suite_scores import Scores
     from memgen_leaderboard.scoring.units import ShownKind
 
@@ -26,8 +27,9 @@ def scores(
     models: Sequence[str] = (),
     kind: ShownKind = "memorized",
     labels: Labels = "corrupted",
+    fitted_on: FittedOn = "training",
 ) -> Scores:
-    """Return the scores of a suite as polars frames, such as `board` and `pairs`.
+    """Return the scores of a suite as polars frames, such as `board` and `summary`.
 
     Args:
         results: A results folder, or a folder of results folders.
@@ -38,6 +40,7 @@ def scores(
         kind: The networks to decode: those that memorized, `unmemorized` ones that were trained on
             noisy labels and did not, `clean` or `untrained` ones.
         labels: The labels that decoders are fitted on.
+        fitted_on: The points that decoders are fitted on.
 
     Raises:
         StoreError: There is no such folder, or it is damaged.
@@ -51,6 +54,7 @@ def scores(
         models=tuple(models),
         kind=kind,
         labels=labels,
+        fitted_on=fitted_on,
     )
     found = all_scores(results, [view])
     named = [one for one in found if suite in (None, one.suite, one.title)]

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from memgen_bench.protocol import ALL_LAYERS
+from memgen_leaderboard.scoring.older_protocol import FEATURES
 from memgen_leaderboard.scoring.statistics import LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 NOTHING = "–"
 SURE = f"{LEVEL:.0%}".replace("%", " %")
-# Where decoders read from, by the board's columns.
-PLACES = {
-    "decoded": "memorized networks",
-    "untrained": "untrained networks",
+# What decoders are fitted on, and what sources of controls are called.
+FITTED_ON = {
+    "training": "training points",
+    "held_out": "held-out points",
+    "both": "training and held-out points",
+}
+SOURCES = {
     "pixels": "raw pixels",
-    "clean": "clean networks",
+    "untrained": "the untrained network",
+    "random": "the network of random labels",
 }
 # Columns of words; all others are numbers.
 WORDS = (
     *("decoder", "other", "model", "data set", "kind", "network", "layer", "axis", "read from"),
-    *("best decoder", "stopped by", "refines"),
+    *("stopped by", "refines", "what the control is"),
 )
 
 
@@ -57,6 +63,21 @@ def table(
 
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def control_name(row: Mapping[str, Any]) -> str:
+    """Return the name of a control: its decoder, layer, source and fitting.
+
+    Args:
+        row: The values of `controls.NAME`; without a control they are None.
+    """
+    if row["decoder"] is None:
+        return NOTHING
+    source = SOURCES.get(row["source"], row["source"])
+    layer = {FEATURES: "", ALL_LAYERS: "all layers of "}.get(row["layer"], f"{row['layer']} of ")
+    fitted = row["fitted_on"]
+    beside = "" if fitted == "training" else f", fitted on {FITTED_ON[fitted]}"
+    return f"{row['decoder']} on {layer}{source}{beside}"
 
 
 def percent(value: float | None, half_width: float | None = None) -> str:

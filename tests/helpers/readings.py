@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,6 +12,7 @@ import polars as pl
 from memgen_bench.results import store
 from memgen_leaderboard.scoring import units
 from memgen_leaderboard.scoring.layer_choice import choose_layers
+from memgen_leaderboard.scoring.older_protocol import in_newer_form
 from memgen_leaderboard.scoring.ranking import rank
 
 if TYPE_CHECKING:
@@ -20,29 +22,35 @@ Row = dict[str, Any]
 # layer to (noisy validation accuracy, test accuracy)
 Profile = Mapping[str, tuple[float | None, float | None]]
 
-DEPTHS = {"input": 0.0, "fc1": 0.25, "fc2": 0.5, "fc3": 0.75, "logits": 1.0}
+DEPTHS = {"fc1": 0.25, "fc2": 0.5, "fc3": 0.75, "logits": 1.0}
 LATER = datetime(2026, 6, 1, tzinfo=UTC)
 FLAT: Profile = dict.fromkeys(DEPTHS, (0.5, 0.5))
 
 
-def frame(rows: Iterable[Row]) -> pl.DataFrame:
+def stored_frame(rows: Iterable[Row]) -> pl.DataFrame:
+    """Return rows as they are stored."""
     found = pl.from_arrow(store.table("readings", rows))
     assert isinstance(found, pl.DataFrame)
     return found
+
+
+def frame(rows: Iterable[Row]) -> pl.DataFrame:
+    """Return rows in the form that scores are computed from."""
+    return in_newer_form(stored_frame(rows))
 
 
 class Bench:
     """Writes the readings of networks; a decoder's profile is its accuracies layer by layer."""
 
     def __init__(self, make_reading: Callable[..., Row]) -> None:
-        self.make, self.rows = make_reading, list[Row]()
+        self.make, self.rows = partial(make_reading, protocol_version=2), list[Row]()
 
     def decode(self, profile: Profile, **columns: Any) -> Bench:
         for layer, (validation, test) in profile.items():
             place = {
                 "layer": layer,
-                "layer_index": list(DEPTHS).index(layer),
-                "layer_depth": DEPTHS[layer],
+                "layer_index": 1 + list(DEPTHS).index(layer) if layer in DEPTHS else None,
+                "layer_depth": DEPTHS.get(layer),
             }
             accuracies = {"validation_accuracy": validation, "test_accuracy": test}
             self.rows.append(self.make(**place, **accuracies, **columns))
@@ -58,12 +66,36 @@ class Bench:
         at_zero = {"kind": "clean", "noise": None, "rate": 0.0, "noise_seed": None}
         return self.readout(accuracy, **{**at_zero, **columns})
 
-    def cell(self, decoded: float, readout: float, ceiling: float, **columns: Any) -> Bench:
-        """Add a memorized network that one layer is decoded of, its readout and its ceiling."""
-        seeds = {name: columns[name] for name in ("seed", "model") if name in columns}
+    def features(self, accuracy: float, validation: float = 0.5, **columns: Any) -> Bench:
+        """Add a reading of features of the images, which no network decides."""
+        none = {"kind": "features", "memorized": None, "init_seed": None, "order_seed": None}
+        return self.decode(
+            {"features": (validation, accuracy)}, **{"model": "pixels", **none, **columns}
+        )
+
+    def cell(
+        self,
+        decoded: float,
+        readout: float,
+        ceiling: float,
+        *,
+        control: float | None = None,
+        **columns: Any,
+    ) -> Bench:
+        """Add a memorized network that one layer is decoded of, its readout and its ceiling.
+
+        The control is a reading of raw pixels; by default it is as good as the readout.
+        """
+        seeds = {name: columns[name] for name in ("seed", "model", "dataset") if name in columns}
         own = {name: value for name, value in columns.items() if name != "decoder"}
+        of_data = {
+            name: value
+            for name, value in own.items()
+            if name not in ("model", "memorized", "network_id", "order_seed", "init_seed")
+        }
         self.decode({"fc1": (0.5, decoded)}, **columns)
-        return self.readout(readout, **own).clean_readout(ceiling, **seeds)
+        self.readout(readout, **own).clean_readout(ceiling, **seeds)
+        return self.features(readout if control is None else control, **of_data)
 
     def units(self, **view: Any) -> pl.DataFrame:
         return units.units(units.current(frame(self.rows)), **view)

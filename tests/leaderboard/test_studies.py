@@ -34,13 +34,21 @@ def test_the_tables_come_from_the_committed_results(
     assert stopped.value.code == 0, capsys.readouterr().out
 
 
-def test_the_boards_rule_for_layers_loses_the_least_at_every_rate() -> None:
+def test_pooling_the_seeds_loses_less_than_each_network_for_itself() -> None:
     found = regret(STUDIES["readings"]("layer-rules"), ["rate"])
-    least = found.sort("regret").unique(["kind", "rate"], keep="first")
-    assert least.height == 2 * 4
-    assert set(least["rule"]) == {"cell"}
-    other = found.filter(kind="memorized", rule="rates").sort("regret")
-    assert other["rate"][-1] == 0.8
+    lost = {(kind, rate, rule): value for kind, rate, _, _, value, *_, rule in found.rows()}
+    places = {place[:2] for place in lost}
+    assert len(places) == 2 * 4
+    for place in places:
+        assert lost[*place, "cell"] < lost[*place, "network"] + 0.0002
+        assert max(lost[*place, "rates"], lost[*place, "network"]) < lost[*place, "penultimate"]
+        if place[0] == "memorized":
+            assert lost[*place, "network"] < lost[*place, "rates"]
+    gains = {
+        rate: lost["memorized", rate, "network"] - lost["memorized", rate, "cell"]
+        for _, rate in places
+    }
+    assert max(gains, key=lambda rate: gains[rate]) == 0.8
 
 
 def test_the_layer_before_the_logits_loses_more_the_higher_the_rate() -> None:
@@ -77,38 +85,54 @@ def test_memorization_takes_from_the_readout_what_it_leaves_to_decoders() -> Non
     assert readout["lost"].to_list() == sorted(readout["lost"])
     ncm = by_epoch.agg(pl.col("accuracy", "epoch")).filter(rate=0.4, decoder="ncm").row(0)
     course = dict(zip(ncm[3], (round(100 * value, 1) for value in ncm[2]), strict=True))
-    assert (course[1], course[8], course[128]) == (80.8, 90.8, 86.0)
+    assert (course[1], course[8], course[128]) == (79.8, 90.8, 86.0)
     decoders = ends.filter(pl.col("decoder").is_not_null())
-    assert (decoders["lost"] <= 0.08).all()
+    assert round(100 * max(decoders["lost"]), 1) == 8.3
     winner = decoders.filter(decoder=STUDIES["WINNER"])
-    assert ((winner["last"] - winner["first"]).abs() <= 0.02).all()
+    assert ((winner["last"] - winner["first"]).abs() <= 0.03).all()
+
+
+def shares(frame: pl.DataFrame, column: str) -> dict[str, float]:
+    """Return a column in points, by decoder."""
+    found = frame.select("decoder", column).drop_nulls().rows()
+    return {name: round(100 * value, 1) for name, value in found}
+
+
+def test_on_digits_there_is_nothing_to_measure() -> None:
+    scores = STUDIES["board"]()
+    assert points(scores.suite_headroom) == "+2.6"
+    means = [round(100 * scores.cells[name].mean(), 1) for name in ("control", "ceiling")]
+    assert means == [94.4, 97.0]
+    assert scores.cells["is_void"].mean() == 0.5
+    for one in scores.of_pairs:
+        assert one.board.drop_nulls("rank")["excess"].max() <= 0
+    drawn = STUDIES["rate_frame"](scores).filter(pl.col("decoder").is_in(STUDIES["DRAWN"]))
+    assert round(100 * drawn["excess"].max(), 1) == 1.0
 
 
 def test_what_is_said_of_the_winner_is_true() -> None:
     winner, judged = STUDIES["WINNER"], STUDIES["judged"]()
-    board = {row["decoder"]: row for row in judged.board.iter_rows(named=True)}
-    over = {row["other"]: row for row in judged.pairs.filter(decoder=winner).iter_rows(named=True)}
-    first = max(STUDIES["FIRST"], key=lambda name: board[name]["decoded"])
-    assert first == "linear-svm"
-    for other, least in (("masc", 0.03), (first, 0.0)):
-        row = over[other]
-        assert row["difference"] >= least
-        assert row["difference"] > row["half_width"]
-        assert f"{100 * row['difference']:.1f} ± {100 * row['half_width']:.1f}" in TEXT
-    for name in ("decoded", "untrained", "pixels"):
-        assert f"{100 * board[winner][name]:.1f} %" in TEXT
-    assert f"would have given {100 * board['early-stopped']['decoded']:.1f} %" in TEXT
-    early = over["early-stopped"]
-    assert f"{100 * early['difference']:.1f} ± {100 * early['half_width']:.1f} points more" in TEXT
+    means = judged.summary.group_by("decoder").agg(pl.col("excess").mean(), pairs=pl.len())
+    whole = means.filter(pairs=4)
+    assert max(whole.select("excess", "decoder").rows())[1] == winner
+    own = judged.summary.filter(decoder=winner).sort("excess")
+    of_models = dict(zip(own["model"], (round(100 * x, 1) for x in own["excess"]), strict=True))
+    assert (of_models["timm/test_convnext"], of_models["mlp"]) == (-27.2, 0.1)
+    early = judged.summary.filter(decoder="early-stopped").sort("excess")
+    assert [round(-100 * x, 1) for x in (early["excess"][-1], early["excess"][0])] == [8.0, 19.3]
+    both = own.join(early, on="model").filter(pl.col("excess_right") > pl.col("excess"))
+    assert both["model"].to_list() == ["timm/test_convnext"]
 
 
 def test_the_winner_owes_it_to_the_highest_rate() -> None:
-    winner, (whole,) = STUDIES["WINNER"], all_scores(SCRIPT.parent / "results" / "core")
+    winner, whole = STUDIES["WINNER"], STUDIES["board"]()
     ranked = whole.board.drop_nulls("rank")
     rates = whole.rates.join(ranked, on="decoder", how="semi").filter("rankable")
     own = rates.filter(decoder=winner).select("rate", own="decoded")
     ahead = rates.join(own, on="rate").filter(pl.col("decoded") > pl.col("own"))
-    assert ahead.group_by("rate").len().sort("rate").rows() == [(0.2, 15), (0.4, 14), (0.6, 3)]
+    counts = dict(ahead.group_by("rate").len().rows())
+    assert min(counts[0.2], counts[0.4]) > 10
+    assert (counts[0.6], counts.get(0.8, 0)) == (3, 0)
     found = {
         (d, r): f"{100 * a:.1f}" for d, r, a in rates.select("decoder", "rate", "decoded").rows()
     }
@@ -116,28 +140,15 @@ def test_the_winner_owes_it_to_the_highest_rate() -> None:
     assert f"at 0.8 it has {found[winner, 0.8]} %, the best earlier decoder {earlier} %" in TEXT
     other = "lda-shrunk>qda-shrunk"
     assert f"`{other}` has {found[other, 0.2]} and {found[other, 0.4]} %" in TEXT
-    by_model = whole.by("model").filter(model="timm/test_convnext")
-    on_convnext = dict(by_model.select("decoder", "recovery").iter_rows())
-    better = [name for name in ranked["decoder"] if on_convnext[name] > on_convnext[winner]]
-    assert len(better) == ranked.height / 2
-    assert f"ConvNeXt it recovers {100 * on_convnext[winner]:.1f} %" in TEXT
-    assert f"early stopping {100 * on_convnext['early-stopped']:.1f} %" in TEXT
 
 
-def test_what_is_said_of_the_whole_board_is_true() -> None:
-    winner, (whole,) = STUDIES["WINNER"], all_scores(SCRIPT.parent / "results" / "core")
-    gains = whole.board.drop_nulls("gain_untrained_half_width")
-    assert (gains["gain_untrained"] <= gains["gain_untrained_half_width"]).all()
-    pairs = whole.pairs.filter(decoder=winner)
-    assert (pairs["p_holm"] >= 0.05).sum() == 10
-    (p_value,) = pairs.filter(other="early-stopped")["p_holm"]
-    assert f"(p = {p_value:.3f})" in TEXT
-    board = {row["decoder"]: f"{100 * row['decoded']:.1f}" for row in whole.board.rows(named=True)}
-    for name in ("ncm-debiased", "ncm-told", "trimmed-lda", "lda-shrunk"):
-        assert board[name] in TEXT
+def test_what_is_said_to_gain_little_is_true() -> None:
+    board = shares(STUDIES["board"]().board, "decoded")
+    for name in ("ncm-debiased", "ncm", "ncm-told", "trimmed-lda", "lda-shrunk"):
+        assert f"{board[name]}" in TEXT
     assert f"gives {board['masc-tuned']} % instead of {board['masc']}, which is less" in TEXT
     assert board["masc-tuned"] < board["ncm"]
-    assert max(board[f"edit-{rows}"] for rows in ("velpic", "ncm", "lda")) < "70"
+    assert max(board[f"edit-{rows}"] for rows in ("velpic", "ncm", "lda")) < 70
 
 
 def test_slow_decoders_gain_what_the_text_says() -> None:
@@ -146,11 +157,14 @@ def test_slow_decoders_gain_what_the_text_says() -> None:
     board = {row["decoder"]: row for row in scores.board.iter_rows(named=True)}
     accuracy = {name: row["decoded"] for name, row in board.items()}
     gains = {name: accuracy[name] - accuracy[other] for name, other in STUDIES["SLOW"].items()}
-    assert max(gains, key=lambda name: gains[name]) == "confident-lda"
+    not_told = [name for name in gains if not name.endswith("told")]
+    assert max(not_told, key=lambda name: gains[name]) == "logreg-forward"
     assert abs(accuracy["confident-lda"] - accuracy[STUDIES["WINNER"]]) < 0.01
     named = ("confident-lda", "logreg-forward", "masc-white-tuned", "rda", "lda-debiased")
-    assert [points(gains[name]) for name in named] == ["+4.2", "+3.2", "+3.2", "+1.9", "+0.6"]
+    assert [points(gains[name]) for name in named] == ["+4.0", "+4.6", "+3.3", "+1.7", "+0.7"]
     assert gains["qda-debiased"] < gains["lda-debiased"]
+    told_lose = [points(gains[name]) for name in ("lda-told", "qda-told")]
+    assert told_lose == ["-6.6", "-7.3"]
     for told, other in (("lda-told", "lda-shrunk"), ("qda-told", "rda-50")):
         for place in ("decoded", "untrained", "clean", "pixels"):
             assert -0.09 < board[told][place] - board[other][place] < -0.05
@@ -213,9 +227,32 @@ def test_early_stopping_on_fashion_mnist_is_ahead_of_all_decoders() -> None:
     names = ("early-stopped", STUDIES["WINNER"], "spreading", "lda", "masc")
     assert [found[0][name] for name in names] == [88.6, 86.2, 87.2, 86.6, 82.5]
     assert [found[1][name] for name in names] == [84.0, 81.8, 83.3, 79.8, 73.5]
+
+
+def test_on_fashion_mnist_what_is_said_of_excess_is_true() -> None:
     (scores,) = all_scores(STUDIES["FASHION"], [View(kind=LOST)])
-    gains = scores.by("rate").filter(decoder="masc").sort("rate")["gain_pixels"]
-    assert [points(gain) for gain in gains] == ["+12.2", "+6.9"]
+    assert points(scores.suite_headroom) == "+7.6"
+    columns = ("decoder", "source", "control", "headroom")
+    cells = [
+        (*row[:2], *(round(100 * x, 1) for x in row[2:]))
+        for row in scores.cells.sort("rate").select(columns).rows()
+    ]
+    assert cells == [("logreg-forward", "pixels", 84.3, 6.7), ("rda", "pixels", 82.5, 8.5)]
+    by_rate = scores.by("rate").sort("rate")
+    for rate, best, above in ((0.4, ("logreg-forward", 3.9), 47), (0.8, ("spreading", 0.8), 13)):
+        board = by_rate.filter(rate=rate)
+        excess = shares(board, "excess")
+        decoders = set(excess) - {"early-stopped", "best-epoch", "spreading-tuned"}
+        assert (board.filter(pl.col("decoder").is_in(decoders))["decoder"][0], best[1]) == (
+            best[0],
+            max(excess[name] for name in decoders),
+        )
+        assert board.filter(pl.col("excess") > 0).height == above
+        assert board.height == 53
+    masc = by_rate.filter(decoder="masc")
+    gains = [points(own - other) for own, other in masc.select("decoded", "pixels").rows()]
+    assert gains == ["+12.2", "+6.9"]
+    assert [round(-100 * x, 1) for x in masc["excess"]] == [1.7, 9.0]
 
 
 def test_readings_on_fashion_mnist_agree_with_the_papers() -> None:

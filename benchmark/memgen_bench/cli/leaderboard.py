@@ -45,7 +45,7 @@ def leaderboard(
     open_: Annotated[bool, typer.Option("--open", help="With --html: open it.")] = False,
     debug: options.Debug = False,
 ) -> None:
-    """Show how much generalization each decoder recovers, with 95 % intervals.
+    """Show how much each decoder reads beyond the controls, with 95 % intervals.
 
     Memorized networks decoded from corrupted labels are ranked; other kinds and labels are shown.
     """
@@ -101,11 +101,10 @@ def _write_page(found: Sequence[Scores], folder: Path, *, show: bool) -> None:
 
 def print_boards(found: Sequence[Scores]) -> None:
     """Print boards to the terminal."""
-    from memgen_leaderboard.tables import boards, notes, terminal
+    from memgen_leaderboard.tables import report, terminal
 
     console = options.console()
     for scores in found:
-        terminal.show(boards.main_table(scores, notes.board_notes(scores)), console)
-        console.print()
-        terminal.show(boards.rates_table(scores), console)
-        console.print()
+        for table in report.suite_boards(scores):
+            terminal.show(table, console)
+            console.print()

@@ -14,7 +14,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 VERSION_KEY = "memgen_schema_version"
 
 _TEXT, _REAL, _WHOLE, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
@@ -38,6 +38,7 @@ _NETWORK_COLUMNS = {
     "memorized": _FLAG,
     "num_classes": _WHOLE,
     "train_count": _WHOLE,
+    "held_out_count": _WHOLE,
     "validation_count": _WHOLE,
     "test_count": _WHOLE,
 }
@@ -53,6 +54,7 @@ READINGS = _schema(
         **_NETWORK_COLUMNS,
         "rankable": _FLAG,
         "labels": _TEXT,
+        "fitted_on": _TEXT,
         "decoder": _TEXT,
         "decoder_version": _WHOLE,
         "decoder_params": _TEXT,
@@ -93,6 +95,7 @@ NETWORKS = _schema(
         "model_plugin": _TEXT,
         "data_fingerprint": _TEXT,
         "validation_fraction": _REAL,
+        "held_out_fraction": _REAL,
         "optimizer": _TEXT,
         "lr": _REAL,
         "momentum": _REAL,
@@ -166,7 +169,7 @@ STATUSES = ("failed", "skipped", "ok")  # of rows with one identity the last of 
 
 _MEASURED_OF_ALL = (
     *("realised_rate", "noise_id", "memorized"),
-    *("train_count", "validation_count", "test_count"),
+    *("train_count", "held_out_count", "validation_count", "test_count"),
 )
 # The measured columns, which are equal in all `ok` rows of one identity. Times, durations, places
 # and versions are not among them.
@@ -198,6 +201,11 @@ ADDED: dict[int, dict[str, tuple[str, ...]]] = {
     2: {"readings": ("saw_test", "chosen")},
     3: {"readings": ("epoch",)},
     4: {"networks": ("weight_decay", "min_epochs")},
+    5: {
+        "networks": ("held_out_count", "held_out_fraction"),
+        "readings": ("held_out_count", "fitted_on"),
+        "successors": ("held_out_count",),
+    },
 }
 
 

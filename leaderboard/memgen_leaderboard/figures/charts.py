@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from memgen_bench.errors import UsageError
 from memgen_bench.protocol import READOUT
-from memgen_leaderboard.figures.frames import CEILING, CURVES, PIXELS, UNTRAINED
+from memgen_leaderboard.figures.frames import CEILING, CURVES, IMAGES, RANDOM, UNTRAINED
 from memgen_leaderboard.figures.palette import COLOURS, DASHES, styles
 
 try:
@@ -26,9 +26,10 @@ TEXTS: dict[str, dict[str, Any]] = {
     "layers": {
         "title": "Layers",
         "caption": "Test accuracy over layers, a panel for each rate, means over the seeds. Solid: "
-        "layers of the network; dotted with hollow marks: of the untrained network; hollow marks "
-        "alone: raw pixels. Dashed: the network's own readout; dashes and dots: the ceiling, the "
-        "readout of the network trained on true labels.",
+        "layers of the network; dotted or finely dashed with hollow marks: of the untrained "
+        "network and of the one of random labels; hollow marks alone: features of the images. "
+        "Dashed: the network's own readout; dashes and dots: the ceiling, the readout of the "
+        "network trained on true labels.",
         "pairs": True,
         "decoders": True,
     },
@@ -42,14 +43,14 @@ TEXTS: dict[str, dict[str, Any]] = {
     },
     "rates": {
         "title": "Rates",
-        "caption": "Recovery over the rate, with 95 % intervals over what the board's notes say. "
-        "Dashed, at 0 %: the networks' own readout.",
+        "caption": "X, the excess over the control, by rate, with 95 % intervals over what the "
+        "board's notes say. Dashed, at 0: the control.",
         "pairs": True,
         "decoders": True,
     },
     "pairs": {
         "title": "Models and data sets",
-        "caption": "Recovery of each decoder on each model and data set.",
+        "caption": "X, the excess of each decoder over the control, on each model and data set.",
         "pairs": False,
         "decoders": False,
     },
@@ -62,7 +63,7 @@ TEXTS: dict[str, dict[str, Any]] = {
     },
     "ranks": {
         "title": "Mean ranks",
-        "caption": "Mean ranks over models and data sets. The lower bars join decoders that cannot "
+        "caption": "Mean ranks over data sets. The lower bars join decoders that cannot "
         "be told apart (Nemenyi, 95 %); the one called CD is the critical difference.",
         "pairs": False,
         "decoders": False,
@@ -75,7 +76,7 @@ TEXTS: dict[str, dict[str, Any]] = {
 
 Spec = dict[str, Any]
 FRAME = alt.NamedData(name="frame")
-PERCENT = ".1%"
+PERCENT, POINTS = ".1%", "+.1%"
 
 
 def _chart() -> alt.Chart:
@@ -124,7 +125,7 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         own: The source whose layers are joined by solid lines.
         draws: The names of the panels: noise and rate.
     """
-    sources = [own, UNTRAINED, PIXELS, READOUT, CEILING]
+    sources = [own, UNTRAINED, RANDOM, IMAGES, READOUT, CEILING]
     dashes = [list(DASHES.get(source, ())) for source in sources]
     source = alt.StrokeDash(
         "source:N",
@@ -133,7 +134,7 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         legend=alt.Legend(
             orient="top",
             symbolSize=900,  # so long that dashes can be told apart
-            values=[name for name in sources if name != PIXELS],
+            values=[name for name in sources if name != IMAGES],
         ),
     )
     layer = alt.X(
@@ -152,9 +153,9 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
     named = _by_decoder(order)
     panel = alt.Chart().encode(x=layer, y=accuracy)  # the data are those of the facet
     decoded = panel.transform_filter("isValid(datum.decoder)")
-    lines = decoded.transform_filter(f"datum.source != '{PIXELS}'").mark_line(strokeWidth=1.5)
+    lines = decoded.transform_filter(f"datum.source != '{IMAGES}'").mark_line(strokeWidth=1.5)
     points = decoded.encode(**named, tooltip=tips)
-    # Hollow marks are controls: raw pixels and the untrained network.
+    # Hollow marks are controls: features of the images, and networks that know no label.
     of_own = f"datum.source == '{own}'"
     filled = points.transform_filter(of_own).mark_point(size=36, filled=True, opacity=1)
     hollow = points.transform_filter(f"!({of_own})").mark_point(size=32, strokeWidth=1.2)
@@ -201,7 +202,7 @@ def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:
 
 
 def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:
-    """Return recovery over the rates with bands of its intervals."""
+    """Return excess over the control by rate, with bands of its intervals."""
     rate = alt.X(
         "rate:Q",
         title="shuffle rate ρ",
@@ -211,46 +212,49 @@ def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:
     named = _by_decoder(order)
     tips = [
         *_tips("decoder:N", "noise:N", "rate:Q"),
-        *(alt.Tooltip(f"{name}:Q", format=PERCENT) for name in ("recovery", "low", "high")),
+        *(alt.Tooltip(f"{name}:Q", format=POINTS) for name in ("excess", "low", "high")),
         alt.Tooltip("decoded:Q", format=PERCENT, title="accuracy"),
-        *(alt.Tooltip(f"{name}:Q", format=PERCENT) for name in (READOUT, "untrained", "pixels")),
+        *(alt.Tooltip(f"{name}:Q", format=PERCENT) for name in ("control", READOUT, CEILING)),
     ]
     base = _chart().encode(x=rate, detail="noise:N")
     bands = base.mark_area(opacity=0.15).encode(
-        y=_percent("low", "recovery"), y2="high:Q", color=named["color"]
+        y=_percent("low", "excess over the control"), y2="high:Q", color=named["color"]
     )
-    lines = base.mark_line(strokeWidth=1.8).encode(y="recovery:Q", color=named["color"])
+    lines = base.mark_line(strokeWidth=1.8).encode(y="excess:Q", color=named["color"])
     points = base.mark_point(size=45, filled=True, opacity=1).encode(
-        y="recovery:Q", **named, tooltip=tips
+        y="excess:Q", **named, tooltip=tips
     )
     zero = alt.Chart(alt.InlineData([{}])).mark_rule(strokeDash=list(DASHES[READOUT]))
     rule = zero.encode(y=alt.datum(0))
     chart = alt.layer(rule, bands, lines, points).properties(width="container", height=340)
-    return _spec(chart, "Recovery over the shuffle rate; the dashed line at 0 is the readout.")
+    return _spec(
+        chart, "Excess over the control by shuffle rate; the dashed line at 0 is the control."
+    )
 
 
 def pairs_chart(order: Sequence[str]) -> Spec:
-    """Return recovery of each decoder on each model and data set, as a heat map."""
+    """Return the excess of each decoder on each model and data set, as a heat map."""
     tips = [
         *_tips("decoder:N", "pair:N"),
-        alt.Tooltip("recovery:Q", format=PERCENT),
-        alt.Tooltip("recovery_half_width:Q", format=PERCENT, title="± half an interval"),
+        alt.Tooltip("excess:Q", format=POINTS, title="X"),
+        alt.Tooltip("excess_half_width:Q", format=PERCENT, title="± half an interval"),
+        alt.Tooltip("share:Q", format=PERCENT, title="E"),
         alt.Tooltip("decoded:Q", format=PERCENT, title="accuracy"),
-        alt.Tooltip("gain_untrained:Q", format="+.1%", title="vs untrained"),
-        alt.Tooltip("gain_pixels:Q", format="+.1%", title="vs pixels"),
+        alt.Tooltip("control:Q", format=PERCENT),
     ]
     base = _chart().encode(
         x=alt.X("pair:N", title=None, axis=alt.Axis(labelAngle=-30, labelLimit=260)),
         y=alt.Y("decoder:N", title=None, sort=list(order)),
     )
-    scale = alt.Scale(scheme="cividis", domain=[0, 1], clamp=True)
+    scale = alt.Scale(scheme="purpleorange", domain=[-0.2, 0.2], reverse=True, clamp=True)
     cells = base.mark_rect().encode(
-        color=alt.Color("recovery:Q", scale=scale, legend=alt.Legend(format=".0%")), tooltip=tips
+        color=alt.Color("excess:Q", scale=scale, legend=alt.Legend(format="+.0%")), tooltip=tips
     )
-    ink = alt.when(alt.datum.recovery > 0.55).then(alt.value("black")).otherwise(alt.value("white"))
-    texts = base.mark_text(fontSize=11).encode(text=alt.Text("recovery:Q", format=".0%"), color=ink)
+    is_pale = "abs(datum.excess) < 0.12"
+    ink = alt.when(is_pale).then(alt.value("black")).otherwise(alt.value("white"))
+    texts = base.mark_text(fontSize=11).encode(text=alt.Text("excess:Q", format=POINTS), color=ink)
     chart = alt.layer(cells, texts).properties(width="container", height=22 * len(order))
-    return _spec(chart, "Recovery of each decoder on each model and data set.")
+    return _spec(chart, "Excess of each decoder over the control, on each model and data set.")
 
 
 def time_chart(order: Sequence[str], named: Sequence[str]) -> Spec:
@@ -266,7 +270,7 @@ def time_chart(order: Sequence[str], named: Sequence[str]) -> Spec:
         *_tips("decoder:N"),
         alt.Tooltip("seconds:Q", format=".2g"),
         alt.Tooltip("decoded:Q", format=PERCENT, title="accuracy"),
-        alt.Tooltip("recovery:Q", format=PERCENT),
+        alt.Tooltip("excess:Q", format=POINTS),
     ]
     base = _chart().encode(x=seconds, y=accuracy)
     front = base.transform_filter("datum.front")

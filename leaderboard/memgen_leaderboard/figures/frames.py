@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from memgen_bench.protocol import ALL_LAYERS, INPUT, READOUT
-from memgen_leaderboard.scoring.layer_choice import CELL, choose_layers
+from memgen_bench.protocol import ALL_LAYERS, READOUT
+from memgen_leaderboard.scoring.layer_choice import CONDITION, UNIT, choose_layers
+from memgen_leaderboard.scoring.older_protocol import FEATURES
 from memgen_leaderboard.scoring.ranking import ELIGIBLE
 from memgen_leaderboard.scoring.suite_scores import decoder_order
 from memgen_leaderboard.scoring.units import by_outcome
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from memgen_leaderboard.scoring.suite_scores import Scores
 
 PAIR = ("dataset", "model")
-UNTRAINED, PIXELS, CEILING = "untrained network", "raw pixels", "ceiling"
+UNTRAINED, RANDOM = "untrained network", "network of random labels"
+IMAGES, CEILING = "features of the images", "ceiling"
 MOST_EPOCHS = 200  # points of a training curve; longer ones are thinned out
 
 # Series of a training curve, and the columns of a network that hold them.
@@ -48,29 +50,36 @@ def layer_frame(scores: Scores) -> pl.DataFrame:
 
     Returns:
         A row for each data set, model, noise, rate, decoder, `source` and layer: `accuracy`, the
-        mean over the seeds, with the lowest and the highest of them, `low` and `high`. A source
-        is `memorized network` (or the view's kind), `untrained network`, `raw pixels` (the input
-        layer), and without decoder and layer `readout` and `ceiling`.
+        mean over the seeds, with the lowest and the highest of them, `low` and `high`;
+        `layer_index`, the place of the layer from 0, features of the images first. A source is
+        `memorized network` (or the view's kind), `untrained network`, `network of random labels`,
+        `features of the images`, and without decoder and layer `readout` and `ceiling`.
     """
     own = f"{scores.view.kind} network"
-    source = (
-        pl.when(pl.col("layer") == INPUT)
-        .then(pl.lit(PIXELS))
-        .when(pl.col("kind") == scores.view.kind)
-        .then(pl.lit(own))
-        .otherwise(pl.lit(UNTRAINED))
+    sources = {scores.view.kind: own, "untrained": UNTRAINED, "random": RANDOM}
+    of_networks = pl.col("kind").replace_strict(sources, default=None)
+    readings = by_outcome(scores.readings).with_columns(pl.col(pl.Categorical).cast(pl.String))
+    fine = readings.filter(
+        pl.col("layer") != ALL_LAYERS,
+        pl.col("decoder") != READOUT,
+        status="ok",
+        labels=scores.view.labels,
+        fitted_on=scores.view.fitted_on,
     )
-    kinds = pl.col("kind").is_in([scores.view.kind, "untrained"])
-    of_input = (pl.col("layer") != INPUT) | (pl.col("kind") == scores.view.kind)
-    of_one_layer = pl.col("layer") != ALL_LAYERS
+    draws = ["dataset", "noise", "rate"]
+    pairs = scores.units.select(*PAIR, "noise", "rate").unique()
+    of_pairs = fine.with_columns(source=of_networks).drop_nulls("source")
+    features = fine.filter(kind=FEATURES).with_columns(layer="model", source=pl.lit(IMAGES))
+    of_images = features.drop("model").join(pairs, on=draws, nulls_equal=True)
+    first = pl.col("layer").rank("dense").cast(pl.Int64) - 1000  # before all layers
+    of_images = of_images.with_columns(layer_index=first)
     group = [*PAIR, "noise", "rate", "decoder", "layer", "layer_index"]
     decoded = (
-        scores.view.select(by_outcome(scores.readings))
-        .with_columns(pl.col(pl.Categorical).cast(pl.String))
-        .filter(kinds, of_input, of_one_layer, status="ok", labels=scores.view.labels)
-        .filter(pl.col("decoder") != READOUT)
-        .group_by(*group, source=source)
+        pl.concat([of_pairs, of_images], how="diagonal")
+        .join(pairs, on=[*PAIR, "noise", "rate"], how="semi", nulls_equal=True)
+        .group_by(*group, "source")
         .agg(*_spread("test_accuracy"))
+        .with_columns(layer_index=pl.col("layer_index").rank("dense").over(PAIR).cast(pl.Int64) - 1)
     )
     lines = [
         scores.units.drop_nulls(name)
@@ -97,7 +106,7 @@ def epoch_frame(scores: Scores) -> pl.DataFrame:
     at_end = scores.readings.filter(pl.col("memorized").fill_null(False)).drop("epoch")
     wanted = scores.view.select(scores.checkpoints).filter(kind=scores.view.kind)
     same = ["network_id", "noise", "rate", "noise_seed", "max_layer_dim"]
-    same += ["labels", "decoder", "layer"]
+    same += ["labels", "fitted_on", "decoder", "layer"]
     over = wanted.filter(status="skipped").select(*same, "epoch")
     found = pl.concat(
         [
@@ -106,8 +115,10 @@ def epoch_frame(scores: Scores) -> pl.DataFrame:
         ],
         how="diagonal",
     )
-    decoded = found.filter(pl.col("decoder") != READOUT, labels=scores.view.labels)
-    on = [*CELL, "kind", "labels", "decoder", "layer"]
+    decoded = found.filter(
+        pl.col("decoder") != READOUT, labels=scores.view.labels, fitted_on=scores.view.fitted_on
+    )
+    on = [*UNIT, *CONDITION, "layer"]
     chosen = [
         part.join(choose_layers(part), on=on, nulls_equal=True)
         for _, part in decoded.group_by("epoch")
@@ -122,42 +133,40 @@ def epoch_frame(scores: Scores) -> pl.DataFrame:
 
 
 def rate_frame(scores: Scores) -> pl.DataFrame:
-    """Return recovery over the rate, for each model on a data set and for all together.
+    """Return excess over the control by rate, for each model on a data set.
 
     Returns:
-        A row for each data set, model (both null for all together), noise, rate and decoder:
-        `recovery` with its interval from `low` to `high`, and mean accuracies as on a board.
+        A row for each data set, model, noise, rate and decoder: `excess` with its interval from
+        `low` to `high`, and mean accuracies as on a board.
     """
-    apart = scores.by(*PAIR, "noise", "rate")
-    together = scores.by("noise", "rate") if scores.units.select(PAIR).n_unique() > 1 else None
-    found = pl.concat([apart] if together is None else [together, apart], how="diagonal")
-    half_width = pl.col("recovery_half_width")
-    with_interval = found.drop_nulls("recovery").with_columns(
-        low=pl.col("recovery") - half_width, high=pl.col("recovery") + half_width
+    found = scores.by(*PAIR, "noise", "rate")
+    half_width = pl.col("excess_half_width")
+    with_interval = found.drop_nulls("excess").with_columns(
+        low=pl.col("excess") - half_width, high=pl.col("excess") + half_width
     )
-    columns = ("decoder", "recovery", "low", "high", "decoded", "readout", "untrained", "pixels")
+    columns = ("decoder", "excess", "low", "high", "decoded", "control", "readout", "ceiling")
     return with_interval.select(*PAIR, "noise", "rate", *columns)
 
 
 def pair_frame(scores: Scores) -> pl.DataFrame:
-    """Return recovery of each decoder on each model and data set, for a heat map."""
-    columns = ("recovery", "recovery_half_width", "decoded", "gain_untrained", "gain_pixels")
+    """Return the excess of each decoder on each model and data set, for a heat map."""
+    columns = ("excess", "excess_half_width", "share", "decoded", "control")
     pair = pl.format("{} on {}", "model", "dataset").alias("pair")
-    return scores.by(*PAIR).select(*PAIR, pair, "decoder", *columns).sort(*PAIR)
+    return scores.summary.select(*PAIR, pair, "decoder", *columns).sort(*PAIR)
 
 
 def time_frame(scores: Scores) -> pl.DataFrame:
     """Return accuracy and seconds of each decoder.
 
     Returns:
-        A row for each decoder: `decoded`, `recovery`, `seconds`, and `front`: whether it may have
+        A row for each decoder: `decoded`, `excess`, `seconds`, and `front`: whether it may have
         a rank and no other such decoder is better in both accuracy and seconds.
     """
     found = scores.board.drop_nulls(["decoded", "seconds"])
     by_time = found.sort("seconds", "decoded", descending=[False, True])
     best_so_far = pl.when(ELIGIBLE).then("decoded").otherwise(-1.0).cum_max()
     front = ELIGIBLE & (pl.col("decoded") > best_so_far.shift(1, fill_value=-1.0))
-    return by_time.select("decoder", "decoded", "recovery", "seconds", front=front)
+    return by_time.select("decoder", "decoded", "excess", "seconds", front=front)
 
 
 def named_on_front(times: pl.DataFrame) -> list[str]:

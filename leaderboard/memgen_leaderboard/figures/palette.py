@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memgen_leaderboard.figures.frames import CEILING, PIXELS, UNTRAINED
+from memgen_leaderboard.figures.frames import CEILING, IMAGES, RANDOM, UNTRAINED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,13 @@ MARKS = (
     ("M0,-1L.95,-.31L.59,.81L-.59,.81L-.95,-.31Z", "p"),
 )
 # The lengths of dashes and gaps of each source's lines, in points.
-DASHES = {UNTRAINED: (1.5, 2.0), "readout": (6.0, 3.0), CEILING: (7.0, 2.0, 1.5, 2.0), PIXELS: ()}
+DASHES = {
+    UNTRAINED: (1.5, 2.0),
+    RANDOM: (3.0, 1.5),
+    "readout": (6.0, 3.0),
+    CEILING: (7.0, 2.0, 1.5, 2.0),
+    IMAGES: (),
+}
 
 
 @dataclass(frozen=True)

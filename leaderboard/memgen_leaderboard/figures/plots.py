@@ -10,14 +10,13 @@ import polars as pl
 
 from memgen_bench.errors import UsageError
 from memgen_bench.files.atomic import write_atomically
-from memgen_bench.protocol import INPUT, READOUT
+from memgen_bench.protocol import READOUT
 from memgen_leaderboard.figures import frames as frames
 from memgen_leaderboard.figures.palette import DASHES, styles
 from memgen_leaderboard.scoring.statistics import LEVEL
 from memgen_leaderboard.scoring.suite_scores import decoder_order
-from memgen_leaderboard.tables.boards import main_table
 from memgen_leaderboard.tables.latex import booktabs
-from memgen_leaderboard.tables.notes import board_notes
+from memgen_leaderboard.tables.report import suite_boards
 
 try:
     import matplotlib as mpl
@@ -89,9 +88,10 @@ def save_figures(scores: Scores, decoders: Sequence[str], folder: Path) -> list[
 
 
 def save_board(scores: Scores, folder: Path) -> Path:
-    """Write the board as a LaTeX table and return the file."""
+    """Write the boards and their controls as LaTeX tables and return the file."""
     path = folder / f"{_file_name(f'{scores.title}-board')}.tex"
-    write_atomically(path, booktabs(main_table(scores, board_notes(scores))).encode())
+    tables = map(booktabs, suite_boards(scores))
+    write_atomically(path, "\n".join(tables).encode())
     return path
 
 
@@ -109,11 +109,9 @@ def _figures(scores: Scores, decoders: Sequence[str]) -> Iterator[tuple[str, Fig
     epochs = frames.epoch_frame(scores)
     for (dataset, model), part in epochs.group_by(frames.PAIR, maintain_order=True):
         yield f"epochs-{dataset}-{model}", epochs_figure(part, shown)
-    rates = frames.rate_frame(scores)
-    together = rates.filter(pl.col("model").is_null())
-    if (part := together if together.height else rates).height:
-        yield "rates", rates_figure(part, shown)
-    pairs = frames.pair_frame(scores).drop_nulls("recovery")
+    if (rates := frames.rate_frame(scores)).height:
+        yield "rates", rates_figure(rates, shown)
+    pairs = frames.pair_frame(scores).drop_nulls("excess")
     if pairs.height:
         yield "pairs", pairs_figure(pairs, list(known))
     if (times := frames.time_frame(scores)).height:
@@ -174,16 +172,16 @@ def _layers_panel(axes: Axes, frame: pl.DataFrame, shown: dict[str, Style], own:
             dashes = (0, DASHES[source])
             axes.axhline(100 * accuracy, color=INK, linestyle=dashes, linewidth=0.9, zorder=1)
     for decoder, style in shown.items():
-        for source in (frames.PIXELS, frames.UNTRAINED, own):
+        for source in (frames.IMAGES, frames.UNTRAINED, frames.RANDOM, own):
             part = frame.filter(decoder=decoder, source=source).sort("layer_index")
             dashes = (0, DASHES.get(source, ()))
             axes.plot(
                 *(part["layer_index"], 100 * part["accuracy"]),
                 color=style.colour,
                 marker=style.marker,
-                linestyle="none" if source == frames.PIXELS else dashes if dashes[1] else "-",
+                linestyle="none" if source == frames.IMAGES else dashes if dashes[1] else "-",
                 markerfacecolor=style.colour if source == own else "white",
-                linewidth=0.8 if source == frames.UNTRAINED else 1.2,
+                linewidth=1.2 if source == own else 0.8,
             )
 
 
@@ -205,7 +203,8 @@ def _source_handles(own: str) -> list[Line2D]:
     lines: dict[str, dict[str, Any]] = {
         own: {"marker": "o"},
         frames.UNTRAINED: {"linestyle": (0, DASHES[frames.UNTRAINED]), **hollow},
-        f"{frames.PIXELS} ({INPUT})": {"linestyle": "none", **hollow},
+        frames.RANDOM: {"linestyle": (0, DASHES[frames.RANDOM]), **hollow},
+        frames.IMAGES: {"linestyle": "none", **hollow},
         READOUT: {"linestyle": (0, DASHES[READOUT])},
         frames.CEILING: {"linestyle": (0, DASHES[frames.CEILING])},
     }
@@ -242,33 +241,49 @@ def epochs_figure(frame: pl.DataFrame, shown: dict[str, Style]) -> Figure:
 
 
 def rates_figure(frame: pl.DataFrame, shown: dict[str, Style]) -> Figure:
-    """Draw recovery over the rate with its intervals.
+    """Draw excess over the control by rate with its intervals, a panel for each pair.
 
     Args:
         frame: From `rate_frame`.
         shown: The decoders that are drawn.
     """
-    figure = Figure(figsize=(ONE_COLUMN, 2.9), layout="constrained")
-    axes = figure.subplots()
+    parts = [part for _, part in frame.group_by(frames.PAIR, maintain_order=True)]
+    columns = min(4, len(parts))
+    rows = -(-len(parts) // columns)
+    figure = Figure(
+        figsize=(TWO_COLUMNS if columns > 1 else ONE_COLUMN, 1.9 * rows + 0.8),
+        layout="constrained",
+    )
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for place, axes in enumerate(grid.flat):
+        if place >= len(parts):
+            axes.set_axis_off()
+            continue
+        _rates_panel(axes, parts[place], shown)
+        if place % columns == 0:
+            axes.set_ylabel(f"X (points, {LEVEL:.0%} intervals)")
+    control = Line2D([], [], color=INK, linestyle=(0, DASHES[READOUT]), label="control")
+    handles = [*_decoder_handles(shown), control]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4 if columns > 1 else 2)
+    return figure
+
+
+def _rates_panel(axes: Axes, frame: pl.DataFrame, shown: dict[str, Style]) -> None:
     axes.axhline(0, color=INK, linestyle=(0, DASHES[READOUT]), linewidth=0.9)
     for decoder, style in shown.items():
-        for _, part in frame.filter(decoder=decoder).group_by(*frames.PAIR, "noise"):
+        for _, part in frame.filter(decoder=decoder).group_by("noise"):
             part = part.sort("rate")
             rates = part["rate"].to_numpy()
             low, high = (100 * part[name].to_numpy() for name in ("low", "high"))
             axes.fill_between(rates, low, high, color=style.colour, alpha=0.15, linewidth=0)
-            axes.plot(rates, 100 * part["recovery"], color=style.colour, marker=style.marker)
+            axes.plot(rates, 100 * part["excess"], color=style.colour, marker=style.marker)
+    axes.set_title(f"{frame['model'][0]} on {frame['dataset'][0]}")
     axes.set_xticks(frame["rate"].unique().sort().to_list())
     axes.set_xlabel("shuffle rate ρ")
-    axes.set_ylabel(f"recovery (%, {LEVEL:.0%} intervals)")
-    readout = Line2D([], [], color=INK, linestyle=(0, DASHES[READOUT]), label=READOUT)
-    handles = [*_decoder_handles(shown), readout]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    return figure
 
 
 def pairs_figure(frame: pl.DataFrame, order: Sequence[str]) -> Figure:
-    """Draw recovery of each decoder on each model and data set as a heat map.
+    """Draw the excess of each decoder on each model and data set as a heat map.
 
     Args:
         frame: From `pair_frame`.
@@ -280,20 +295,20 @@ def pairs_figure(frame: pl.DataFrame, order: Sequence[str]) -> Figure:
     width = max(ONE_COLUMN, min(TWO_COLUMNS, 1.2 + 0.62 * len(pairs)))
     figure = Figure(figsize=(width, 0.17 * len(decoders) + 1.2), layout="constrained")
     axes = figure.subplots()
-    found = {(d, p): value for d, p, value in frame.select("decoder", "pair", "recovery").rows()}
+    found = {(d, p): value for d, p, value in frame.select("decoder", "pair", "excess").rows()}
     values = [[100 * found.get((d, p), float("nan")) for p in pairs] for d in decoders]
-    image = axes.imshow(values, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    image = axes.imshow(values, cmap="PuOr", vmin=-20, vmax=20, aspect="auto")
     for row, line in enumerate(values):
         for column, value in enumerate(line):
             if value == value:
-                ink = "black" if value > 55 else "white"
+                ink = "black" if abs(value) < 12 else "white"
                 axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=ink)
     labels = [pair.replace(" on ", "\non ") for pair in pairs]
     axes.set_xticks(range(len(pairs)), labels, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(decoders)), decoders)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, label="recovery (%)", pad=0.02, aspect=30)
+    bar = figure.colorbar(image, ax=axes, label="X (points)", pad=0.02, aspect=30)
     bar.outline.set_visible(False)
     return figure
 

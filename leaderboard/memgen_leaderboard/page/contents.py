@@ -15,7 +15,7 @@ import polars as pl
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.figures import charts, frames
 from memgen_leaderboard.scoring.suite_scores import decoder_order
-from memgen_leaderboard.tables.boards import main_table
+from memgen_leaderboard.tables.boards import cells_table, main_table
 from memgen_leaderboard.tables.latex import booktabs
 from memgen_leaderboard.tables.notes import board_notes
 from memgen_leaderboard.text import WORDS, percent
@@ -35,11 +35,11 @@ AXES = {
 HEAD = "decoder"  # the column that heads each row of the board
 SHOWN = 6  # decoders whose curves are drawn at first
 
-KINDS = ("memorized", "clean", "untrained")
+KINDS = ("memorized", "clean", "untrained", "features")
 # The columns of a reading on the page; `memgen-bench results export` has the rest.
 READING = (
     *("dataset", "model", "noise", "rate", "seed", "kind", "memorized", "labels", "decoder"),
-    *("layer", "layer_depth", "rankable", "test_accuracy", "validation_accuracy"),
+    *("fitted_on", "layer", "layer_depth", "rankable", "test_accuracy", "validation_accuracy"),
     *("fit_seconds", "predict_seconds", "status", "error_type", "message", "network_id"),
 )
 
@@ -89,7 +89,8 @@ def _boards(views: Sequence[Scores]) -> dict[str, Any]:
         for where, scores in _cuts(view):
             shown = main_table(scores, board_notes(scores))
             numbers = [notes.setdefault(note, len(notes)) for note in shown.notes]
-            texts = {"title": shown.title, "rows": shown.rows, "latex": booktabs(shown)}
+            latex = "\n".join(map(booktabs, (shown, cells_table(scores))))
+            texts = {"title": shown.title, "rows": shown.rows, "latex": latex}
             boards.append({"where": where, "notes": numbers, **texts})
             columns = shown.columns
     return {
@@ -103,7 +104,7 @@ def _boards(views: Sequence[Scores]) -> dict[str, Any]:
 
 
 def _cuts(scores: Scores) -> Iterator[tuple[dict[str, str], Scores]]:
-    """Yield a view's parts: each data set, model and rate, or all of them, in all combinations."""
+    """Yield a view's parts: each data set and model, and each rate or all of them."""
     view = scores.view
     whole: dict[str, tuple[Any, ...]]
     whole = {"datasets": view.datasets, "models": view.models, "rates": view.rates}
@@ -111,7 +112,8 @@ def _cuts(scores: Scores) -> Iterator[tuple[dict[str, str], Scores]]:
     for name, everything in whole.items():
         values = scores.units[name.removesuffix("s")].unique().sort().to_list()
         ones = [(f"{value:g}" if name == "rates" else value, (value,)) for value in values]
-        choices.append([("", everything), *(ones if len(ones) > 1 else [])])
+        together = [("", everything)] if name == "rates" or len(ones) == 1 else []
+        choices.append([*together, *(ones if len(ones) > 1 else [])])
     for cut in product(*choices):
         chosen: Any = dict(zip(whole, (values for _, values in cut), strict=True))
         part = scores.narrowed(replace(view, **chosen))

@@ -1,4 +1,4 @@
-"""Mean ranks of decoders over (model, data set) blocks, and tests of their differences; pure."""
+"""Mean ranks of decoders over data sets, and tests of their differences; pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
+from memgen_leaderboard.scoring.ranking import cell_means
 from memgen_leaderboard.scoring.statistics import LEVEL
 
-LEAST_BLOCKS, LEAST_DECODERS = 4, 3
-BLOCK = ("dataset", "model")
+# Friedman's test is an approximation for many independent blocks. Models that share a data set
+# share images and noise, so that only data sets are blocks.
+LEAST_BLOCKS, LEAST_DECODERS = 8, 3
+BLOCK = "dataset"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,7 @@ class CriticalDifference:
 
 
 def block_means(frame: pl.DataFrame) -> pl.DataFrame:
-    """Average decoded accuracy over the rates and seeds of each block.
+    """Average decoded accuracy over the cells of each data set.
 
     Args:
         frame: From `units`, every decoder on the same networks.
@@ -44,8 +47,9 @@ def block_means(frame: pl.DataFrame) -> pl.DataFrame:
     Returns:
         A row for each block and decoder, with a column `decoded`.
     """
-    groups = frame.filter("rankable").group_by(*BLOCK, "decoder")
-    return groups.agg(pl.col("decoded").mean()).sort(*BLOCK, "decoder")
+    cells = cell_means(frame.filter("rankable"))
+    means = cells.group_by(BLOCK, "decoder").agg(pl.col("decoded").mean())
+    return means.sort(BLOCK, "decoder")
 
 
 def critical_difference(blocks: pl.DataFrame) -> CriticalDifference | None:

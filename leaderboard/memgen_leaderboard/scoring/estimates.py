@@ -1,4 +1,4 @@
-"""Mean accuracies of decoders and controls on the same networks, with their covariance; pure."""
+"""Mean accuracies of decoders and of the control, with their covariance; pure."""
 
 from __future__ import annotations
 
@@ -9,19 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from memgen_leaderboard.scoring.layer_choice import CELL
+from memgen_leaderboard.scoring.layer_choice import CELL, UNIT
 from memgen_leaderboard.scoring.statistics import Answers, Array, Crossed, crossed
-from memgen_leaderboard.scoring.units import UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LEAST_HEADROOM = 0.02  # recovery is undefined where ceiling and readout are closer than this
 SEEDS_AND_IMAGES, IMAGES = "seeds and test images", "test images"
 
-# The name of an accuracy, such as `decoded`, and its decoder; "" for a network's own accuracy.
+# The name of an accuracy, such as `decoded`, and its decoder; "" for what all decoders share.
 Quantity = tuple[str, str]
-READOUT, CEILING = ("readout", ""), ("ceiling", "")
+CONTROL = ("control", "")
 
 
 @dataclass(frozen=True)
@@ -47,14 +45,6 @@ class Estimates:
         """The source of variation that intervals cover, in words."""
         return IMAGES if self.crossed.seeds is None else SEEDS_AND_IMAGES
 
-    @property
-    def headroom(self) -> float | None:
-        """Ceiling - readout; None where they are too close, or one of them is missing."""
-        if not {READOUT, CEILING} <= self.places.keys():
-            return None
-        found = self.mean(CEILING) - self.mean(READOUT)
-        return found if found >= LEAST_HEADROOM else None
-
     def mean(self, quantity: Quantity) -> float:
         """Return a mean accuracy."""
         return float(self.crossed.means[self.places[quantity]])
@@ -70,21 +60,9 @@ class Estimates:
             row[self.places[quantity]] = weight
         return row
 
-    def recovery(self, decoder: str) -> Array:
-        """Return the gradient of a decoder's recovery by the means (the delta method).
-
-        Raises:
-            ValueError: There is no headroom.
-        """
-        headroom, decoded = self.headroom, ("decoded", decoder)
-        if headroom is None:
-            raise ValueError("recovery is undefined without headroom")
-        found = (self.mean(decoded) - self.mean(READOUT)) / headroom
-        return self.contrast({decoded: 1.0, READOUT: found - 1, CEILING: -found}) / headroom
-
 
 def estimates(frame: pl.DataFrame) -> Estimates:
-    """Estimate mean accuracies of decoders, of their controls, and of the networks themselves.
+    """Estimate mean accuracies of decoders, and of the control: means over cells.
 
     Args:
         frame: From `units`, at least one row; every decoder on the same networks.
@@ -92,10 +70,8 @@ def estimates(frame: pl.DataFrame) -> Estimates:
     rows = frame.sort("decoder", "dataset", "test_count", *UNIT)
     columns: dict[Quantity, pl.Series] = {}
     for (decoder,), own in rows.group_by("decoder", maintain_order=True):
-        for name in ("decoded", "untrained", "pixels"):
-            columns[name, str(decoder)] = own[f"{name}_bits"]
-        for name, _ in (READOUT, CEILING):  # the same for all of them
-            columns[name, ""] = own[f"{name}_bits"]
+        columns["decoded", str(decoder)] = own["decoded_bits"]
+        columns[CONTROL] = own["control_bits"]  # the same for all of them
     complete = {q: bits for q, bits in columns.items() if bits.null_count() == 0}
     networks = rows.head(rows.height // rows["decoder"].n_unique())
     cells = networks.select(pl.struct(CELL).rank("dense"))[:, 0].to_numpy()

@@ -6,55 +6,76 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import polars as pl
 
-from memgen_bench.protocol import INPUT, READOUT
+from memgen_bench.protocol import READOUT
+from memgen_leaderboard.scoring.older_protocol import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Sizes of the subsets of a data set, and the width of layers: other sizes make other cells.
-SIZES = ("train_count", "validation_count", "test_count", "max_layer_dim")
+# Sizes of the parts of a data set, and the width of layers: other sizes make other cells.
+SIZES = ("train_count", "held_out_count", "validation_count", "test_count", "max_layer_dim")
 # One cell of the benchmark; seeds are repetitions within it.
 CELL = ("dataset", "model", *SIZES, "noise", "rate")
+# One repetition of a cell.
+UNIT = (*CELL, "seed", "noise_seed", "init_seed", "order_seed")
 
-# `cell` pools the seeds, `rates` the rates too, `penultimate` looks at no accuracy.
-Rule = Literal["cell", "rates", "penultimate"]
+# `network` looks at one network, `cell` pools the seeds, `rates` the rates too, and `penultimate`
+# looks at no accuracy.
+Rule = Literal["network", "cell", "rates", "penultimate"]
 RULES: tuple[Rule, ...] = get_args(Rule)
+# The points that decoders are fitted on: those that the network was trained on, others with labels
+# as noisy, or all of them.
+FittedOn = Literal["training", "held_out", "both"]
 
-_GROUP = (*CELL, "kind", "labels", "decoder")
-_DIGITS = 12  # means that differ by less are equal
+# What a decoder is read under, beside the cell and the seeds.
+CONDITION = ("kind", "labels", "fitted_on", "decoder")
+DIGITS = 12  # means that differ by less are equal
 
 
-def choose_layers(readings: pl.DataFrame, rule: Rule = "cell") -> pl.DataFrame:
-    """Choose a layer for each (cell, kind, labels, decoder) without looking at the test set.
+def choose_layers(readings: pl.DataFrame, rule: Rule = "network") -> pl.DataFrame:
+    """Choose a decoder's layer in each network without looking at the test set.
 
-    The chosen layer has the highest accuracy on noisy validation labels, averaged over the seeds,
-    among the network's own layers. The input is a control and never eligible, nor is a layer that
-    was read in fewer networks than others of the group. Ties go to the earlier layer.
-    Without validation points it is the last layer before the logits.
+    The chosen layer has the highest accuracy on noisy validation labels among the network's own
+    layers. Ties go to the earlier layer. Without validation points it is the last layer before the
+    logits.
 
     Args:
         readings: Rows of any kind; only those with status `ok` count.
-        rule: `cell` is the board's. `rates` averages over all rates at which readings can be
-            ranked, too, and so takes one layer for all of them; `penultimate` takes the last
-            layer before the logits.
+        rule: `network` is the board's: each network's own accuracies decide. `cell` averages over
+            the seeds, and leaves out layers that were read in fewer networks than others; `rates`
+            averages over all rates at which readings can be ranked, too; `penultimate` takes the
+            last layer before the logits.
 
     Returns:
-        One row per group with columns `layer` and `chosen_by` (`validation` or `fixed`).
+        One row for each unit, kind, labels, fitting and decoder, with columns `layer` and
+        `chosen_by` (`validation` or `fixed`).
     """
     layers = _layers(readings)
-    all_rates = [name for name in (*_GROUP, "layer") if name != "rate"]
-    pooled = pl.col("validation_accuracy").filter("rankable").mean().over(all_rates)
+    validation = pl.col("validation_accuracy")
+    of_rates = validation.filter("rankable").mean().over(_pooled(without="rate"))
     merit = {
-        "cell": pl.col("validation_accuracy"),
-        "rates": pooled.round(_DIGITS),
+        "network": validation,
+        "cell": validation.mean().over(_pooled()),
+        "rates": of_rates,
         "penultimate": pl.lit(None, pl.Float64),
     }[rule]
-    return _best(layers.with_columns(merit=merit))
+    if rule in ("cell", "rates"):
+        layers = _read_everywhere(layers)
+    return _best(layers, merit)
 
 
-def oracle_layers(readings: pl.DataFrame) -> pl.DataFrame:
-    """Choose the layer with the highest *test* accuracy, as the papers do; never ranked."""
-    return _best(_layers(readings).with_columns(merit="test_accuracy")).drop("chosen_by")
+def oracle_layers(readings: pl.DataFrame, *, pooled: bool = False) -> pl.DataFrame:
+    """Choose the layer with the highest *test* accuracy; never ranked.
+
+    Args:
+        readings: Rows of any kind; only those with status `ok` count.
+        pooled: Whether the mean over the seeds of a cell decides, as in the papers, or each
+            network's own accuracy.
+    """
+    layers, accuracy = _layers(readings), pl.col("test_accuracy")
+    if pooled:
+        layers, accuracy = _read_everywhere(layers), accuracy.mean().over(_pooled())
+    return _best(layers, accuracy).drop("chosen_by")
 
 
 def regret(readings: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
@@ -62,27 +83,29 @@ def regret(readings: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
 
     Args:
         readings: Rows of any kind; only those with status `ok` at rates that can be ranked count.
-        by: Columns of `CELL` and `decoder` that make groups, beside the kind of network.
+        by: Columns of `UNIT` and `decoder` that make groups, beside the kind of network.
 
     Returns:
-        A row for each group and rule: `kind`, `rule`, `oracle` and `accuracy` (means over cells
-        and decoders), their difference `regret`, the largest one `worst`, and `choices`, the
-        number of layers that were chosen.
+        A row for each group and rule: `kind`, `rule`, `oracle` and `accuracy` (means over networks
+        and decoders), their difference `regret`, the largest one of a cell, `worst`, and
+        `choices`, the number of layers that were chosen.
     """
     layers = _layers(readings).filter("rankable", pl.col("labels") == "corrupted")
-    oracle = layers.group_by(_GROUP).agg(oracle=pl.col("test_accuracy").max())
+    layers = layers.filter(pl.col("kind") != FEATURES)  # they have no layers to choose from
+    oracle = layers.group_by(*UNIT, *CONDITION).agg(oracle=pl.col("test_accuracy").max())
     found = []
     for rule in RULES:
         chosen = choose_layers(readings, rule)
-        at_chosen = layers.join(chosen, on=[*_GROUP, "layer"], nulls_equal=True)
-        cells = at_chosen.join(oracle, on=list(_GROUP), nulls_equal=True)
+        at_chosen = layers.join(chosen, on=[*UNIT, *CONDITION, "layer"], nulls_equal=True)
+        units = at_chosen.join(oracle, on=[*UNIT, *CONDITION], nulls_equal=True)
         lost = pl.col("oracle") - pl.col("test_accuracy")
+        units = units.with_columns(lost=lost, of_cell=lost.mean().over(*CELL, *CONDITION))
         found.append(
-            cells.group_by("kind", *by).agg(
+            units.group_by("kind", *by).agg(
                 pl.col("oracle").mean(),
                 accuracy=pl.col("test_accuracy").mean(),
-                regret=lost.mean(),
-                worst=lost.max(),
+                regret=pl.col("lost").mean(),
+                worst=pl.col("of_cell").max(),
                 choices=pl.len(),
                 rule=pl.lit(rule),
             )
@@ -92,27 +115,35 @@ def regret(readings: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
 
 
 def _layers(readings: pl.DataFrame) -> pl.DataFrame:
-    """Return the means over the seeds of each group's own layers."""
-    fine = readings.filter(
-        pl.col("status") == "ok", pl.col("layer") != INPUT, pl.col("decoder") != READOUT
+    """Return the readings that a layer is chosen by."""
+    return readings.filter(pl.col("status") == "ok", pl.col("decoder") != READOUT).select(
+        *(*UNIT, *CONDITION, "layer", "layer_index", "layer_depth", "rankable"),
+        pl.col("validation_accuracy", "test_accuracy").round(DIGITS),
     )
-    accuracies = ("validation_accuracy", "test_accuracy")
-    means = [pl.col(name).mean().round(_DIGITS) for name in accuracies]
-    first = [pl.col(name).first() for name in ("layer_index", "layer_depth", "rankable")]
-    layers = fine.group_by([*_GROUP, "layer"]).agg(*means, *first, ok=pl.len())
-    return layers.filter(pl.col("ok") == pl.col("ok").max().over(_GROUP))
 
 
-def _best(layers: pl.DataFrame) -> pl.DataFrame:
+def _pooled(without: str = "") -> list[str]:
+    return [name for name in (*CELL, *CONDITION, "layer") if name != without]
+
+
+def _read_everywhere(layers: pl.DataFrame) -> pl.DataFrame:
+    """Leave out layers that were read in fewer networks of a cell than others."""
+    read = layers.with_columns(ok=pl.len().over(_pooled()))
+    return read.filter(pl.col("ok") == pl.col("ok").max().over(*CELL, *CONDITION)).drop("ok")
+
+
+def _best(layers: pl.DataFrame, merit: pl.Expr) -> pl.DataFrame:
+    group = [*UNIT, *CONDITION]
     fixed = pl.col("merit").is_null()
     last_hidden = pl.when(pl.col("layer_depth") < 1).then(pl.col("layer_index"))
     return (
-        layers.with_columns(
+        layers.with_columns(merit=merit.round(DIGITS))
+        .with_columns(
             merit=pl.when(fixed).then(last_hidden.fill_null(-1)).otherwise("merit"),
             chosen_by=pl.when(fixed).then(pl.lit("fixed")).otherwise(pl.lit("validation")),
         )
         .sort(["merit", "layer_index"], descending=[True, False])
-        .unique(_GROUP, keep="first", maintain_order=True)
-        .select([*_GROUP, "layer", "chosen_by"])
-        .sort(_GROUP)
+        .unique(group, keep="first", maintain_order=True)
+        .select([*group, "layer", "chosen_by"])
+        .sort(group)
     )

@@ -9,8 +9,8 @@ import polars as pl
 
 from memgen_bench.errors import StoreError
 from memgen_bench.protocol import INPUT, READOUT
-from memgen_leaderboard.scoring.layer_choice import CELL, oracle_layers
-from memgen_leaderboard.scoring.ranking import recovery
+from memgen_leaderboard.scoring.layer_choice import CONDITION, UNIT, oracle_layers
+from memgen_leaderboard.scoring.ranking import scored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,7 +93,8 @@ def references(best: pl.DataFrame, rates: Iterable[float]) -> pl.DataFrame:
         pl.col("readout").mean(), oracle=pl.col("decoded").mean(), rates=pl.len()
     )
     complete = means.filter(pl.col("rates") == len(wanted)).drop("rates")
-    return complete.join(recovery(rows, group), on=group).sort(
+    found = scored(rows.with_columns(control=pl.lit(None, pl.Float64)), group)
+    return complete.join(found.select(*group, "recovery"), on=group).sort(
         *_PAIR, -pl.col("recovery"), nulls_last=True
     )
 
@@ -155,8 +156,8 @@ def _at_oracle_layers(readings: pl.DataFrame) -> pl.DataFrame:
     fine = readings.filter(pl.col("status") == "ok")
     fitted = pl.when(pl.col("rate") > 0).then(pl.lit("corrupted")).otherwise(pl.lit("true"))
     decoded = fine.filter(pl.col("decoder") != READOUT, pl.col("labels") == fitted)
-    group = [*CELL, "kind", "labels", "decoder", "layer"]
-    best = decoded.join(oracle_layers(decoded), on=group, how="semi", nulls_equal=True)
+    group = [*UNIT, *CONDITION, "layer"]
+    best = decoded.join(oracle_layers(decoded, pooled=True), on=group, how="semi", nulls_equal=True)
     rows = pl.concat([best, fine.filter(pl.col("decoder") == READOUT)])
     named = rows.with_columns(pl.col(pl.Categorical).cast(pl.String))
     return named.with_columns(pl.col("noise").fill_null("uniform"))

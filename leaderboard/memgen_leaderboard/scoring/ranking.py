@@ -1,4 +1,4 @@
-"""The board: decoders ranked by recovery, with intervals, tie groups and coverage; pure."""
+"""The board: decoders ranked by excess over the control, with intervals and coverage; pure."""
 
 from __future__ import annotations
 
@@ -9,32 +9,38 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from memgen_leaderboard.scoring.estimates import LEAST_HEADROOM, Estimates, estimates
-from memgen_leaderboard.scoring.statistics import LEVEL, Array, holm
-from memgen_leaderboard.scoring.units import UNIT
+from memgen_leaderboard.scoring.controls import REFERENCES
+from memgen_leaderboard.scoring.estimates import CONTROL, Estimates, estimates
+from memgen_leaderboard.scoring.layer_choice import CELL, UNIT
+from memgen_leaderboard.scoring.statistics import LEVEL, holm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 LEAST_COVERAGE = 0.95  # decoders that cover fewer networks are listed without a rank
+# Below this difference from the ceiling a share is undefined: the control's, and the readout's.
+LEAST_HEADROOM = 0.02
 # Decoders that may have a rank or be named as the best.
-ELIGIBLE = (pl.col("coverage") >= LEAST_COVERAGE) & ~pl.col("told_noise") & ~pl.col("saw_test")
+ELIGIBLE = (
+    (pl.col("coverage") >= LEAST_COVERAGE)
+    & ~pl.col("told_noise")
+    & ~pl.col("saw_test")
+    & ~pl.col("decoder").is_in(REFERENCES)
+)
 
-_ACCURACIES = ("decoded", "oracle", "untrained", "pixels", "clean", "true_labels")
+_OF_DECODER = ("decoded", "oracle", "pixels", "untrained", "random", "clean", "true_labels")
+_ACCURACIES = (*_OF_DECODER, "control", "readout", "ceiling", "seconds")
 _INTERVALS = {
     "decoder": pl.String,
-    "recovery_half_width": pl.Float64,
-    "gain_untrained_half_width": pl.Float64,
-    "gain_pixels_half_width": pl.Float64,
+    "excess_half_width": pl.Float64,
+    "p_holm": pl.Float64,
     "interval": pl.String,
 }
-_PAIRS = {
+_DIFFERENCES = {
     "decoder": pl.String,
     "other": pl.String,
     "difference": pl.Float64,
     "half_width": pl.Float64,
-    "recovery_difference": pl.Float64,
-    "recovery_half_width": pl.Float64,
     "p_value": pl.Float64,
     "p_holm": pl.Float64,
     "interval": pl.String,
@@ -50,50 +56,70 @@ class Ranking:
         board: One row for each decoder, the best first. `rank` is 1 + the number of significantly
             better decoders, so decoders that do not differ significantly may share it; `last_rank`
             is the number of ranked decoders minus that of significantly worse ones. Both are null
-            for decoders without a rank. `recovery`; mean accuracies as in `units`;
-            `gain_untrained` and `gain_pixels`, accuracy minus that of the same decoder on the
-            untrained network and on raw pixels; `seconds`; `told_noise`; `saw_test`; `ok` of
-            `planned` networks and `coverage`. Columns that end in `_half_width` are half the
-            widths of 95 % intervals; `interval` names the variation that these cover.
-        pairs: One row for every two ranked decoders, `decoder` having the higher mean:
-            `difference` in accuracy and `recovery_difference`, with half the widths of their 95 %
-            intervals; `p_value` of no difference; `p_holm`, the same corrected for all pairs.
-        compared: The units of the ranked decoders, on the networks that all of them cover.
+            for decoders without a rank. `excess` is the mean over cells of accuracy minus that of
+            the control, `excess_half_width` half the width of its 95 % interval, `p_holm` the p
+            value of no excess, corrected for all ranked decoders, and `interval` the name of the
+            variation that these cover. `share` is Σ excess / Σ (ceiling - control) over
+            the cells with enough headroom, `recovery` Σ (accuracy - readout) / Σ (ceiling -
+            readout); both are null where there is too little. Mean accuracies as in `units`;
+            `seconds`; `told_noise`; `saw_test`; `ok` of `planned` networks and `coverage`.
+        differences: One row for every two ranked decoders, `decoder` having the higher mean:
+            `difference` in accuracy, with half the width of its 95 % interval; `p_value` of no
+            difference; `p_holm`, the same corrected for all pairs.
+        compared: The units that the board's means average, of decoders that may be ranked.
     """
 
     board: pl.DataFrame
-    pairs: pl.DataFrame
+    differences: pl.DataFrame
     compared: pl.DataFrame
 
 
-def recovery(frame: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
-    """Return R = Σ(decoded - readout) / Σ(ceiling - readout) of each group, not clipped.
+def cell_means(frame: pl.DataFrame) -> pl.DataFrame:
+    """Average accuracies over the repetitions of each cell.
 
     Args:
-        frame: From `units`; only rows with readout and ceiling count.
+        frame: From `units`.
+
+    Returns:
+        A row for each cell and decoder with its accuracies, and `headroom`: ceiling - control, and
+        `is_void`, whether that is less than `LEAST_HEADROOM`. Both are null without a ceiling.
+    """
+    means = frame.group_by(*CELL, "decoder").agg(pl.col(_ACCURACIES).mean(), ok=pl.len())
+    headroom = pl.col("ceiling") - pl.col("control")
+    with_headroom = means.with_columns(headroom=headroom)
+    return with_headroom.with_columns(is_void=pl.col("headroom").round(12) < LEAST_HEADROOM)
+
+
+def scored(cells: pl.DataFrame, by: Iterable[str]) -> pl.DataFrame:
+    """Return the scores of groups of cells.
+
+    Args:
+        cells: From `cell_means`, or others with the columns `decoded`, `control`, `readout` and
+            `ceiling`, a row for each cell.
         by: Columns that make the groups.
 
     Returns:
-        The groups with a column `recovery`; null where ceiling and readout are on average closer
-        than `LEAST_HEADROOM`.
+        The groups with `excess`, `share` and `recovery`; see `Ranking`. None is clipped.
     """
-    headroom = pl.col("ceiling") - pl.col("readout")
-    gained = pl.col("decoded") - pl.col("readout")
-    return (
-        frame.drop_nulls(["decoded", "readout", "ceiling"])
-        .group_by(list(by), maintain_order=True)
-        .agg(
-            recovery=pl.when(headroom.mean() >= LEAST_HEADROOM).then(gained.sum() / headroom.sum())
-        )
-    )
+    decoded, ceiling = pl.col("decoded"), pl.col("ceiling")
+    shares = {}
+    for name, below in (("share", "control"), ("recovery", "readout")):
+        room, gained = ceiling - pl.col(below), decoded - pl.col(below)
+        counts = room.is_not_null() & gained.is_not_null()
+        if name == "share":
+            counts &= room.round(12) >= LEAST_HEADROOM
+        enough = room.filter(counts).mean().round(12) >= LEAST_HEADROOM
+        shares[name] = pl.when(enough).then(gained.filter(counts).sum() / room.filter(counts).sum())
+    groups = cells.group_by(list(by), maintain_order=True)
+    return groups.agg(excess=(decoded - pl.col("control")).mean(), **shares)
 
 
 def rank(frame: pl.DataFrame, *, planned: int | None = None, ranked: bool = True) -> Ranking:
-    """Rank decoders by recovery over networks at rates that can be ranked.
+    """Rank decoders by their excess over the control, at rates that can be ranked.
 
     Decoders with at least `LEAST_COVERAGE` are compared on the networks that all of them cover and
-    that have a readout and a ceiling; each other decoder is averaged over the networks that it
-    covers. A decoder that is told the noise, or saw the test set, has no rank.
+    that have a control; each other decoder is averaged over the networks that it covers. A decoder
+    that is told the noise, saw the test set, or is a reference has no rank.
 
     Args:
         frame: From `units`, of one suite.
@@ -103,52 +129,24 @@ def rank(frame: pl.DataFrame, *, planned: int | None = None, ranked: bool = True
     eligible = frame.filter("rankable")
     covered = _covered(eligible, planned or eligible.select(UNIT).n_unique())
     good = covered.filter(ELIGIBLE)["decoder"]
-    with_headroom = eligible.drop_nulls(["readout", "ceiling"])
-    common = _common(with_headroom if with_headroom.height else eligible, good.to_list())
+    controlled = eligible.filter(pl.col("control").is_not_null())
+    common = _common(controlled if controlled.height else eligible, good.to_list())
     rest = eligible.join(common, on="decoder", how="anti")
     means = pl.concat([_means(common), _means(rest)])
     found = estimates(common) if common.height else None
-    compared = good.sort().to_list() if ranked and found and found.headroom else []
-    pairs = _pairs(found, compared)
+    compared = good.sort().to_list() if ranked and found and CONTROL in found.places else []
+    differences = _differences(found, compared)
     board = (
         covered.join(means, on="decoder")
-        .join(_intervals(found), on="decoder", how="left")
-        .join(_ranks(pairs, compared), on="decoder", how="left")
+        .join(_intervals(found, compared), on="decoder", how="left")
+        .join(_ranks(differences, compared), on="decoder", how="left")
     )
-    order = [pl.col("rank").is_null(), -pl.col("recovery"), -pl.col("decoded"), pl.col("decoder")]
+    order = [pl.col("rank").is_null(), -pl.col("excess"), -pl.col("decoded"), pl.col("decoder")]
     return Ranking(
         board=board.sort(order, nulls_last=True),
-        pairs=pairs,
-        compared=common.filter(pl.col("decoder").is_in(compared)),
+        differences=differences,
+        compared=common.filter(pl.col("decoder").is_in(good.implode())),
     )
-
-
-def best_decoders(board: pl.DataFrame) -> pl.DataFrame:
-    """Return the decoders with the highest accuracy on memorized networks and on the controls.
-
-    Args:
-        board: From `rank`; decoders that are told the noise, saw the test set, or cover too few
-            networks do not count.
-
-    Returns:
-        A row for each of `decoded`, `untrained`, `pixels` and `clean` that has values: its name as
-        `column`, the best `decoder`, its `accuracy`, and `worth`, that accuracy as a recovery.
-    """
-    eligible = board.filter(ELIGIBLE)
-    headroom = pl.when(pl.col("recovery").is_not_null()).then(pl.col("ceiling") - pl.col("readout"))
-    found = [
-        eligible.drop_nulls(column)
-        .sort(column, "decoder", descending=[True, False])
-        .head(1)
-        .select(
-            "decoder",
-            column=pl.lit(column),
-            accuracy=column,
-            worth=(pl.col(column) - pl.col("readout")) / headroom,
-        )
-        for column in ("decoded", "untrained", "pixels", "clean")
-    ]
-    return pl.concat(found)
 
 
 def by_rate(frame: pl.DataFrame) -> pl.DataFrame:
@@ -187,63 +185,49 @@ def _common(eligible: pl.DataFrame, decoders: Sequence[str]) -> pl.DataFrame:
 
 
 def _means(frame: pl.DataFrame) -> pl.DataFrame:
-    table = frame.group_by("decoder").agg(
-        *(pl.col(name).mean() for name in (*_ACCURACIES, "readout", "ceiling", "seconds")),
-        gain_untrained=(pl.col("decoded") - pl.col("untrained")).mean(),
-        gain_pixels=(pl.col("decoded") - pl.col("pixels")).mean(),
-    )
-    return table.join(recovery(frame, ["decoder"]), on="decoder", how="left")
+    cells = cell_means(frame)
+    means = cells.group_by("decoder").agg(pl.col(_ACCURACIES).mean())
+    return means.join(scored(cells, ["decoder"]), on="decoder", how="left")
 
 
-def _intervals(found: Estimates | None) -> pl.DataFrame:
-    if found is None:
+def _intervals(found: Estimates | None, compared: Sequence[str]) -> pl.DataFrame:
+    if found is None or CONTROL not in found.places:
         return pl.DataFrame(schema=_INTERVALS)
-
-    contrasts: dict[tuple[str, str], Array] = {}
-    for decoder in found.decoders:
-        if found.headroom:
-            contrasts["recovery", decoder] = found.recovery(decoder)
-        for control in ("untrained", "pixels"):
-            if (control, decoder) in found.places:
-                gain = {("decoded", decoder): 1.0, (control, decoder): -1.0}
-                contrasts[control, decoder] = found.contrast(gain)
-    of_each = found.crossed.half_widths(np.stack(list(contrasts.values()))) if contrasts else ()
-    widths = dict(zip(contrasts, map(float, of_each), strict=True))
+    names = found.decoders
+    excess = np.stack([found.contrast({("decoded", name): 1, CONTROL: -1}) for name in names])
+    widths = found.crossed.half_widths(excess)
+    ranked = [place for place, name in enumerate(names) if name in compared]
+    p_values = dict.fromkeys(names) | dict(
+        zip(compared, holm(found.crossed.p_values(excess[ranked])), strict=True)
+    )
     rows = [
-        (
-            decoder,
-            *(widths.get((what, decoder)) for what in ("recovery", "untrained", "pixels")),
-            found.interval,
-        )
-        for decoder in found.decoders
+        (name, float(width), p_values[name], found.interval)
+        for name, width in zip(names, widths, strict=True)
     ]
     return pl.DataFrame(rows, schema=_INTERVALS, orient="row")
 
 
-def _pairs(found: Estimates | None, decoders: Sequence[str]) -> pl.DataFrame:
-    if found is None or found.headroom is None or len(decoders) < 2:
-        return pl.DataFrame(schema=_PAIRS)
+def _differences(found: Estimates | None, decoders: Sequence[str]) -> pl.DataFrame:
+    if found is None or len(decoders) < 2:
+        return pl.DataFrame(schema=_DIFFERENCES)
     best = sorted(decoders, key=lambda name: (-found.mean(("decoded", name)), name))
     couples = list(combinations(best, 2))
-    accuracy = np.stack(
+    contrasts = np.stack(
         [found.contrast({("decoded", one): 1, ("decoded", other): -1}) for one, other in couples]
     )
-    of_recovery = np.stack([found.recovery(one) - found.recovery(other) for one, other in couples])
-    difference, p_values = accuracy @ found.crossed.means, found.crossed.p_values(accuracy)
+    p_values = found.crossed.p_values(contrasts)
     table = pl.DataFrame(couples, schema=["decoder", "other"], orient="row").with_columns(
-        difference=difference,
-        half_width=found.crossed.half_widths(accuracy),
-        recovery_difference=difference / found.headroom,
-        recovery_half_width=found.crossed.half_widths(of_recovery),
+        difference=contrasts @ found.crossed.means,
+        half_width=found.crossed.half_widths(contrasts),
         p_value=p_values,
         p_holm=holm(p_values),
         interval=pl.lit(found.interval),
     )
-    return table.select(*_PAIRS)
+    return table.select(*_DIFFERENCES)
 
 
-def _ranks(pairs: pl.DataFrame, decoders: Sequence[str]) -> pl.DataFrame:
-    sure = pairs.filter(pl.col("p_holm") < 1 - LEVEL)
+def _ranks(differences: pl.DataFrame, decoders: Sequence[str]) -> pl.DataFrame:
+    sure = differences.filter(pl.col("p_holm") < 1 - LEVEL)
     better, worse = sure["other"].to_list(), sure["decoder"].to_list()
     rows = [
         (decoder, 1 + better.count(decoder), len(decoders) - worse.count(decoder))

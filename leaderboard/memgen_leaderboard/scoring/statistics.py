@@ -105,6 +105,7 @@ class Crossed:
 def crossed(samples: Sequence[Answers]) -> Crossed:
     """Split the uncertainty of mean accuracies into that of seeds and that of test images.
 
+    A mean over cells, each of which is a mean over its own networks, counts every cell alike.
     Cells (model, data set, noise, rate) are fixed, so variation between them does not count; seeds
     and images are random. A seed is one repetition of all its networks. The split is that of the
     analysis of variance where every cell has every seed; where some are missing, residuals from a
@@ -114,7 +115,7 @@ def crossed(samples: Sequence[Answers]) -> Crossed:
     Args:
         samples: The answers of each data set, all with the same quantities.
     """
-    total = sum(len(sample.cells) for sample in samples)
+    total = sum(len(np.unique(sample.cells)) for sample in samples)
     names = np.unique(np.concatenate([sample.seeds for sample in samples]))
     count = len(samples[0].correct)
     means, by_seed = np.zeros(count), np.zeros((count, len(names)))
@@ -122,11 +123,14 @@ def crossed(samples: Sequence[Answers]) -> Crossed:
     of_a_cell = _seeds_of_a_cell(samples)
     over_seeds = of_a_cell >= LEAST_SEEDS
     for sample in samples:
-        per_image = sample.correct.sum(axis=1, dtype=np.float64) / total
+        weights = _weights(sample) / total
+        per_image = np.zeros(sample.correct.shape[::2])
+        for place, weight in enumerate(weights):
+            per_image += weight * sample.correct[:, place]
         means += per_image.mean(axis=1)
         images += _of_means(per_image)
         if over_seeds:
-            deviations = _deviations(sample, names) / total
+            deviations = _deviations(sample, names, weights)
             by_seed += deviations.mean(axis=2)
             residual += _of_means(deviations)
     smallest = min(sample.correct.shape[2] for sample in samples)
@@ -149,7 +153,13 @@ def _seeds_of_a_cell(samples: Sequence[Answers]) -> int:
     return sum(counts) // len(counts)
 
 
-def _deviations(sample: Answers, names: npt.NDArray[np.int64]) -> Array:
+def _weights(sample: Answers) -> Array:
+    """Return the weight of each network in the mean of its cell."""
+    _, cells, sizes = np.unique(sample.cells, return_inverse=True, return_counts=True)
+    return np.asarray(1 / sizes[cells])
+
+
+def _deviations(sample: Answers, names: npt.NDArray[np.int64], weights: Array) -> Array:
     """Return quantities × seeds × images: a seed's networks minus the means of their cells."""
     quantities, _, images = sample.correct.shape
     found = np.zeros((quantities, len(names), images))
@@ -161,8 +171,8 @@ def _deviations(sample: Answers, names: npt.NDArray[np.int64]) -> Array:
             continue
         mean = sample.correct[:, members].mean(axis=1, dtype=np.float64)
         for member in members:
-            scaled = (sample.correct[:, member] - mean) * np.sqrt(count / (count - 1))
-            found[:, places[member]] += scaled
+            scale = weights[member] * np.sqrt(count / (count - 1))
+            found[:, places[member]] += (sample.correct[:, member] - mean) * scale
     return found
 
 

@@ -12,11 +12,14 @@ import polars as pl
 from memgen_bench.errors import StoreError, UsageError
 from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.results.store import read_frame
+from memgen_leaderboard.scoring.cells import cells, mean_headroom, sources
+from memgen_leaderboard.scoring.controls import REFERENCES, control_readings
 from memgen_leaderboard.scoring.critical_difference import (
     CriticalDifference,
     block_means,
     critical_difference,
 )
+from memgen_leaderboard.scoring.layer_choice import UNIT
 from memgen_leaderboard.scoring.ranking import Ranking, by_rate, rank
 from memgen_leaderboard.scoring.units import (
     COLUMNS,
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from memgen_bench.plan.suite import Labels
+    from memgen_leaderboard.scoring.layer_choice import FittedOn
     from memgen_leaderboard.scoring.units import ShownKind
 
 
@@ -47,6 +51,8 @@ class View:
         kind: The networks to decode; `unmemorized` are those that were trained on noisy labels and
             did not memorize them.
         labels: The labels that decoders are fitted on.
+        fitted_on: The points that decoders are fitted on: those that the network was trained on,
+            held-out ones with labels as noisy, or both.
     """
 
     rates: tuple[float, ...] = ()
@@ -54,6 +60,7 @@ class View:
     models: tuple[str, ...] = ()
     kind: ShownKind = "memorized"
     labels: Labels = "corrupted"
+    fitted_on: FittedOn = "training"
 
     @property
     def is_ranked(self) -> bool:
@@ -110,14 +117,73 @@ class Scores:
     @cached_property
     def units(self) -> pl.DataFrame:
         """One row for each decoder and network; see `memgen_leaderboard.scoring.units`."""
-        return self.view.select(units(self.readings, self.view.kind, self.view.labels))
+        view = self.view
+        return view.select(units(self.readings, view.kind, view.labels, view.fitted_on))
+
+    @cached_property
+    def controls(self) -> pl.DataFrame:
+        """The control of each unit, of each source; see `control_readings`."""
+        readings = by_outcome(self.readings.filter(pl.col("status") == "ok"))
+        rankable = self.units.filter("rankable")
+        return control_readings(readings, rankable, self.view.labels, self.view.fitted_on)
 
     @cached_property
     def ranking(self) -> Ranking:
         """The ranking of the decoders."""
-        planned = planned_networks(self.readings, self.view.kind, self.view.labels)
-        count = self.view.select(planned).height
-        return rank(self.units, planned=count, ranked=self.view.is_ranked)
+        view = self.view
+        planned = planned_networks(self.readings, view.kind, view.labels, view.fitted_on)
+        return rank(self.units, planned=view.select(planned).height, ranked=view.is_ranked)
+
+    @cached_property
+    def cells(self) -> pl.DataFrame:
+        """One row for each cell: control, readout, ceiling, references; see `cells.cells`."""
+        return cells(self._counted, self.controls)
+
+    @cached_property
+    def sources(self) -> pl.DataFrame:
+        """One row for each cell and source: the control of it alone; see `cells.sources`."""
+        return sources(self._counted, self.controls)
+
+    @property
+    def _counted(self) -> pl.DataFrame:
+        """The units that means are over, with the references on the same networks."""
+        rankable, compared = self.units.filter("rankable"), self.ranking.compared
+        if compared.is_empty():
+            return rankable
+        beside = rankable.filter(pl.col("decoder").is_in(REFERENCES))
+        same = beside.join(compared, on=list(UNIT), how="semi", nulls_equal=True)
+        return pl.concat([compared, same])
+
+    @cached_property
+    def suite_headroom(self) -> float | None:
+        """The mean headroom of all cells of the suite, whatever part of it is shown."""
+        view = View(kind=self.view.kind, labels=self.view.labels, fitted_on=self.view.fitted_on)
+        return mean_headroom((self if view == self.view else replace(self, view=view)).cells)
+
+    @cached_property
+    def of_pairs(self) -> list[Scores]:
+        """The scores of each model on each data set; boards are shown for each of them."""
+        named = self.units.select("dataset", "model").unique().sort("dataset", "model")
+        return [
+            self.narrowed(replace(self.view, datasets=(dataset,), models=(model,)))
+            for dataset, model in named.iter_rows()
+        ]
+
+    @cached_property
+    def summary(self) -> pl.DataFrame:
+        """The boards of all pairs, one below the other, with columns `dataset` and `model`."""
+        boards = [
+            one.board.select(
+                *(
+                    pl.lit(values[0]).alias(axis)
+                    for axis, values in one.view.axes.items()
+                    if axis in ("dataset", "model")
+                ),
+                pl.all(),
+            )
+            for one in self.of_pairs
+        ]
+        return pl.concat(boards)
 
     @property
     def board(self) -> pl.DataFrame:
@@ -125,9 +191,9 @@ class Scores:
         return self.ranking.board
 
     @property
-    def pairs(self) -> pl.DataFrame:
+    def differences(self) -> pl.DataFrame:
         """One row for every two ranked decoders; see `Ranking`."""
-        return self.ranking.pairs
+        return self.ranking.differences
 
     @cached_property
     def rates(self) -> pl.DataFrame:
@@ -143,13 +209,16 @@ class Scores:
 
     @cached_property
     def critical_difference(self) -> CriticalDifference | None:
-        """Mean ranks over (model, data set) blocks; None where there are too few."""
+        """Mean ranks over data sets; None where there are too few."""
         return critical_difference(block_means(self.ranking.compared))
 
     def narrowed(self, view: View) -> Scores:
         """Return the scores for a narrower view, of the same kind and labels."""
         part = replace(self, view=view)
-        vars(part)["units"] = view.select(self.units)  # the cache of the property
+        # The caches of properties: a part has the controls and the headroom of the whole.
+        vars(part)["units"] = view.select(self.units)
+        vars(part)["controls"] = view.select(self.controls)
+        vars(part)["suite_headroom"] = self.suite_headroom
         return part
 
     def by(self, *columns: str) -> pl.DataFrame:

@@ -6,29 +6,40 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from memgen_bench.protocol import INPUT, READOUT
+from memgen_bench.protocol import READOUT
 from memgen_bench.results.store import latest
-from memgen_leaderboard.scoring.layer_choice import CELL, SIZES, choose_layers, oracle_layers
+from memgen_leaderboard.scoring.controls import DRAW, REFERENCES, SOURCES, control_readings
+from memgen_leaderboard.scoring.layer_choice import (
+    CONDITION,
+    SIZES,
+    UNIT,
+    choose_layers,
+    oracle_layers,
+)
+from memgen_leaderboard.scoring.older_protocol import FEATURES, PIXELS, in_newer_form
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     from memgen_bench.plan.suite import Kind, Labels
+    from memgen_leaderboard.scoring.layer_choice import FittedOn
 
     # The kinds of networks, judged by whether they memorized their labels.
     ShownKind: TypeAlias = Kind | Literal["unmemorized"]
 
 UNMEMORIZED = "unmemorized"
 
-# One repetition of a cell.
-UNIT = (*CELL, "seed", "noise_seed", "init_seed", "order_seed")
-# The columns that clean and untrained networks share with a unit.
-_START = ("dataset", "model", *SIZES, "seed", "init_seed")
-_CLEAN = (*_START, "order_seed")
-_DRAW = (*_START, "noise", "rate", "noise_seed")
+# The columns that a clean network, which no draw decides, shares with a unit.
+_CLEAN = ("dataset", "model", *SIZES, "seed", "init_seed", "order_seed")
+
+# Accuracies of which no interval is given.
+_WITHOUT_BITS = ("oracle", "pixels", "untrained", "random", "clean", "true_labels")
 
 # Text columns with few values; as categories they are compared as fast as numbers.
-NAMES = ("network_id", "dataset", "model", "noise", "kind", "labels", "decoder", "layer", "status")
+NAMES = (
+    *("network_id", "dataset", "model", "noise", "kind", "labels", "fitted_on"),
+    *("decoder", "layer", "status"),
+)
 # The columns that scores are computed from, beside the key.
 COLUMNS = (
     *dict.fromkeys([*UNIT, *NAMES]),
@@ -42,7 +53,8 @@ def current(readings: pl.DataFrame) -> pl.DataFrame:
     """Keep the newest protocol, network of each unit, and version and parameters of a decoder.
 
     A unit has several networks where the data, the model's version or the device changed.
-    Readings at checkpoints are left out: see `at_checkpoints`.
+    Readings at checkpoints are left out: see `at_checkpoints`. All are in the form of the newest
+    protocol.
     """
     return _newest(readings.filter(pl.col("epoch").is_null()))
 
@@ -56,8 +68,8 @@ def _newest(readings: pl.DataFrame) -> pl.DataFrame:
     if readings.is_empty():
         return readings
     newest = readings.filter(pl.col("protocol_version") == pl.col("protocol_version").max())
-    draw = ("noise", "rate", "noise_seed")
-    same = ["network_id", "epoch", *SIZES, *draw, "labels", "decoder", "layer"]
+    newest = in_newer_form(newest)
+    same = ["network_id", "epoch", *SIZES, *DRAW, "labels", "fitted_on", "decoder", "layer"]
     rows = latest(newest, same, ["decoder_version", "created"])
     network = pl.col("network_id")
     return rows.filter(network == network.sort_by("created").last().over("kind", *UNIT))
@@ -66,38 +78,55 @@ def _newest(readings: pl.DataFrame) -> pl.DataFrame:
 def by_outcome(readings: pl.DataFrame) -> pl.DataFrame:
     """Mark networks `unmemorized` that were trained on noisy labels and did not memorize them.
 
-    Clean networks that did not memorize their labels are left out.
+    Clean networks that did not memorize their labels are left out. Networks that were trained on
+    random labels know nothing of the true ones, however far they came.
 
     Args:
         readings: Rows with a `kind` and `memorized`.
     """
     failed = ~pl.col("memorized").fill_null(True)
-    meant_to = pl.col("kind") == "memorized"
+    kind = pl.col("kind")
     unmemorized = pl.lit(UNMEMORIZED).cast(readings.schema["kind"])
-    kept = readings.filter(~failed | meant_to)
-    return kept.with_columns(kind=pl.when(failed).then(unmemorized).otherwise("kind"))
+    kept = readings.filter(~(failed & (kind == "clean")))
+    of_noisy = failed & (kind == "memorized")
+    return kept.with_columns(kind=pl.when(of_noisy).then(unmemorized).otherwise(kind))
 
 
-def planned_networks(readings: pl.DataFrame, kind: ShownKind, labels: Labels) -> pl.DataFrame:
+def planned_networks(
+    readings: pl.DataFrame, kind: ShownKind, labels: Labels, fitted_on: FittedOn
+) -> pl.DataFrame:
     """Return the networks that decoders could be ranked on, including those with failed readings.
 
     Args:
         readings: Rows of one suite that `current` returned.
         kind: The networks to decode.
         labels: The labels that decoders are fitted on.
+        fitted_on: The points that decoders are fitted on.
 
     Returns:
         A row for each network with its `model`, `dataset`, `noise`, `rate` and seeds.
     """
     draw = ["dataset", "noise", "rate"]
     rankable = pl.col("rankable").max().over(draw).fill_null(True)
-    own = (pl.col("kind") == kind) & (pl.col("labels") == labels)
+    own = _selected(kind, labels, fitted_on)
     rows = by_outcome(readings).filter(rankable, own)
     return rows.select("network_id", "model", *draw, "noise_seed", "max_layer_dim").unique()
 
 
+def _selected(kind: str, labels: str, fitted_on: str) -> pl.Expr:
+    return (pl.col("kind") == kind) & (pl.col("labels") == labels) & _fitted(fitted_on)
+
+
+def _fitted(fitted_on: str) -> pl.Expr:
+    """Select a fitting; references are fitted on nothing, and stand beside each."""
+    return (pl.col("fitted_on") == fitted_on) | pl.col("decoder").is_in(REFERENCES)
+
+
 def units(
-    readings: pl.DataFrame, kind: ShownKind = "memorized", labels: Labels = "corrupted"
+    readings: pl.DataFrame,
+    kind: ShownKind = "memorized",
+    labels: Labels = "corrupted",
+    fitted_on: FittedOn = "training",
 ) -> pl.DataFrame:
     """Return the accuracy of each decoder on each network, with the controls.
 
@@ -105,21 +134,23 @@ def units(
         readings: Rows of one suite that `current` returned.
         kind: The networks to decode, as `by_outcome` names them.
         labels: The labels that decoders are fitted on.
+        fitted_on: The points that decoders are fitted on.
 
     Returns:
         Columns of `UNIT`, `decoder`, `layer`, `chosen_by`, `rankable`, `told_noise`, `saw_test`,
         `seconds` (fit and predictions), and the test accuracies `decoded` (at the chosen layer),
-        `oracle` (layer chosen on test), `pixels` (the input layer), `untrained` (the untrained
-        network at its own chosen layer), `clean` (the clean network, likewise), `true_labels` (the
-        same network, fitted on true labels: a reference), `readout` and `ceiling` (readout of the
-        clean network). Readings that were not run are null, and so is a network's comparison with
-        itself. `decoded`, `pixels`, `untrained`, `readout` and `ceiling` have a column of bits
-        beside them, such as `decoded_bits`: the test images that are right, packed, in test order.
+        `oracle` (layer chosen on test), `control` (the best control reading of the cell; see
+        `controls`), `clean` (the same decoder on the clean network), `true_labels` (the same
+        network, fitted on true labels: a reference), `readout` and `ceiling` (readout of the clean
+        network). For comparison the same decoder on each source: `pixels`, `untrained` and
+        `random`. Readings that were not run are null, and so is a network's comparison with
+        itself. `decoded`, `control`, `readout` and `ceiling` have a column of bits beside them,
+        such as `decoded_bits`: the test images that are right, packed, in test order.
     """
     rows = by_outcome(readings.filter(pl.col("status") == "ok"))
-    own = (pl.col("kind") == kind) & (pl.col("labels") == labels)
-    group = [*CELL, "kind", "labels", "decoder", "layer"]
-    chosen = rows.join(choose_layers(rows), on=group, nulls_equal=True)
+    own = _selected(kind, labels, fitted_on)
+    group = [*UNIT, *CONDITION, "layer"]
+    chosen = rows.filter(_fitted(fitted_on)).join(choose_layers(rows), on=group, nulls_equal=True)
     oracle = rows.filter(own).join(oracle_layers(rows), on=group, nulls_equal=True)
     frame = chosen.filter(own).select(
         *UNIT,
@@ -129,24 +160,31 @@ def units(
         decoded="test_accuracy",
         decoded_bits="test_correct",
     )
-    draw = _DRAW if labels == "corrupted" else _START
+    draw = DRAW if labels == "corrupted" else ()
     others = chosen.filter(pl.col("kind") != kind, pl.col("labels") == labels)
+    of_pixels = (pl.col("kind") == FEATURES) & (pl.col("model") == PIXELS)
     true_labels = chosen.filter(pl.col("kind") == kind, pl.col("labels") == "true")
     readout = rows.filter(pl.col("decoder") == READOUT)
-    ceiling = readout.filter(pl.col("kind") == "clean")
-    controls = [
+    control = control_readings(rows, frame, labels, fitted_on).filter("is_best")
+    control = control.cast({name: rows.schema[name] for name in UNIT})
+    references = [
         ("oracle", oracle, [*UNIT, "decoder"]),
-        ("pixels", rows.filter(own, pl.col("layer") == INPUT), [*UNIT, "decoder"]),
-        ("untrained", others.filter(pl.col("kind") == "untrained"), [*draw, "decoder"]),
+        ("pixels", others.filter(of_pixels), [*SOURCES[FEATURES], *draw, "decoder"]),
+        *(
+            (name, others.filter(pl.col("kind") == name), [*SOURCES[name], *draw, "decoder"])
+            for name in ("untrained", "random")
+        ),
         ("clean", others.filter(pl.col("kind") == "clean"), [*UNIT, "decoder"]),
         ("true_labels", true_labels, [*UNIT, "decoder"]),
         ("readout", readout, ["network_id", *SIZES]),
-        ("ceiling", ceiling, list(_CLEAN)),
+        ("ceiling", readout.filter(pl.col("kind") == "clean"), list(_CLEAN)),
+        ("control", control, list(UNIT)),
     ]
-    for name, control, on in controls:
-        values = control.select(
+    for name, reference, on in references:
+        values = reference.select(
             *on, pl.col("test_accuracy").alias(name), pl.col("test_correct").alias(f"{name}_bits")
         )
         frame = frame.join(values, on=on, how="left", nulls_equal=True, validate="m:1")
-    shown = frame.drop("network_id", "oracle_bits", "clean_bits", "true_labels_bits")
+    unused = [f"{name}_bits" for name in _WITHOUT_BITS]
+    shown = frame.drop("network_id", *unused)
     return shown.with_columns(pl.col(pl.Categorical).cast(pl.String)).sort([*UNIT, "decoder"])

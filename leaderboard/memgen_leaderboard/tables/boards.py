@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.published import best_layers, compare, read_published, references
-from memgen_leaderboard.scoring.ranking import best_decoders
+from memgen_leaderboard.scoring.ranking import scored
 from memgen_leaderboard.scoring.suite_scores import decoder_order
 from memgen_leaderboard.text import (
+    FITTED_ON,
     NOTHING,
-    PLACES,
     SURE,
+    control_name,
     covered,
     percent,
     points,
@@ -21,7 +23,7 @@ from memgen_leaderboard.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from memgen_leaderboard.scoring.suite_scores import Scores
     from memgen_leaderboard.text import Table
@@ -30,16 +32,27 @@ if TYPE_CHECKING:
 
 
 def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
-    """Return the board: the readout, ranked decoders, the others, and published references."""
+    """Return the board: readout, control, references, ranked decoders, the others, published."""
     columns = (
-        *("rank", "decoder", "recovery", "accuracy", "vs untrained", "vs pixels", "clean net"),
-        *("oracle", "s", "ok"),
+        "rank",
+        "decoder",
+        "X",
+        "E",
+        "recovery",
+        "accuracy",
+        "clean net",
+        "oracle",
+        "s",
+        "ok",
     )
-    readout = percent(scores.board["readout"].drop_nulls().first())  # type: ignore[arg-type]
-    recovery = percent(0.0) if scores.board["recovery"].is_not_null().any() else ""
-    rows = [("", "readout", recovery, readout, *[""] * 6)]
-    rows += [_board_row(row) for row in scores.board.iter_rows(named=True)]
-    published = published_rows(scores) if len(_pairs(scores)) == 1 else pl.DataFrame()
+    references = scores.board.filter(pl.col("decoder").is_in(REFERENCES))
+    decoders = scores.board.filter(~pl.col("decoder").is_in(REFERENCES))
+    rows = [
+        *_shared_rows(scores.cells),
+        *(("", *_board_row(row)[1:]) for row in references.iter_rows(named=True)),
+        *map(_board_row, decoders.iter_rows(named=True)),
+    ]
+    published = published_rows(scores) if len(scores.of_pairs) == 1 else pl.DataFrame()
     rows += [_reference_row(row) for row in published.iter_rows(named=True)]
     return table(title(scores), columns, rows, [*notes, *_on_published(published)])
 
@@ -56,17 +69,29 @@ def title(scores: Scores) -> str:
     parts += [f"noise {names['noise']}"] * bool(names["noise"])
     parts += [f"{seeds} seed{'s' * (seeds > 1)}"]
     parts += [f"{view.kind} networks, {view.labels} labels"] * (not view.is_ranked)
+    parts += [f"fitted on {FITTED_ON[view.fitted_on]}"] * (view.fitted_on != "training")
     return ", ".join(parts)
+
+
+def _shared_rows(cells: pl.DataFrame) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of the networks' own readout and of the control: means over cells."""
+    for name in ("readout", "control"):
+        accuracy: Any = cells[name].mean()
+        if accuracy is not None:
+            scores = scored(cells.select(pl.lit(0), pl.all(), decoded=name), ["literal"])
+            (row,) = scores.iter_rows(named=True)
+            shares = (percent(row["share"]), percent(row["recovery"]))
+            yield ("", name, points(row["excess"]), *shares, percent(accuracy), *[""] * 4)
 
 
 def _board_row(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         _ranks(row["rank"], row["last_rank"]),
         row["decoder"],
-        percent(row["recovery"], row["recovery_half_width"]),
+        points(row["excess"], row["excess_half_width"]),
+        percent(row["share"]),
+        percent(row["recovery"]),
         percent(row["decoded"]),
-        points(row["gain_untrained"], row["gain_untrained_half_width"]),
-        points(row["gain_pixels"], row["gain_pixels_half_width"]),
         percent(row["clean"]),
         percent(row["oracle"]),
         NOTHING if row["seconds"] is None else f"{row['seconds']:.2g}",
@@ -82,7 +107,7 @@ def _ranks(first: int | None, last: int | None) -> str:
 
 def _reference_row(row: dict[str, Any]) -> tuple[str, ...]:
     recovery, oracle = percent(row["recovery"]), percent(row["oracle"])
-    return ("", _published(row["decoder"]), recovery, *[""] * 4, oracle, "", "")
+    return ("", _published(row["decoder"]), "", "", recovery, "", "", oracle, "", "")
 
 
 def _published(decoder: str) -> str:
@@ -91,8 +116,8 @@ def _published(decoder: str) -> str:
 
 def _on_published(rows: pl.DataFrame) -> list[str]:
     note = (
-        "What is marked as published is of other networks, at layers chosen on test, and never "
-        "ranked: leaderboard/published/README.md."
+        "What is marked as published is of other networks, at layers chosen on test and without "
+        "controls, and never ranked: leaderboard/published/README.md."
     )
     return [note] * (not rows.is_empty())
 
@@ -106,11 +131,6 @@ def published_rows(scores: Scores) -> pl.DataFrame:
         best = best.clear()
     found = references(best, rates)
     return found.join(scores.units, on=["model", "dataset"], how="semi")
-
-
-def _pairs(scores: Scores) -> list[tuple[str, str]]:
-    pairs = scores.units.select("model", "dataset").unique()
-    return sorted(pairs.iter_rows())
 
 
 # parts of the board
@@ -127,7 +147,15 @@ def rates_table(scores: Scores) -> Table:
     draws = sorted(readouts)
     several = len({noise for noise, _ in draws}) > 1
     headings = [f"{f'{noise} ' if several else ''}ρ {rate:g}" for noise, rate in draws]
+    controls = {
+        (noise or "", rate): control
+        for noise, rate, control in scores.cells.group_by("noise", "rate")
+        .agg(pl.col("control").mean())
+        .iter_rows()
+    }
     rows = [("readout", *(percent(readouts[draw]) for draw in draws))]
+    if any(control is not None for control in controls.values()):
+        rows.append(("control", *(percent(controls.get(draw)) for draw in draws)))
     rows += [
         (name, *(found.get((name, *draw), NOTHING) for draw in draws))
         for name in decoder_order(scores)
@@ -135,33 +163,100 @@ def rates_table(scores: Scores) -> Table:
     return table("Accuracy by rate", ("decoder", *headings), rows)
 
 
-def blocks_table(scores: Scores) -> Table:
-    """Return recovery by model and data set, in the board's order, with published references."""
-    pairs, names = _pairs(scores), decoder_order(scores)
-    found: dict[tuple[str, str, str], str] = {}
-    for row in scores.by("model", "dataset").iter_rows(named=True):
-        recovery = percent(row["recovery"], row["recovery_half_width"])
-        place = (row["decoder"], row["model"], row["dataset"])
-        found[place] = covered(recovery, row["ok"], row["planned"])
-    published = published_rows(scores)
-    for row in published.iter_rows(named=True):
-        name = _published(row["decoder"])
-        found[name, row["model"], row["dataset"]] = percent(row["recovery"])
-        names += [name] * (name not in names)
-    rows = [(name, *(found.get((name, *pair), NOTHING) for pair in pairs)) for name in names]
-    columns = ("decoder", *(f"{model} on {dataset}" for model, dataset in pairs))
-    return table("Recovery by model and data set", columns, rows, _on_published(published))
+def cells_table(scores: Scores) -> Table:
+    """Return the cells: the control with its name, headroom, and the references."""
+    cells = scores.cells
+    several = cells.select("dataset", "model").n_unique() > 1
+    columns = (
+        *(("model", "data set") if several else ()),
+        *("noise", "ρ", "readout", "control", "ceiling", "headroom", *REFERENCES),
+        *("networks", "what the control is"),
+    )
+    rows = [
+        (
+            *((row["model"], row["dataset"]) if several else ()),
+            *(row["noise"] or NOTHING, f"{row['rate']:g}"),
+            *(percent(row[name]) for name in ("readout", "control", "ceiling")),
+            f"{points(row['headroom'])}{' void' if row['is_void'] else ''}",
+            *(percent(row[name]) for name in REFERENCES),
+            *(f"{row['networks']}", control_name(row)),
+        )
+        for row in cells.iter_rows(named=True)
+    ]
+    return table("Controls, ceilings and early stopping", columns, rows)
+
+
+def sources_table(scores: Scores) -> Table:
+    """Return the control of each source alone, beside the best decoder of the network."""
+    found = scores.sources
+    columns = ("model", "data set", "noise", "ρ", "accuracy", "best of", "what the control is")
+    rows = [
+        (
+            *(row["model"], row["dataset"], row["noise"] or NOTHING, f"{row['rate']:g}"),
+            *(percent(row["control"]), f"{row['among']}", control_name(row)),
+        )
+        for row in found.iter_rows(named=True)
+    ]
+    notes = (
+        "Each is the reading with the best accuracy on noisy validation labels, averaged over the "
+        "seeds; best of how many is said beside it.",
+    )
+    return table("The control of each source alone", columns, rows, notes)
+
+
+def summary_table(scores: Scores) -> Table:
+    """Return X and E of each decoder on each model and data set, with the spread of X."""
+    summary = scores.summary
+    pairs = summary.select("model", "dataset").unique(maintain_order=True).rows()
+    found = {
+        (row["decoder"], row["model"], row["dataset"]): row for row in summary.iter_rows(named=True)
+    }
+    spreads = (
+        summary.group_by("decoder")
+        .agg(
+            mean=pl.col("excess").mean(),
+            low=pl.col("excess").min(),
+            high=pl.col("excess").max(),
+            pairs=pl.col("excess").count(),
+        )
+        .sort(pl.col("pairs") < len(pairs), -pl.col("mean"), "decoder", nulls_last=True)
+    )
+    rows = []
+    for row in spreads.iter_rows(named=True):
+        of_pairs = [found.get((row["decoder"], *pair)) for pair in pairs]
+        rows.append(
+            (
+                row["decoder"],
+                f"{points(row['low'])} to {points(row['high'])}" if row["pairs"] else NOTHING,
+                points(row["mean"]),
+                *(_pair_cell(of_pair) for of_pair in of_pairs),
+            )
+        )
+    names = (f"{model} on {dataset}" for model, dataset in pairs)
+    columns = ("decoder", "X from pair to pair", "their mean", *names)
+    notes = (
+        "For each pair of model and data set: X ± half its interval, in brackets E. The mean over "
+        "pairs hides their differences; read it with the spread.",
+    )
+    return table(f"{scores.title}: all pairs", columns, rows, notes)
+
+
+def _pair_cell(row: dict[str, Any] | None) -> str:
+    if row is None or row["excess"] is None:
+        return NOTHING
+    excess = points(row["excess"], row["excess_half_width"])
+    share = "" if row["share"] is None else f" ({percent(row['share'])})"
+    return covered(f"{excess}{share}", row["ok"], row["planned"])
 
 
 def leaders_table(scores: Scores) -> Table:
     """Return the distance of each ranked decoder from the first, with intervals and p values."""
-    first = scores.pairs.join(scores.board.head(1), on="decoder", how="semi")
-    columns = ("decoder", "other", "recovery", "accuracy", "p (Holm)")
+    first = scores.differences.join(scores.board.head(1), on="decoder", how="semi")
+    columns = ("decoder", "other", "accuracy", "p (Holm)")
     rows = [
         (
             row["decoder"],
             row["other"],
-            points(row["recovery_difference"], row["recovery_half_width"]),
             points(row["difference"], row["half_width"]),
             "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}",
         )
@@ -175,17 +270,6 @@ def leaders_table(scores: Scores) -> Table:
     )
 
 
-def controls_table(scores: Scores) -> Table:
-    """Return the best decoder on memorized networks, and on each of the controls."""
-    places = {**PLACES, "decoded": f"{scores.view.kind} networks"}
-    rows = [
-        (places[row["column"]], row["decoder"], percent(row["accuracy"]), percent(row["worth"]))
-        for row in best_decoders(scores.board).iter_rows(named=True)
-    ]
-    columns = ("read from", "best decoder", "accuracy", "as recovery")
-    return table("What others would have given", columns, rows)
-
-
 def unranked_table(scores: Scores) -> Table:
     """Return the accuracies that are never ranked: at layers chosen on test, and on true labels."""
     columns = ("decoder", "chosen layer", "oracle layer", "true labels")
@@ -197,17 +281,17 @@ def unranked_table(scores: Scores) -> Table:
 
 
 def mean_ranks_table(scores: Scores) -> Table | None:
-    """Return mean ranks over blocks; None where there are too few."""
+    """Return mean ranks over data sets; None where there are too few."""
     found = scores.critical_difference
     if found is None:
         return None
     rows = [(name, f"{rank:.2f}") for name, rank in found.ranks.iter_rows()]
     notes = (
-        f"Over {found.blocks} (model, data set) blocks; Friedman χ² = {found.statistic:.1f}, "
+        f"Over {found.blocks} data sets; Friedman χ² = {found.statistic:.1f}, "
         f"p = {found.p_value:.2g}. Mean ranks that are less than {found.difference:.2f} apart "
         f"(Nemenyi, {SURE}) cannot be told apart.",
     )
-    return table("Mean ranks over models and data sets", ("decoder", "mean rank"), rows, notes)
+    return table("Mean ranks over data sets", ("decoder", "mean rank"), rows, notes)
 
 
 def lost_table(scores: Scores) -> Table:

@@ -7,42 +7,93 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memgen_bench.protocol import MEMORIZED
+from memgen_leaderboard.scoring.cells import LEAST_SUITE_HEADROOM
+from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.estimates import IMAGES
-from memgen_leaderboard.scoring.ranking import LEAST_COVERAGE, best_decoders
+from memgen_leaderboard.scoring.layer_choice import UNIT
+from memgen_leaderboard.scoring.ranking import LEAST_COVERAGE, LEAST_HEADROOM
 from memgen_leaderboard.scoring.statistics import LEAST_SEEDS, LEVEL
-from memgen_leaderboard.scoring.units import UNIT, UNMEMORIZED
-from memgen_leaderboard.text import PLACES, SURE, percent, points
+from memgen_leaderboard.scoring.units import UNMEMORIZED
+from memgen_leaderboard.text import FITTED_ON, SURE, control_name, percent, points
 
 if TYPE_CHECKING:
     from memgen_leaderboard.scoring.suite_scores import Scores
 
 
-def board_notes(scores: Scores) -> list[str]:
-    """Return notes on the board's columns, its intervals, its layers, and omitted networks."""
+def board_notes(scores: Scores, *, brief: bool = False) -> list[str]:
+    """Return notes on a board's headroom, columns, intervals and layers, and omitted networks.
+
+    Args:
+        scores: The scores of the board.
+        brief: Whether to leave out what is the same for all boards of a suite.
+    """
     if scores.board.is_empty():
         return ["At these rates the noise hides the true label, so that nothing can be ranked."]
-    return [*_columns(scores), *_certainty(scores), _layers(scores), *_left_out(scores)]
+    return [
+        *headroom_notes(scores),
+        *([] if brief else [*_columns(scores), *_certainty(scores), _layers(scores)]),
+        *_left_out(scores),
+    ]
+
+
+def headroom_notes(scores: Scores) -> list[str]:
+    """Return sentences on the room above the control: whether it suffices, and void cells."""
+    cells, mean = scores.cells, scores.suite_headroom
+    if cells["control"].null_count() == cells.height:
+        return ["There is no control here, so that X and E are undefined and nothing is ranked."]
+    if mean is None:
+        return ["There is no clean network here, so that E is undefined; X needs none."]
+    void = [_cell(row, cells) for row in cells.filter("is_void").iter_rows(named=True)]
+    without = [
+        _cell(row, cells) for row in cells.filter(pl.col("ceiling").is_null()).iter_rows(named=True)
+    ]
+    least = 100 * LEAST_SUITE_HEADROOM
+    sentences = [
+        f"Mean headroom of the suite, ceiling - control: {points(mean).lstrip('+')} points.",
+        *[
+            f"That is less than {least:.0f}: this suite cannot measure what networks hold beyond "
+            "the controls."
+        ]
+        * (round(mean, 12) < LEAST_SUITE_HEADROOM),
+        *[f"Void, with a headroom under {100 * LEAST_HEADROOM:.0f} points: {', '.join(void)}."]
+        * bool(void),
+        *[f"Without a clean network that memorized: {', '.join(without)}."] * bool(without),
+    ]
+    return [" ".join(sentences)]
+
+
+def _cell(row: dict[str, Any], cells: pl.DataFrame) -> str:
+    """Return a cell's name: the rate, and those of its axes that differ among the cells."""
+    shown = [
+        row[name]
+        for name in ("model", "dataset", "noise")
+        if cells[name].drop_nulls().n_unique() > 1
+    ]
+    return " ".join([*(f"{value}" for value in shown), f"ρ {row['rate']:g}"])
 
 
 def _columns(scores: Scores) -> list[str]:
-    view = scores.view
-    ceiling: Any = scores.board["ceiling"].drop_nulls().first()
-    what_recovery_is = (
-        "Recovery is Σ(accuracy - readout) / Σ(ceiling - readout); the ceiling is the clean "
-        f"network's readout ({percent(ceiling)} %)."
-    )
+    view, cells = scores.view, scores.cells
+    ceiling: Any = cells["ceiling"].mean()
     not_ranked = "Only memorized networks are ranked, and only on corrupted labels."
     networks = _networks(_counted(scores))
     return [
         f"Test accuracy on true labels in %, decoders fitted on {view.labels} labels of "
-        f"{view.kind} networks: means over {networks} network{'s' * (networks != 1)} at rates at "
-        "which the noise leaves the true label the likeliest.",
+        f"{FITTED_ON[view.fitted_on]} of {view.kind} networks: means over {cells.height} "
+        f"cell{'s' * (cells.height != 1)} of {networks} network{'s' * (networks != 1)}, at rates "
+        "at which the noise leaves the true label the likeliest.",
         *_how_far(scores),
-        *[what_recovery_is] * scores.board["recovery"].is_not_null().any(),
+        "X is accuracy minus that of the control, in points: the best reading on noisy validation "
+        "labels of sources that know no label (raw pixels and other features of the images, the "
+        "untrained network, the network of random labels), of any decoder and layer. E is X as a "
+        "share of the headroom, Σ X / Σ (ceiling - control), in %, without void cells; recovery is "
+        "Σ (accuracy - readout) / Σ (ceiling - readout), and the control has one, too.",
+        *[f"The ceiling is the clean network's readout ({percent(ceiling)} %)."]
+        * (ceiling is not None),
         *[not_ranked] * (not view.is_ranked),
-        "The gains are over the same decoder on the untrained network and on raw pixels, in "
-        "points; clean net is the same decoder on the clean network; s is seconds of fit and "
-        "predictions; ok is how many of the planned networks it was read from.",
+        f"{_and(list(REFERENCES), 'and')} read the network's own training, and are never ranked; "
+        "clean net is the same decoder on the clean network; s is seconds of fit and predictions; "
+        "ok is how many of the planned networks it was read from.",
     ]
 
 
@@ -62,7 +113,7 @@ def _how_far(scores: Scores) -> list[str]:
 
 def _counted(scores: Scores) -> pl.DataFrame:
     """Return the units that the board's means average."""
-    compared = scores.ranking.compared  # empty where no decoder is ranked
+    compared = scores.ranking.compared  # empty where no decoder covers enough
     return scores.units.filter("rankable") if compared.is_empty() else compared
 
 
@@ -84,7 +135,7 @@ def _certainty(scores: Scores) -> list[str]:
         sentences.append(
             f"With fewer than {LEAST_SEEDS} seeds intervals and ranks say nothing of other seeds."
         )
-    if count := scores.pairs.height:
+    if count := scores.differences.height:
         sentences.append(
             f"Ranks are ranges: what paired differences leave open ({SURE}, Holm's correction for "
             f"{count} pair{'s' * (count > 1)})."
@@ -96,19 +147,21 @@ def _layers(scores: Scores) -> str:
     if "validation" in scores.units["chosen_by"]:
         counts = sorted(set(scores.units["validation_count"]))
         return (
-            f"The layer is chosen on noisy validation labels ({' or '.join(map(str, counts))} "
-            "points) pooled over the seeds; the oracle layer, chosen on test, is never ranked."
+            f"Each network's layer is chosen on its own noisy validation labels "
+            f"({' or '.join(map(str, counts))} points); the oracle layer, chosen on test, is never "
+            "ranked."
         )
     return "No validation part: the layer is the last before the logits; the oracle is not ranked."
 
 
 def _left_out(scores: Scores) -> list[str]:
     board, readings = scores.board, scores.view.select(scores.readings)
+    reference = pl.col("decoder").is_in(REFERENCES)
     told = board.filter("told_noise")["decoder"].to_list()
-    saw_test = board.filter("saw_test")["decoder"].to_list()
-    short = board.filter(pl.col("coverage") < LEAST_COVERAGE)["decoder"].to_list()
+    saw_test = board.filter("saw_test", ~reference)["decoder"].to_list()
+    short = board.filter(pl.col("coverage") < LEAST_COVERAGE, ~reference)["decoder"].to_list()
     failed = readings.filter(pl.col("status") == "failed").height
-    others = ~pl.col("memorized") & (scores.view.kind != UNMEMORIZED)
+    others = ~pl.col("memorized") & (pl.col("kind") != "random") & (scores.view.kind != UNMEMORIZED)
     lost = readings.filter(others)["network_id"].n_unique()
     uncommon = _networks(scores.units.filter("rankable")) - _networks(_counted(scores))
     sentences = [
@@ -125,78 +178,66 @@ def _left_out(scores: Scores) -> list[str]:
 
 
 def in_short(scores: Scores) -> list[str]:
-    """Return the result in short: the best decoder, its lead, the intervals, the controls."""
-    board = scores.board
-    if board.is_empty() or board["rank"][0] is None:
+    """Return the result in short, pair by pair: the best decoder, the control, the references."""
+    if all(one.board.is_empty() or one.board["rank"][0] is None for one in scores.of_pairs):
         return ["Nothing is ranked here."]
-    first = board.row(0, named=True)
-    sure = " ".join(_certainty(scores))
-    return [
-        _best(first),
-        _rivals(scores, first),
-        sure,
-        *_against_controls(first),
-        _whatever_the_decoder(board),
+    several = len(scores.of_pairs) > 1
+    sentences = []
+    for one in scores.of_pairs:
+        if one.board.is_empty() or one.board["rank"][0] is None:
+            continue
+        said = " ".join(_of_pair(one))
+        (pair,) = one.units.select("model", "dataset").unique().iter_rows()
+        sentences.append(f"On {pair[1]}, {pair[0]}: {said}" if several else said)
+    first = scores.of_pairs[0]
+    return [*headroom_notes(scores), *sentences, " ".join(_certainty(first))]
+
+
+def _of_pair(scores: Scores) -> list[str]:
+    first = scores.board.row(0, named=True)
+    return [*_best(scores, first), _rivals(scores, first), *_references(scores)]
+
+
+def _best(scores: Scores, first: dict[str, Any]) -> list[str]:
+    excess, half_width = first["excess"], first["excess_half_width"]
+    if first["p_holm"] >= 1 - LEVEL:
+        verdict = "which is not significantly different from what the control reads"
+    else:
+        verdict = f"significantly {'more' if excess > 0 else 'less'} than the control"
+    share = "" if first["share"] is None else f", {percent(first['share'])} % of the headroom"
+    said = f"X = {points(excess, half_width)} points{share}"
+    sentences = [
+        f"The best decoder, {first['decoder']}, has {said}: "
+        f"{percent(first['decoded'])} % against {percent(first['control'])} %, {verdict}."
     ]
-
-
-def _best(first: dict[str, Any]) -> str:
-    return (
-        f"The best decoder is {first['decoder']}: it recovers "
-        f"{percent(first['recovery'], first['recovery_half_width'])} % of what memorization cost. "
-        f"{percent(first['decoded'])} % of the test images are right, where the networks' own "
-        f"readout has {percent(first['readout'])} % and that of clean networks "
-        f"{percent(first['ceiling'])} %."
-    )
+    if first["recovery"] is not None:
+        room = first["ceiling"] - first["readout"]
+        control = (first["control"] - first["readout"]) / room
+        sentences.append(
+            f"It recovers {percent(first['recovery'])} % of what memorization cost, where the "
+            f"control, which saw none of the network's labels, has {percent(control)} %."
+        )
+    names = dict.fromkeys(map(control_name, scores.cells.iter_rows(named=True)))
+    return [*sentences, f"The control is {_and(list(names))}."]
 
 
 def _rivals(scores: Scores, first: dict[str, Any]) -> str:
-    pairs = scores.pairs.filter(decoder=first["decoder"])
-    sure = pairs.filter(pl.col("p_holm") < 1 - LEVEL)
+    pairs = scores.differences.filter(decoder=first["decoder"])
     tied = pairs.filter(pl.col("p_holm") >= 1 - LEVEL)["other"].to_list()
-    sentences = []
-    if tied:
-        sentences.append(f"It cannot be told apart from {_and(tied)}.")
-    for row in sure.head(1).iter_rows(named=True):
-        margin = points(row["recovery_difference"], row["recovery_half_width"]).lstrip("+")
-        others = (
-            "The first that it beats significantly is"
-            if tied
-            else "It beats all others significantly; next is"
-        )
-        sentences.append(f"{others} {row['other']}, by {margin} points of recovery.")
-    return " ".join(sentences)
+    if not pairs.height:
+        return "No other decoder is ranked."
+    if not tied:
+        return "It beats all others significantly."
+    if len(tied) == pairs.height:
+        return "It cannot be told apart from any other."
+    return f"It cannot be told apart from {len(tied)} of {pairs.height} others."
 
 
-def _against_controls(first: dict[str, Any]) -> list[str]:
-    headroom = first["ceiling"] - first["readout"]
-    controls = {"untrained": "the untrained network", "pixels": "raw pixels"}
-    sentences = []
-    for name, words in controls.items():
-        gain, half_width = first[f"gain_{name}"], first[f"gain_{name}_half_width"]
-        if gain is None or half_width is None:
-            continue
-        if abs(gain) <= half_width:
-            verdict = "no significant difference"
-        else:
-            verdict = "significantly more" if gain > 0 else "significantly less"
-        worth = (first[name] - first["readout"]) / headroom
-        sentences.append(
-            f"On {words} the same decoder has {percent(first[name])} %, worth a recovery of "
-            f"{percent(worth)} %: the memorized network gives {points(gain, half_width)} points, "
-            f"{verdict}."
-        )
-    return sentences
+def _references(scores: Scores) -> list[str]:
+    means = {name: scores.cells[name].mean() for name in REFERENCES}
+    found = [f"{name} has {percent(mean)} %" for name, mean in means.items() if mean is not None]  # type: ignore[arg-type]
+    return [f"For reference, {_and(found, 'and')}."] * bool(found)
 
 
-def _whatever_the_decoder(board: pl.DataFrame) -> str:
-    best = best_decoders(board).filter(pl.col("column") != "clean")
-    found = [
-        f"{percent(row['accuracy'])} % out of {PLACES[row['column']]} ({row['decoder']})"
-        for row in best.iter_rows(named=True)
-    ]
-    return f"The most that any decoder gets is {', '.join(found)}."
-
-
-def _and(names: list[str]) -> str:
-    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+def _and(names: list[str], word: str = "or") -> str:
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -11,28 +11,36 @@ from memgen_leaderboard.tables.markdown import escape, markdown
 from memgen_leaderboard.tables.notes import board_notes, in_short
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from memgen_leaderboard.scoring.suite_scores import Scores
     from memgen_leaderboard.text import Table
 
 NO_MEAN_RANKS = (
-    f"Mean ranks over models and data sets are not given: they need {LEAST_BLOCKS} (model, "
-    f"data set) pairs and {LEAST_DECODERS} ranked decoders."
+    f"Mean ranks over data sets are not given: they need {LEAST_BLOCKS} independent data sets and "
+    f"{LEAST_DECODERS} ranked decoders. Models that share a data set share images and noise."
 )
 
 
 def board_tables(found: Sequence[Scores]) -> str:
-    """Return each suite's board and its accuracies by rate."""
+    """Return each suite's boards with their controls, and the summary of its pairs."""
+    shown = [table for scores in found for table in suite_boards(scores)]
+    return "\n\n".join(map(markdown, shown))
+
+
+def suite_boards(scores: Scores) -> list[Table]:
+    """Return the board and the controls of each pair, and a summary where there are several."""
     shown = [
         table
-        for scores in found
-        for table in (
-            boards.main_table(scores, board_notes(scores)),
-            boards.rates_table(scores),
-        )
+        for place, one in enumerate(scores.of_pairs)
+        for table in (_board(one, place), boards.cells_table(one))
     ]
-    return "\n\n".join(map(markdown, shown))
+    return [*shown, *([boards.summary_table(scores)] if len(scores.of_pairs) > 1 else [])]
+
+
+def _board(scores: Scores, place: int) -> Table:
+    """Return the board of a pair; the first one of a suite says what its columns are."""
+    return boards.main_table(scores, board_notes(scores, brief=place > 0))
 
 
 def reports(found: Sequence[Scores]) -> str:
@@ -45,29 +53,47 @@ SECTIONS = {"leaderboard": board_tables, "report": reports}
 
 
 def suite_tables(scores: Scores) -> list[Table]:
-    """Return the board, and the tables behind it that have rows."""
+    """Return the tables of a suite that have rows: those of each pair, and those of all."""
     ranks = boards.mean_ranks_table(scores)
+    several = len(scores.of_pairs) > 1
     shown = [
-        boards.main_table(scores, board_notes(scores)),
-        boards.controls_table(scores),
-        boards.leaders_table(scores),
-        boards.rates_table(scores),
-        boards.blocks_table(scores),
+        *([boards.summary_table(scores)] if several else []),
+        *(table for place in range(len(scores.of_pairs)) for table in _pair_tables(scores, place)),
+        boards.sources_table(scores),
         *([ranks] if ranks else []),
-        boards.unranked_table(scores),
         boards.comparison_table(scores),
         boards.lost_table(scores),
     ]
     return [table for table in shown if table.rows]
 
 
+def _pair_tables(scores: Scores, place: int) -> Iterator[Table]:
+    """Yield the tables of one pair, which is named where there are several."""
+    one, several = scores.of_pairs[place], len(scores.of_pairs) > 1
+    yield _board(one, place)
+    (pair,) = one.units.select("model", "dataset").unique().iter_rows()
+    for shown in (
+        boards.cells_table(one),
+        boards.leaders_table(one),
+        boards.rates_table(one),
+        boards.unranked_table(one),
+    ):
+        name = f"{pair[0]} on {pair[1]}: {shown.title}"
+        yield replace(shown, title=name) if several else shown
+
+
 def _report(scores: Scores) -> str:
-    board, *others = suite_tables(scores)
+    name = escape(f"{scores.title}: {_shown(scores)}")
     parts = [
-        f"### {escape(board.title)}",
+        f"### {name}",
         "\n".join(f"- {escape(sentence)}" for sentence in in_short(scores)),
-        *map(markdown, [replace(board, title="Board"), *others]),
+        *map(markdown, suite_tables(scores)),
     ]
     if scores.critical_difference is None:
         parts.append(NO_MEAN_RANKS)
     return "\n\n".join(parts)
+
+
+def _shown(scores: Scores) -> str:
+    pairs = scores.units.select("model", "dataset").unique().sort("dataset", "model").iter_rows()
+    return ", ".join(f"{model} on {dataset}" for model, dataset in pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from memgen_leaderboard.scoring.retraining import CELL, SHARES, retraining_frame
-from memgen_leaderboard.text import PLACES, SURE, percent, points, table
+from memgen_leaderboard.text import SOURCES, SURE, percent, points, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from memgen_leaderboard.text import Table
 
 # Where the labels were read from, as on a board.
-_SOURCES = {"network": PLACES["decoded"], "pixels": PLACES["pixels"]}
+_SOURCES = {"network": "memorized networks", "pixels": SOURCES["pixels"]}
 _HEADINGS = {"dataset": "data set", "rate": "ρ"}
 
 

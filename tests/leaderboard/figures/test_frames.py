@@ -27,9 +27,9 @@ def scores_of(bench: Bench, folder: Path) -> Scores:
 
 def test_layers_stand_beside_their_controls(bench: Bench, tmp_path: Path) -> None:
     for seed, decoded in enumerate((0.6, 0.7)):
-        bench.cell(decoded, 0.4, 0.9, seed=seed)
-        bench.decode({"input": (0.5, 0.5)}, seed=seed)
-        bench.decode({"fc1": (0.5, 0.3), "input": (0.5, 0.5)}, seed=seed, **UNTRAINED)
+        bench.cell(decoded, 0.4, 0.9, seed=seed, control=0.5)
+        bench.decode({"fc1": (0.5, 0.3)}, seed=seed, **UNTRAINED)
+        bench.decode({"fc1": (0.5, 0.35)}, seed=seed, kind="random")
     frame = frames.layer_frame(scores_of(bench, tmp_path))
     found = {
         (source, layer): (accuracy, low, high)
@@ -40,11 +40,14 @@ def test_layers_stand_beside_their_controls(bench: Bench, tmp_path: Path) -> Non
     assert found == {
         ("memorized network", "fc1"): (0.65, 0.6, 0.7),
         ("untrained network", "fc1"): (0.3, 0.3, 0.3),
-        ("raw pixels", "input"): (0.5, 0.5, 0.5),
+        ("network of random labels", "fc1"): (0.35, 0.35, 0.35),
+        ("features of the images", "pixels"): (0.5, 0.5, 0.5),
         ("readout", None): (0.4, 0.4, 0.4),
         ("ceiling", None): (0.9, 0.9, 0.9),
     }
     assert set(frame["draw"]) == {"ρ 0.4"}
+    places = frame.select("layer", "layer_index").drop_nulls().unique().sort("layer_index").rows()
+    assert places == [("pixels", 0), ("fc1", 1)]
 
 
 def test_what_reads_all_layers_at_once_has_no_place_among_layers(
@@ -77,17 +80,16 @@ def test_draws_of_several_noises_name_them(bench: Bench, tmp_path: Path) -> None
     assert set(frame["draw"]) == {"flip ρ 0.4", "uniform ρ 0.4"}
 
 
-def test_recovery_over_the_rate_is_the_boards(bench: Bench, tmp_path: Path) -> None:
+def test_excess_by_rate_is_the_boards(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9).cell(0.5, 0.2, 0.9, rate=0.8).cell(0.7, 0.4, 0.9, model="cnn")
     scores = scores_of(bench, tmp_path)
-    frame = frames.rate_frame(scores)
-    boards = scores.by("noise", "rate").sort("rate")
-    together = frame.filter(pl.col("model").is_null()).sort("rate")
-    assert together["recovery"].to_list() == boards["recovery"].to_list()
-    low, high = together["low"].to_list(), together["high"].to_list()
-    widths = boards["recovery_half_width"].to_list()
+    frame = frames.rate_frame(scores).sort("model", "rate")
+    boards = scores.by("dataset", "model", "noise", "rate").sort("model", "rate")
+    assert frame["excess"].to_list() == boards["excess"].to_list()
+    low, high = frame["low"].to_list(), frame["high"].to_list()
+    widths = boards["excess_half_width"].to_list()
     assert [(b - a) / 2 for a, b in zip(low, high, strict=True)] == pytest.approx(widths)
-    assert frame.drop_nulls("model").height == 3
+    assert frame.height == 3
 
 
 def test_the_front_has_who_is_neither_slower_nor_worse(bench: Bench, tmp_path: Path) -> None:
@@ -116,7 +118,7 @@ def test_names_on_the_front_stand_clear_of_each_other() -> None:
     assert frames.named_on_front(times) == ["a", "c", "d"]
 
 
-def test_mean_ranks_are_absent_below_four_blocks(bench: Bench, tmp_path: Path) -> None:
+def test_mean_ranks_are_absent_below_eight_data_sets(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9)
     scores = scores_of(bench, tmp_path)
     assert frames.mean_rank_frame(scores) is None
@@ -124,10 +126,10 @@ def test_mean_ranks_are_absent_below_four_blocks(bench: Bench, tmp_path: Path) -
 
 
 def test_mean_ranks_have_a_place_and_ties_a_bar(bench: Bench, tmp_path: Path) -> None:
-    for model in ("a", "b", "c", "d"):
-        bench.cell(0.5, 0.4, 0.9, model=model)
+    for dataset in "abcdefgh":
+        bench.cell(0.5, 0.4, 0.9, dataset=dataset)
         for decoder, accuracy in (("better", 0.6), ("best", 0.7)):
-            bench.decode({"fc1": (0.5, accuracy)}, decoder=decoder, model=model)
+            bench.decode({"fc1": (0.5, accuracy)}, decoder=decoder, dataset=dataset)
     scores = scores_of(bench, tmp_path)
     frame = frames.mean_rank_frame(scores)
     assert frame is not None

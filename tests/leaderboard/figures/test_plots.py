@@ -16,22 +16,25 @@ if TYPE_CHECKING:
     from memgen_leaderboard.scoring.suite_scores import Scores
 
 STRANGER = "<script>alert(1)</script> $x_1$"
+PAIRS = [("b/c", "digits"), *(("a", f"set-{place}") for place in range(7))]
 
 
 @pytest.fixture
 def scores(bench: Bench, tmp_path: Path) -> Scores:
-    for model in ("a", "b/c", "d", "e"):
-        bench.cell(0.6, 0.4, 0.9, model=model)
+    for model, dataset in PAIRS:
+        bench.cell(0.6, 0.4, 0.9, model=model, dataset=dataset)
         for decoder in ("ncm", STRANGER):
             seconds = {"fit_seconds": 0.1, "predict_seconds": 0.1}
-            bench.decode({"fc1": (0.5, 0.65)}, decoder=decoder, model=model, **seconds)
+            bench.decode(
+                {"fc1": (0.5, 0.65)}, decoder=decoder, model=model, dataset=dataset, **seconds
+            )
     (found,) = all_scores(bench.stored(tmp_path / "results"))
     return found
 
 
 def test_all_figures_are_written_in_all_formats(scores: Scores, tmp_path: Path) -> None:
     written = save_figures(scores, decoder_order(scores), tmp_path / "out")
-    layers = [f"layers-digits-{model}" for model in ("a", "b-c", "d", "e")]
+    layers = [f"layers-{dataset}-{model.replace('/', '-')}" for model, dataset in PAIRS]
     assert {path.name for path in written} == {
         f"toy-v1-{name}.{extension}"
         for name in (*layers, "rates", "pairs", "time", "ranks")

@@ -98,7 +98,7 @@ def test_there_is_a_board_for_each_choice_of_the_filters(views: list[Scores]) ->
     data: dict[str, Any] = suite_data(views)
     assert {axis: values for axis, _, values in filters(data["boards"])} == {
         "kind": ["memorized", "clean"],
-        "model": ["", "cnn", "mlp"],
+        "model": ["cnn", "mlp"],
         "rate": ["", "0.2", "0.4"],
     }
     where = {"kind": "memorized", "model": "cnn", "rate": "0.2"}

@@ -85,7 +85,7 @@ def paper_cnn(bench: Bench) -> Bench:
     """MASC at 0.8: published 74.9, 74.5 to 75.5 over the runs; the readout 25.6."""
     for seed, (masc, readout) in enumerate(((0.74, 0.26), (0.77, 0.27))):
         own = {"model": "paper-cnn", "dataset": "fashion-mnist", "seed": seed}
-        bench.decode({"input": (0.9, 0.9), "fc1": (0.5, 0.6), "fc2": (0.4, masc)}, rate=0.8, **own)
+        bench.decode({"fc1": (0.5, 0.6), "fc2": (0.4, masc)}, rate=0.8, **own)
         bench.decode({"fc1": (0.5, 0.5)}, rate=0.8, decoder="mine", **own)
         bench.readout(readout, rate=0.8, **own).clean_readout(0.9, **own)
     return bench

@@ -1,4 +1,4 @@
-"""The board: recovery, ranks and ties, coverage, and who is not ranked."""
+"""The board: excess, shares, ranks and ties, coverage, and who is not ranked."""
 
 from __future__ import annotations
 
@@ -10,17 +10,67 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.readings import FLAT, Bench, Row
-from memgen_leaderboard.scoring.ranking import best_decoders, by_rate, rank
+from memgen_leaderboard.scoring.ranking import by_rate, cell_means, rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from helpers.readings import Bench, Row
+# excess, and its share of the headroom
+
+
+def test_excess_is_a_mean_over_cells_and_its_share_a_ratio_of_sums(bench: Bench) -> None:
+    bench.cell(0.7, 0.2, 0.9, control=0.5)
+    bench.cell(0.8, 0.2, 0.9, control=0.7, rate=0.2)
+    bench.cell(0.7, 0.2, 0.9, control=0.7, rate=0.2, seed=1)
+    row = bench.board()["masc"]
+    assert row["excess"] == pytest.approx((0.2 + 0.05) / 2)
+    assert row["share"] == pytest.approx((0.2 + 0.05) / (0.4 + 0.2))
+    assert row["control"] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(("decoded", "share"), [(0.3, -0.5), (1.0, 3.0), (0.4, 0.0)])
+def test_the_share_is_not_clipped(decoded: float, share: float, bench: Bench) -> None:
+    bench.cell(decoded, 0.1, 0.6, control=0.4)
+    assert bench.board()["masc"]["share"] == pytest.approx(share)
+
+
+def test_void_cells_have_an_excess_and_no_share(bench: Bench) -> None:
+    bench.cell(0.7, 0.2, 0.9, control=0.5)
+    bench.cell(0.9, 0.2, 0.9, control=0.885, rate=0.2)  # 1.5 points of headroom
+    row = bench.board()["masc"]
+    assert row["excess"] == pytest.approx((0.2 + 0.015) / 2)
+    assert row["share"] == pytest.approx(0.2 / 0.4)
+    found = cell_means(bench.units()).sort("rate").select("rate", "is_void").rows()
+    assert found == [(0.2, True), (0.4, False)]
+
+
+def test_a_cell_of_just_two_points_is_not_void(bench: Bench) -> None:
+    bench.cell(0.9, 0.2, 0.92, control=0.9)
+    assert bench.board()["masc"]["share"] == pytest.approx(0.0)
+
+
+def test_excess_needs_no_ceiling(bench: Bench) -> None:
+    bench.decode({"fc1": (0.5, 0.7)}).readout(0.2).features(0.5)
+    bench.clean_readout(0.9, memorized=False)
+    row = bench.board()["masc"]
+    assert (row["excess"], row["rank"]) == (pytest.approx(0.2), 1)
+    assert (row["share"], row["recovery"]) == (None, None)
+
+
+def test_without_a_control_nothing_is_ranked(bench: Bench) -> None:
+    bench.decode({"fc1": (0.5, 0.7)}).readout(0.2).clean_readout(0.9)
+    row = bench.board()["masc"]
+    assert (row["excess"], row["share"], row["rank"]) == (None, None, None)
+    assert row["recovery"] == pytest.approx(0.5 / 0.7)
+
+
 # recovery
 
 
-def test_recovery_is_a_ratio_of_sums(bench: Bench) -> None:
-    bench.cell(0.7, 0.5, 0.9, seed=0)
-    bench.cell(0.9, 0.8, 0.9, seed=1)
+def test_recovery_is_a_ratio_of_sums_over_cells(bench: Bench) -> None:
+    bench.cell(0.7, 0.5, 0.9)
+    bench.cell(0.9, 0.8, 0.9, rate=0.2)
     # Not the mean of the ratios, which is 0.75.
     assert bench.board()["masc"]["recovery"] == pytest.approx((0.2 + 0.1) / (0.4 + 0.1))
 
@@ -34,13 +84,7 @@ def test_recovery_is_not_clipped(decoded: float, recovery: float, bench: Bench) 
 def test_recovery_needs_two_points_of_headroom(bench: Bench) -> None:
     bench.cell(0.9, 0.5, 0.515)
     row = bench.board()["masc"]
-    assert (row["recovery"], row["rank"]) == (None, None)
-    assert row["decoded"] == 0.9
-
-
-def test_recovery_is_null_without_a_ceiling(bench: Bench) -> None:
-    bench.decode(FLAT).readout(0.3)
-    assert bench.board()["masc"]["recovery"] is None
+    assert (row["recovery"], row["decoded"]) == (None, 0.9)
 
 
 @given(shift=st.integers(-16, 16).map(lambda sixteenths: sixteenths / 64))
@@ -60,7 +104,7 @@ def test_recovery_does_not_feel_what_all_accuracies_gain(
 # ranks
 
 
-def test_decoders_are_ranked_by_recovery(bench: Bench) -> None:
+def test_decoders_are_ranked_by_excess(bench: Bench) -> None:
     bench.cell(0.6, 0.4, 0.8)
     bench.decode({"fc1": (0.5, 0.7)}, decoder="better")
     bench.decode({"fc1": (0.5, 0.3)}, decoder="worse")
@@ -84,9 +128,9 @@ def test_luck_of_the_seeds_is_no_rank(bench: Bench) -> None:
         bench.cell(0.6, 0.4, 0.98, seed=seed)
         bench.decode({"fc1": (0.5, other)}, seed=seed, decoder="other")
     units = bench.units()
-    assert rank(units.filter(pl.col("seed") == 0)).pairs["p_holm"][0] < 0.001
+    assert rank(units.filter(pl.col("seed") == 0)).differences["p_holm"][0] < 0.001
     found = rank(units)
-    assert found.pairs["p_holm"][0] > 0.2
+    assert found.differences["p_holm"][0] > 0.2
     assert found.board["rank"].to_list() == [1, 1]
     assert found.board["last_rank"].to_list() == [2, 2]
 
@@ -94,9 +138,9 @@ def test_luck_of_the_seeds_is_no_rank(bench: Bench) -> None:
 def test_pairs_are_compared_on_the_same_images(bench: Bench) -> None:
     bench.cell(0.6, 0.4, 0.9)
     bench.decode({"fc1": (0.5, 0.7)}, decoder="other")
-    (pair,) = rank(bench.units()).pairs.iter_rows(named=True)
+    (pair,) = rank(bench.units()).differences.iter_rows(named=True)
     assert (pair["decoder"], pair["other"]) == ("other", "masc")
-    assert (pair["difference"], pair["recovery_difference"]) == pytest.approx((0.1, 0.2))
+    assert pair["difference"] == pytest.approx(0.1)
     apart = np.r_[np.ones(20), np.zeros(180)]  # other is right wherever masc is, and on 20 more
     error = apart.std(ddof=1) / np.sqrt(200)
     assert pair["half_width"] == pytest.approx(1.972 * error, rel=1e-3)
@@ -112,7 +156,7 @@ def test_of_many_pairs_some_are_below_5_percent_by_chance_and_no_rank(bench: Ben
         reading = {"test_correct": np.packbits(right).tobytes(), "decoder": f"d{place}"}
         bench.decode({"fc1": (0.5, float(right.mean()))}, **reading)
     found = rank(bench.units())
-    assert found.pairs["p_value"].min() < 0.05  # type: ignore[operator]
+    assert found.differences["p_value"].min() < 0.05  # type: ignore[operator]
     assert set(found.board["rank"]) == {1}
 
 
@@ -162,14 +206,14 @@ def test_networks_that_were_planned_and_failed_count_against_coverage(bench: Ben
     bench.cell(0.5, 0.4, 0.8)
     (row,) = rank(bench.units(), planned=2).board.iter_rows(named=True)
     assert (row["ok"], row["planned"], row["coverage"], row["rank"]) == (1, 2, 0.5, None)
-    assert row["recovery"] == pytest.approx(0.25)
+    assert row["excess"] == pytest.approx(0.1)
 
 
-def test_a_network_without_its_clean_twin_is_left_out_of_the_comparison(bench: Bench) -> None:
-    bench.cell(0.6, 0.4, 0.8, seed=0)
-    bench.decode({"fc1": (0.5, 0.9)}, seed=1).readout(0.4, seed=1)
+def test_a_cell_without_a_control_is_left_out_of_the_comparison(bench: Bench) -> None:
+    bench.cell(0.6, 0.4, 0.8)
+    bench.decode({"fc1": (0.5, 0.9)}, rate=0.2).readout(0.4, rate=0.2)
     row = bench.board()["masc"]
-    assert (row["rank"], row["recovery"], row["decoded"]) == (1, pytest.approx(0.5), 0.6)
+    assert (row["rank"], row["excess"], row["decoded"]) == (1, pytest.approx(0.2), 0.6)
 
 
 def test_a_view_without_ranks_has_none(bench: Bench) -> None:
@@ -178,10 +222,10 @@ def test_a_view_without_ranks_has_none(bench: Bench) -> None:
     found = rank(bench.units(), ranked=False)
     assert found.board["rank"].to_list() == [None, None]
     assert found.board["decoder"].to_list() == ["better", "masc"]
-    assert found.pairs.is_empty()
+    assert found.differences.is_empty()
 
 
-def test_without_recovery_decoders_are_sorted_by_accuracy_and_not_ranked(bench: Bench) -> None:
+def test_without_a_control_decoders_are_sorted_by_accuracy(bench: Bench) -> None:
     bench.decode({"fc1": (0.5, 0.4)}).decode({"fc1": (0.5, 0.8)}, decoder="better").readout(0.3)
     board = bench.board()
     assert list(board) == ["better", "masc"]
@@ -191,7 +235,7 @@ def test_without_recovery_decoders_are_sorted_by_accuracy_and_not_ranked(bench: 
 def test_no_units_are_an_empty_board(bench: Bench) -> None:
     bench.cell(0.1, 0.1, 0.8, rankable=False)
     found = rank(bench.units())
-    assert (found.board.height, found.pairs.height) == (0, 0)
+    assert (found.board.height, found.differences.height) == (0, 0)
 
 
 def test_a_decoder_that_is_told_the_noise_is_not_ranked(bench: Bench) -> None:
@@ -200,14 +244,17 @@ def test_a_decoder_that_is_told_the_noise_is_not_ranked(bench: Bench) -> None:
     board = bench.board()
     assert (board["told"]["rank"], board["masc"]["rank"]) == (None, 1)
     assert board["told"]["recovery"] == pytest.approx(0.875)
-    assert board["told"]["recovery_half_width"] > 0
+    assert board["told"]["excess_half_width"] > 0
 
 
-def test_what_saw_the_test_set_is_not_the_most_that_any_decoder_gets(bench: Bench) -> None:
+def test_early_stopping_is_a_reference_and_not_ranked(bench: Bench) -> None:
     bench.cell(0.6, 0.4, 0.8)
-    for flag in ("told_noise", "saw_test"):
-        bench.decode({"fc1": (0.5, 0.75)}, decoder=flag, **{flag: True})
-    assert best_decoders(rank(bench.units()).board)["decoder"].to_list() == ["masc"]
+    bench.decode({"fc1": (0.5, 0.75)}, decoder="early-stopped")
+    bench.decode({"fc1": (0.5, 0.77)}, decoder="best-epoch", saw_test=True)
+    board = bench.board()
+    ranks = {name: row["rank"] for name, row in board.items()}
+    assert ranks == {"masc": 1, "best-epoch": None, "early-stopped": None}
+    assert board["early-stopped"]["excess"] == pytest.approx(0.35)
 
 
 def test_a_decoder_that_is_told_the_noise_narrows_no_support(bench: Bench) -> None:
@@ -219,13 +266,20 @@ def test_a_decoder_that_is_told_the_noise_narrows_no_support(bench: Bench) -> No
     assert (row["ok"], row["rank"]) == (20, 1)
 
 
-def test_gains_are_against_the_same_decoder(bench: Bench) -> None:
-    bench.cell(0.75, 0.5, 1.0)
-    bench.decode({"input": (0.5, 0.5)})
-    untrained = {"kind": "untrained", "memorized": None, "order_seed": None}
-    bench.decode({"fc1": (0.5, 0.25)}, **untrained)
-    bench.decode({"fc1": (0.5, 0.7), "input": (0.5, 0.9)}, decoder="other")
-    row, other = bench.board()["masc"], bench.board()["other"]
-    assert (row["gain_untrained"], row["gain_pixels"]) == (0.5, 0.25)
-    assert row["gain_untrained_half_width"] > row["gain_pixels_half_width"] > 0
-    assert (other["gain_untrained"], other["gain_untrained_half_width"]) == (None, None)
+def test_an_excess_has_the_interval_of_a_paired_difference(bench: Bench) -> None:
+    bench.cell(0.75, 0.5, 1.0, control=0.6)
+    row = bench.board()["masc"]
+    apart = np.r_[np.ones(30), np.zeros(170)]  # right wherever the control is, and on 30 more
+    error = apart.std(ddof=1) / np.sqrt(200)
+    assert row["excess_half_width"] == pytest.approx(1.972 * error, rel=1e-3)
+    assert row["p_holm"] < 1e-6
+
+
+def test_p_values_of_an_excess_are_corrected_for_all_ranked_decoders(bench: Bench) -> None:
+    bench.cell(0.52, 0.4, 1.0, control=0.5)
+    alone = bench.board()["masc"]["p_holm"]
+    bench.decode({"fc1": (0.5, 0.52)}, decoder="same")
+    bench.decode({"fc1": (0.5, 0.9)}, decoder="told", told_noise=True)
+    board = bench.board()
+    assert board["masc"]["p_holm"] == pytest.approx(2 * alone)
+    assert board["told"]["p_holm"] is None

@@ -111,7 +111,7 @@ def test_intervals_hold_where_a_cell_lacks_a_seed() -> None:
     cells = [draw(rng, 0.1, 0.3, data_sets=1000) + 5 * cell for cell in (0, 1)]
     drawn = np.concatenate([cells[0], cells[1][:, :4]], axis=1)
     cell, seed = [0] * 5 + [1] * 4, [0, 1, 2, 3, 4, 0, 1, 2, 3]
-    assert 0.93 <= held(crossed([answers(drawn, cell, seed)]), np.full(1000, 20 / 9)) <= 0.97
+    assert 0.93 <= held(crossed([answers(drawn, cell, seed)]), np.full(1000, 2.5)) <= 0.97
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,10 @@ def test_versions_of_a_suite_are_never_mixed(bench: Bench, tmp_path: Path) -> No
 def test_an_older_protocol_is_left_out_and_counted(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9, seed=0)
     old = len(bench.rows)
-    bench.cell(0.55, 0.4, 0.9, seed=1, protocol_version=2)
+    bench.cell(0.55, 0.4, 0.9, seed=1, protocol_version=3)
     (found,) = all_scores(bench.stored(tmp_path))
     assert found.units["seed"].to_list() == [1]
-    assert found.outdated == old + 1  # the second ceiling is of version 1, too
+    assert found.outdated == old + 1  # the second ceiling is of the older version, too
 
 
 def test_a_folder_of_results_folders_has_all_their_suites(
@@ -90,7 +90,7 @@ def test_networks_that_crashed_count_as_planned(bench: Bench, tmp_path: Path) ->
 def wide(bench: Bench, tmp_path: Path) -> Path:
     for model in ("mlp", "cnn"):
         for rate, decoded in ((0.2, 0.8), (0.6, 0.6)):
-            bench.cell(decoded, 0.4, 0.9, model=model, rate=rate)
+            bench.cell(decoded, 0.4, 0.9, model=model, rate=rate, control=0.5)
     bench.decode({"fc1": (0.5, 0.95)}, labels="true")
     return bench.stored(tmp_path)
 
@@ -99,7 +99,7 @@ def test_a_view_keeps_what_it_names(wide: Path) -> None:
     (found,) = all_scores(wide, [View(rates=(0.2,), models=("cnn",))])
     (row,) = found.board.iter_rows(named=True)
     assert (row["decoded"], row["ok"], row["planned"]) == (0.8, 1, 1)
-    assert row["recovery"] == pytest.approx(0.8)  # the clean network has no rate and still counts
+    assert row["share"] == pytest.approx(0.75)  # the clean network has no rate and still counts
     assert found.by("model")["model"].to_list() == ["cnn"]
 
 
@@ -117,14 +117,57 @@ def test_several_views_are_shown_one_after_the_other(wide: Path) -> None:
     ("view", "says"),
     [
         (View(rates=(0.3,)), "no rate 0.3 in the results; there are 0.0, 0.2, 0.4, 0.6"),
-        (View(models=("mlp", "vit")), "no model vit in the results; there are cnn, mlp"),
-        (View(kind="untrained"), "no kind untrained in the results; there are clean, memorized"),
+        (View(models=("mlp", "vit")), "no model vit in the results; there are cnn, mlp, pixels"),
+        (
+            View(kind="untrained"),
+            "no kind untrained in the results; there are clean, features, memorized",
+        ),
         (View(datasets=("mnist",)), "no dataset mnist in the results; there are digits"),
     ],
 )
 def test_what_is_not_there_is_said_with_what_is(view: View, says: str, wide: Path) -> None:
     with pytest.raises(UsageError, match=says):
         all_scores(wide, [view])
+
+
+# pairs and cells
+
+
+def test_each_model_on_a_data_set_has_a_board_of_its_own(bench: Bench, tmp_path: Path) -> None:
+    for model, decoded in (("mlp", 0.8), ("cnn", 0.5)):
+        for rate in (0.2, 0.6):
+            bench.cell(decoded, 0.4, 0.9, model=model, rate=rate, control=0.6)
+    (found,) = all_scores(bench.stored(tmp_path))
+    assert [one.board["excess"][0] for one in found.of_pairs] == pytest.approx([-0.1, 0.2])
+    rows = found.summary.select("model", "dataset", "decoder", "excess", "share").rows()
+    assert [row[:3] for row in rows] == [("cnn", "digits", "masc"), ("mlp", "digits", "masc")]
+    assert [row[4] for row in rows] == pytest.approx([-1 / 3, 2 / 3])
+    assert found.board["excess"].to_list() == pytest.approx([0.05])
+
+
+def test_a_cell_has_its_control_with_its_name_and_the_references(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.7, 0.4, 0.9, control=0.5).features(0.6, 0.9, model="patches/400", decoder="ridge")
+    bench.decode({"fc1": (0.5, 0.65)}, decoder="early-stopped")
+    (found,) = all_scores(bench.stored(tmp_path))
+    (cell,) = found.cells.iter_rows(named=True)
+    name = tuple(cell[column] for column in ("source", "fitted_on", "decoder", "layer", "among"))
+    assert name == ("patches/400", "training", "ridge", "features", 1)
+    assert (cell["control"], cell["headroom"], cell["is_void"]) == (0.6, pytest.approx(0.3), False)
+    assert (cell["early-stopped"], cell["best-epoch"], cell["networks"]) == (0.65, None, 1)
+    sources = found.sources.select("source", "control", "is_best").rows()
+    assert sources == [("patches/400", 0.6, True), ("pixels", 0.5, False)]
+
+
+def test_the_headroom_of_a_suite_is_that_of_all_its_cells(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.7, 0.4, 0.9, control=0.5).cell(0.7, 0.4, 0.9, control=0.88, rate=0.2)
+    folder = bench.stored(tmp_path)
+    (whole,) = all_scores(folder)
+    (part,) = all_scores(folder, [View(rates=(0.2,))])
+    assert whole.suite_headroom == pytest.approx(0.21)
+    assert part.suite_headroom == whole.suite_headroom
+    assert [one.suite_headroom for one in part.of_pairs] == [whole.suite_headroom]
 
 
 # for notebooks
@@ -136,7 +179,7 @@ def test_scores_are_frames(wide: Path) -> None:
     assert found.units.height == 2
     assert found.rates["rate"].to_list() == [0.2, 0.6]
     assert found.by("noise", "rate").select("rate", "decoded").rows() == [(0.2, 0.8), (0.6, 0.6)]
-    assert found.pairs.is_empty()
+    assert found.differences.is_empty()
     assert found.critical_difference is None
 
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from memgen_leaderboard.scoring.suite_scores import Scores
     from memgen_leaderboard.text import Table
 
-UNTRAINED = {"kind": "untrained", "memorized": None, "order_seed": None}
-
 
 def scores_of(bench: Bench, folder: Path, **view: Any) -> Scores:
     (found,) = all_scores(bench.stored(folder), [View(**view)])
@@ -34,18 +32,27 @@ def rows_of(table: Table, by: str = "decoder") -> dict[str, dict[str, str]]:
 # the board
 
 
-def test_a_board_shows_readout_and_decoders(bench: Bench, tmp_path: Path) -> None:
-    bench.cell(0.65, 0.4, 0.9).decode({"fc1": (0.5, 0.25)}, **UNTRAINED)
+def test_a_board_shows_readout_control_and_decoders(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9, control=0.5)
     table = boards.main_table(scores_of(bench, tmp_path))
     assert table.title == "toy v1: digits × mlp, noise uniform, 1 seed"
     rows = rows_of(table)
-    assert list(rows) == ["readout", "masc"]
-    assert (rows["readout"]["recovery"], rows["readout"]["accuracy"]) == ("0.0", "40.0")
+    assert list(rows) == ["readout", "control", "masc"]
+    names = ("X", "E", "recovery", "accuracy")
+    assert [rows["readout"][name] for name in names] == ["-10.0", "-25.0", "0.0", "40.0"]
+    assert [rows["control"][name] for name in names] == ["+0.0", "0.0", "20.0", "50.0"]
     masc = rows["masc"]
     assert (masc["rank"], masc["accuracy"], masc["ok"]) == ("1", "65.0", "1/1")
-    assert masc["recovery"].startswith("50.0 ± ")
-    assert masc["vs untrained"].startswith("+40.0 ± ")
-    assert (masc["vs pixels"], masc["clean net"]) == ("–", "–")
+    assert masc["X"].startswith("+15.0 ± ")
+    assert (masc["E"], masc["recovery"], masc["clean net"]) == ("37.5", "50.0", "–")
+
+
+def test_references_stand_beside_the_control_without_a_rank(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9, control=0.5).decode({"fc1": (0.5, 0.8)}, decoder="early-stopped")
+    rows = boards.main_table(scores_of(bench, tmp_path)).rows
+    assert [row[:2] for row in rows] == [
+        *(("", "readout"), ("", "control"), ("", "early-stopped"), ("1", "masc"))
+    ]
 
 
 def test_decoders_that_cannot_be_told_apart_have_a_range_of_ranks(
@@ -55,14 +62,16 @@ def test_decoders_that_cannot_be_told_apart_have_a_range_of_ranks(
     bench.decode({"fc1": (0.5, 0.8)}, decoder="told", told_noise=True)
     rows = rows_of(boards.main_table(scores_of(bench, tmp_path)))
     ranks = {name: row["rank"] for name, row in rows.items()}
-    assert ranks == {"readout": "", "hardly": "1–2", "masc": "1–2", "told": "–"}
+    assert ranks == {"readout": "", "control": "", "hardly": "1–2", "masc": "1–2", "told": "–"}
 
 
 def test_accuracies_by_rate_include_those_that_are_not_ranked(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9).cell(0.1, 0.12, 0.9, rate=1.0, rankable=False)
     table = boards.rates_table(scores_of(bench, tmp_path))
     assert table.columns == ("decoder", "ρ 0.4", "ρ 1")
-    assert table.rows == (("readout", "40.0", "12.0"), ("masc", "65.0", "10.0"))
+    assert table.rows == (
+        *(("readout", "40.0", "12.0"), ("control", "40.0", "–"), ("masc", "65.0", "10.0")),
+    )
 
 
 def test_several_noises_stand_at_their_rates(bench: Bench, tmp_path: Path) -> None:
@@ -71,12 +80,36 @@ def test_several_noises_stand_at_their_rates(bench: Bench, tmp_path: Path) -> No
     assert table.columns == ("decoder", "flip ρ 0.4", "uniform ρ 0.4")
 
 
-def test_recovery_is_shown_by_model_and_data_set(bench: Bench, tmp_path: Path) -> None:
-    bench.cell(0.6, 0.4, 0.8).cell(0.7, 0.4, 0.8, model="cnn")
-    table = boards.blocks_table(scores_of(bench, tmp_path))
-    assert table.columns == ("decoder", "cnn on digits", "mlp on digits")
-    ((name, cnn, mlp),) = table.rows
-    assert (name, cnn.split()[0], mlp.split()[0]) == ("masc", "75.0", "50.0")
+def test_a_summary_shows_each_pair_and_the_spread(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.8, control=0.5).cell(0.7, 0.4, 0.8, model="cnn", control=0.5)
+    table = boards.summary_table(scores_of(bench, tmp_path))
+    assert table.columns[3:] == ("cnn on digits", "mlp on digits")
+    ((name, spread, mean, cnn, mlp),) = table.rows
+    assert (name, spread, mean) == ("masc", "+10.0 to +20.0", "+15.0")
+    assert (cnn[:5], cnn.split()[-1]) == ("+20.0", "(66.7)")
+    assert (mlp[:5], mlp.split()[-1]) == ("+10.0", "(33.3)")
+
+
+def test_a_table_of_cells_names_the_control_and_what_is_void(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9, control=0.5).cell(0.9, 0.7, 0.9, control=0.89, rate=0.2)
+    untrained = {"kind": "untrained", "memorized": None, "order_seed": None}
+    bench.decode({"fc2": (0.6, 0.55)}, **untrained, decoder="lda")
+    table = boards.cells_table(scores_of(bench, tmp_path))
+    rows = rows_of(table, "ρ")
+    names = ("readout", "control", "ceiling", "headroom", "what the control is")
+    assert [rows["0.2"][name] for name in names] == [
+        *("70.0", "89.0", "90.0", "+1.0 void", "masc on raw pixels")
+    ]
+    assert [rows["0.4"][name] for name in names] == [
+        *("40.0", "55.0", "90.0", "+35.0", "lda on fc2 of the untrained network")
+    ]
+
+
+def test_each_source_has_a_control_of_its_own(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.8, control=0.5).features(0.7, 0.4, model="patches/400", decoder="ncm")
+    rows = rows_of(boards.sources_table(scores_of(bench, tmp_path)), "what the control is")
+    found = {name: (row["accuracy"], row["best of"]) for name, row in rows.items()}
+    assert found == {"masc on raw pixels": ("50.0", "1"), "ncm on patches/400": ("70.0", "1")}
 
 
 def test_a_mean_over_fewer_networks_than_others_says_so(bench: Bench, tmp_path: Path) -> None:
@@ -85,28 +118,17 @@ def test_a_mean_over_fewer_networks_than_others_says_so(bench: Bench, tmp_path: 
     bench.decode({"fc1": (0.5, 0.5)}, decoder="rare").decode({"fc1": (0.5, 0.5)}, decoder="a")
     scores = scores_of(bench, tmp_path)
     rows = boards.rates_table(scores).rows
-    assert rows[0] == ("readout", "45.0")
-    assert set(rows[1:]) == {("masc", "65.0"), ("rare", "50.0 (1/2)"), ("a", "50.0 (1/2)")}
-    blocks = {row[0]: row[1] for row in boards.blocks_table(scores).rows}
-    assert blocks["rare"].endswith(" (1/2)")
-    assert not blocks["masc"].endswith(")")
-
-
-def test_controls_have_their_own_best_decoder(bench: Bench, tmp_path: Path) -> None:
-    bench.cell(0.6, 0.4, 0.8).decode({"input": (0.5, 0.5)})
-    bench.decode({"fc1": (0.5, 0.5), "input": (0.5, 0.7)}, decoder="ncm")
-    table = boards.controls_table(scores_of(bench, tmp_path))
-    assert table.rows == (
-        ("memorized networks", "masc", "60.0", "50.0"),
-        ("raw pixels", "ncm", "70.0", "75.0"),
-    )
+    assert rows[:2] == (("readout", "45.0"), ("control", "45.0"))
+    assert set(rows[2:]) == {("masc", "65.0"), ("rare", "50.0 (1/2)"), ("a", "50.0 (1/2)")}
+    pairs = {row[0]: row[-1] for row in boards.summary_table(scores).rows}
+    assert pairs["rare"].endswith(" (1/2)")
+    assert not pairs["masc"].endswith("/2)")
 
 
 def test_a_rate_that_hides_the_label_has_no_board(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.1, 0.12, 0.9, rate=1.0, rankable=False)
     scores = scores_of(bench, tmp_path)
-    (rows,) = rows_of(boards.main_table(scores)).values()
-    assert (rows["decoder"], rows["recovery"]) == ("readout", "")
+    assert boards.main_table(scores).rows == ()
     (note,) = board_notes(scores)
     assert "nothing can be ranked" in note
     assert boards.rates_table(scores).rows == (("readout", "12.0"), ("masc", "10.0"))
@@ -119,20 +141,20 @@ def test_oracle_and_true_labels_are_shown(bench: Bench, tmp_path: Path) -> None:
     assert table.rows == (("masc", "60.0", "70.0", "95.0"),)
 
 
-def test_mean_ranks_need_four_blocks(bench: Bench, tmp_path: Path) -> None:
-    def decode(model: str) -> None:
-        bench.cell(0.6, 0.4, 0.8, model=model)
+def test_mean_ranks_need_eight_data_sets(bench: Bench, tmp_path: Path) -> None:
+    def decode(dataset: str) -> None:
+        bench.cell(0.6, 0.4, 0.8, dataset=dataset)
         for place in range(2):
-            bench.decode({"fc1": (0.5, 0.7 + place / 10)}, model=model, decoder=f"d{place}")
+            bench.decode({"fc1": (0.5, 0.7 + place / 10)}, dataset=dataset, decoder=f"d{place}")
 
-    for model in "abc":
-        decode(model)
-    assert boards.mean_ranks_table(scores_of(bench, tmp_path / "three")) is None
-    decode("d")
-    table = boards.mean_ranks_table(scores_of(bench, tmp_path / "four"))
+    for dataset in "abcdefg":
+        decode(dataset)
+    assert boards.mean_ranks_table(scores_of(bench, tmp_path / "seven")) is None
+    decode("h")
+    table = boards.mean_ranks_table(scores_of(bench, tmp_path / "eight"))
     assert table is not None
     assert table.rows == (("d1", "1.00"), ("d0", "2.00"), ("masc", "3.00"))
-    assert "Over 4 (model, data set) blocks" in table.notes[0]
+    assert "Over 8 data sets" in table.notes[0]
 
 
 # published references
@@ -166,10 +188,12 @@ def test_published_numbers_stay_away_from_means_over_other_pairs(
     bench.decode({"fc1": (0.5, 0.7)}, rate=0.8, **own).readout(0.3, rate=0.8, **own)
     bench.clean_readout(0.9, **own).cell(0.6, 0.4, 0.8, rate=0.8)
     scores = scores_of(bench, tmp_path)
-    assert list(rows_of(boards.main_table(scores))) == ["readout", "masc"]
-    blocks = rows_of(boards.blocks_table(scores))
-    assert blocks["lda (published)"]["mlp on digits"] == "–"
-    assert blocks["lda (published)"]["paper-cnn on fashion-mnist"] == "84.6"
+    assert list(rows_of(boards.main_table(scores))) == ["readout", "control", "masc"]
+    on_its_own = {
+        one.view.models[0]: set(rows_of(boards.main_table(one))) for one in scores.of_pairs
+    }
+    assert "lda (published)" in on_its_own["paper-cnn"]
+    assert "lda (published)" not in on_its_own["mlp"]
 
 
 # notes
@@ -204,7 +228,7 @@ def test_a_board_says_how_many_networks_are_not_common_to_all(bench: Bench, tmp_
         if seed:
             bench.decode({"fc1": (0.5, 0.5)}, decoder="other", seed=seed)
     notes = " ".join(board_notes(scores_of(bench, tmp_path)))
-    assert "means over 19 networks" in notes
+    assert "means over 1 cell of 19 networks" in notes
     assert "Left out, as not all ranked decoders cover them: 1 networks." in notes
 
 
@@ -212,7 +236,7 @@ def test_where_nothing_is_ranked_means_are_over_all_networks(bench: Bench, tmp_p
     for seed in range(3):
         bench.decode({"fc1": (0.5, 0.6)}, seed=seed).readout(0.4, seed=seed)
     notes = " ".join(board_notes(scores_of(bench, tmp_path)))
-    assert "means over 3 networks" in notes
+    assert "means over 1 cell of 3 networks" in notes
     assert "not all ranked" not in notes
 
 
@@ -232,9 +256,9 @@ def test_a_board_of_networks_that_did_not_memorize_says_how_far_they_came(
     assert scores.board["rank"].to_list() == [None]
     notes = " ".join(board_notes(scores))
     for said in (
-        "unmemorized networks: means over 1 network at rates",
+        "unmemorized networks: means over 1 cell of 1 network, at rates",
         "They have 95.1 % of their given labels right; 99 % are asked for.",
-        "Recovery is",
+        "X is accuracy minus that of the control",
         "Only memorized networks are ranked",
     ):
         assert said in notes
@@ -281,30 +305,76 @@ def test_other_kinds_and_labels_are_shown_without_ranks(bench: Bench, tmp_path: 
 # in short
 
 
-def test_in_short_names_the_best_its_lead_and_its_controls(bench: Bench, tmp_path: Path) -> None:
+def test_in_short_names_the_best_its_excess_and_the_control(bench: Bench, tmp_path: Path) -> None:
     for seed in range(3):
-        bench.cell(0.6, 0.4, 0.8, seed=seed).decode({"input": (0.5, 0.65)}, seed=seed)
+        bench.cell(0.6, 0.4, 0.8, seed=seed, control=0.5)
         bench.decode({"fc1": (0.5, 0.605)}, decoder="hardly", seed=seed)
-        bench.decode({"fc1": (0.5, 0.4), "input": (0.5, 0.7)}, decoder="worse", seed=seed)
-        bench.decode({"fc1": (0.5, 0.4)}, **UNTRAINED, seed=seed)
-        bench.decode({"fc1": (0.5, 0.4)}, **UNTRAINED, seed=seed, decoder="hardly")
+        bench.decode({"fc1": (0.5, 0.4)}, decoder="worse", seed=seed)
+        bench.decode({"fc1": (0.5, 0.55)}, decoder="early-stopped", seed=seed)
     text = " ".join(in_short(scores_of(bench, tmp_path)))
     for said in (
-        "The best decoder is hardly: it recovers 51.2 ± ",
-        "It cannot be told apart from masc.",
-        "The first that it beats significantly is worse, by 51.2 ± ",
+        "Mean headroom of the suite, ceiling - control: 30.0 points.",
+        "The best decoder, hardly, has X = +10.5 ± ",
+        "points, 35.0 % of the headroom: 60.5 % against 50.0 %, significantly more than the",
+        "It recovers 51.2 % of what memorization cost, where the control, which saw none of the "
+        "network's labels, has 25.0 %.",
+        "The control is masc on raw pixels.",
+        "It cannot be told apart from 1 of 2 others.",
+        "For reference, early-stopped has 55.0 %.",
         "over 3 seeds and the test images",
-        "On the untrained network the same decoder has 40.0 %, worth a recovery of 0.0 %: ",
-        "+20.5 ± ",
-        "significantly more.",
-        "The most that any decoder gets is 60.5 % out of memorized networks (hardly), ",
-        "40.0 % out of untrained networks (hardly), 70.0 % out of raw pixels (worse).",
     ):
         assert said in text
-    assert "On raw pixels" not in text  # `hardly` was not fitted on them
+    assert "cannot measure" not in text
+
+
+def test_in_short_speaks_of_each_pair(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.8, control=0.5).cell(0.5, 0.4, 0.8, model="cnn", control=0.5)
+    _, cnn, mlp, _ = in_short(scores_of(bench, tmp_path))
+    assert cnn.startswith("On digits, cnn: The best decoder, masc, has X = +0.0 ± ")
+    assert "not significantly different from what the control reads" in cnn
+    assert mlp.startswith("On digits, mlp: The best decoder, masc, has X = +10.0 ± ")
+
+
+def test_no_sentence_gives_recovery_without_the_controls(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.8, control=0.3).cell(0.5, 0.4, 0.8, model="cnn", control=0.5)
+    for sentence in " ".join(in_short(scores_of(bench, tmp_path))).split(". "):
+        assert ("recover" in sentence) <= ("where the control" in sentence)
 
 
 def test_in_short_says_when_nobody_is_close(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.7, 0.4, 0.8).decode({"fc1": (0.5, 0.5)}, decoder="worse")
     text = " ".join(in_short(scores_of(bench, tmp_path)))
-    assert "It beats all others significantly; next is worse, by 50.0 ± " in text
+    assert "It beats all others significantly." in text
+
+
+# headroom
+
+
+def test_every_board_of_a_suite_without_headroom_says_that_it_cannot_measure(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.6, 0.4, 0.8, control=0.75).cell(0.6, 0.4, 0.8, model="cnn", control=0.75)
+    bench.cell(0.6, 0.4, 0.8, control=0.79, rate=0.2)
+    scores = scores_of(bench, tmp_path)
+    for part in (*scores.of_pairs, scores):
+        for brief in (False, True):
+            first = board_notes(part, brief=brief)[0]
+            assert "ceiling - control: 3.7 points. That is less than 10: this suite" in first
+    assert "under 2 points: ρ 0.2." in board_notes(scores.of_pairs[1])[0]
+    assert "under 2 points: mlp ρ 0.2." in board_notes(scores)[0]
+
+
+def test_without_clean_networks_there_is_no_headroom(bench: Bench, tmp_path: Path) -> None:
+    bench.decode({"fc1": (0.5, 0.7)}).readout(0.2).features(0.5)
+    assert "no clean network here" in board_notes(scores_of(bench, tmp_path))[0]
+
+
+def test_a_cell_whose_clean_networks_did_not_memorize_is_named(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.6, 0.4, 0.9, control=0.5)
+    own = {"model": "cnn"}
+    bench.decode({"fc1": (0.5, 0.7)}, **own).readout(0.2, **own)
+    bench.clean_readout(0.9, memorized=False, **own)
+    notes = board_notes(scores_of(bench, tmp_path))
+    assert "Without a clean network that memorized: cnn ρ 0.4." in notes[0]

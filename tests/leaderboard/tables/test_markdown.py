@@ -68,12 +68,14 @@ def test_a_report_answers_and_shows_what_it_rests_on(bench: Bench, tmp_path: Pat
         bench.decode({"fc1": (0.5, 0.7)}, decoder="better", seed=seed, model="cnn")
     text = reports(all_scores(bench.stored(tmp_path)))
     for part in (
-        "### toy v1: digits × cnn, mlp, noise uniform, 3 seeds",
-        "- The best decoder is better",
-        "**Accuracy by rate**",
-        "**Recovery by model and data set**",
-        "| better | masc | +25.0 ± ",
-        "they need 4 (model, data set) pairs",
+        "### toy v1: cnn on digits, mlp on digits",
+        "- On digits, cnn: The best decoder, better, has X = +30.0",
+        "**toy v1: all pairs**",
+        "**toy v1: digits × cnn, noise uniform, 3 seeds**",
+        "**cnn on digits: Accuracy by rate**",
+        "**mlp on digits: Controls, ceilings and early stopping**",
+        "| better | masc | +10.0 ± ",
+        "they need 8 independent data sets",
     ):
         assert part in text
 
