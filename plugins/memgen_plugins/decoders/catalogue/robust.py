@@ -110,7 +110,7 @@ def _debiased() -> list[DecoderSpec]:
     }
     found = []
     for name, build in inside.items():
-        wrapped = estimator("robust.debiased:Debiased", estimator=build)
+        wrapped = estimator("robust.debiased:Debiased", estimator=build, shrunk=name != "ncm")
         found += [
             decoder(
                 f"{name}-debiased",
@@ -118,6 +118,7 @@ def _debiased() -> list[DecoderSpec]:
                 f"{name.upper()} from moments without the noise, its rate {_ON_VALIDATION}",
                 _DEBIASED,
                 needs=("validation",),
+                version=2,
                 slow=name != "ncm",
             ),
             decoder(
@@ -126,6 +127,7 @@ def _debiased() -> list[DecoderSpec]:
                 f"{name.upper()} from moments without the noise, which it is told",
                 _DEBIASED,
                 needs=("transition",),
+                version=2,
                 slow=name != "ncm",
             ),
         ]

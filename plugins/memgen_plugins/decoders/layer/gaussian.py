@@ -36,14 +36,18 @@ def oas_shrinkage(covariance: torch.Tensor, count: int) -> float:
     return 1.0 if spread <= 0 else min((squares + level) / spread, 1.0)
 
 
-def shrunk_covariance(moments: Moments, k: int) -> torch.Tensor:
-    """Return the covariance of the k-th class, shrunk by OAS, D×D."""
-    covariance = moments.covariance(k)
-    shrinkage = oas_shrinkage(covariance, int(moments.counts[k]))
+def shrunk_by_oas(covariance: torch.Tensor, count: int) -> torch.Tensor:
+    """Return the covariance of n points, shrunk by OAS, D×D."""
+    shrinkage = oas_shrinkage(covariance, count)
     level = covariance.trace() / len(covariance)
     covariance = covariance * (1 - shrinkage)
     covariance.diagonal().add_(shrinkage * level)
     return covariance
+
+
+def shrunk_covariance(moments: Moments, k: int) -> torch.Tensor:
+    """Return the covariance of the k-th class, shrunk by OAS, D×D."""
+    return shrunk_by_oas(moments.covariance(k), int(moments.counts[k]))
 
 
 class LDA(LinearScores, MomentClassifier):

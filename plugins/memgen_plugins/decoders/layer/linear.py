@@ -27,7 +27,8 @@ class _Penalised(LinearScores):
     the gradient is at most 1e-5.
 
     Args:
-        C: Weight of the loss against the penalty, as in scikit-learn.
+        C: Weight of a point's loss against the penalty, as in scikit-learn: the mean loss has the
+            penalty ‖W‖² / 2CN, so that C·N decides, and one C is a weaker penalty for more points.
         warm_start: Begin the next search where the last one ended.
     """
 
@@ -175,7 +176,7 @@ class LogisticRegression(_Penalised):
     """Softmax regression on standardised features, C Σ loss + ‖W‖²/2, the intercept free.
 
     Args:
-        C: Weight of the loss.
+        C: Weight of each point's loss; C·N decides how much weights are shrunk.
         warm_start: Begin the next search where the last one ended.
 
     Attributes:
@@ -210,7 +211,7 @@ class LinearSVM(_Penalised):
     is penalised as a weight, as in scikit-learn's `LinearSVC`, whose optimum this is.
 
     Args:
-        C: Weight of the loss.
+        C: Weight of each point's loss; C·N decides how much weights are shrunk.
         warm_start: Begin the next search where the last one ended.
 
     Attributes:
@@ -240,7 +241,8 @@ class Ridge(LinearScores, MomentClassifier):
     """Least squares from standardised features to ±1 for each class, with a penalty α‖w‖².
 
     Args:
-        alpha: Weight of the penalty.
+        alpha: Weight of the penalty against a sum over points; α / N decides how much weights are
+            shrunk.
 
     Attributes:
         classes_: The classes seen, ascending.

@@ -17,7 +17,7 @@ class _Corrected(LogisticRegression):
     The intercept is penalised as a weight.
 
     Args:
-        C: Weight of the loss.
+        C: Weight of each point's loss; C·N decides how much weights are shrunk.
         rate: Shuffle rate ρ of uniform noise, where T is not given; None: no noise.
     """
 
@@ -52,7 +52,7 @@ class ForwardLogisticRegression(_Corrected):
     """Softmax regression that predicts given labels through the noise: −log Σ_t p_t T[t, y].
 
     Args:
-        C: Weight of the loss.
+        C: Weight of each point's loss; C·N decides how much weights are shrunk.
         rate: Shuffle rate ρ of uniform noise, where T is not given; None: no noise.
 
     Attributes:
@@ -83,7 +83,7 @@ class BackwardLogisticRegression(_Corrected):
     is convex in the scores z; only the penalty bounds it from below.
 
     Args:
-        C: Weight of the loss.
+        C: Weight of each point's loss; C·N decides how much weights are shrunk.
         rate: Shuffle rate ρ < 1 of uniform noise, where T is not given; None: no noise.
 
     Attributes:
