@@ -113,6 +113,7 @@ def make_reading() -> ReadingMaker:
             "test_count": 200,
             "rankable": True,
             "labels": "corrupted",
+            "fitted_on": "training",
             "decoder": "masc",
             "decoder_version": 1,
             "decoder_params": "{}",
@@ -153,7 +154,7 @@ def plan_digits() -> Planner:
     data = DataInfo(name="digits", fingerprint="f", task=task, train_count=1297, test_count=500)
     layers = tuple(
         Layer(name=name, index=index, depth=index, dim=64, width=64)
-        for index, name in enumerate(("input", "logits"))
+        for index, name in enumerate(("hidden", "logits"))
     )
     registry = load_registry()
 
@@ -162,6 +163,7 @@ def plan_digits() -> Planner:
             "name": "small",
             "version": 1,
             "rates": [0.4],
+            "kinds": ["memorized", "clean", "untrained"],
             "decoders": ["ncm"],
         }
         if "pairs" not in axes:

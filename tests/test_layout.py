@@ -39,7 +39,6 @@ ELSEWHERE = {
     f"{BENCH}/cli/unfolding.py": ("tests/bench/cli/test_options.py", "unfolds options"),
     f"{BENCH}/cli/progress.py": ("tests/bench/cli/test_run.py", "a run says how it goes on"),
     f"{BENCH}/cli/retrain.py": RETRAINING,
-    f"{BENCH}/data/planned_data.py": RUNS,
     f"{BENCH}/decode/activations.py": ("tests/bench/network/test_layers.py", "outputs of layers"),
     f"{BENCH}/decode/footprint.py": READER,
     f"{BENCH}/errors.py": ("tests/bench/cli/test_cli.py", "one clear line, and an exit code"),

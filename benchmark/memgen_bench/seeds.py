@@ -7,7 +7,10 @@ from functools import lru_cache
 import numpy as np
 
 # A stream's place in this list is part of the protocol: append, never reorder.
-PURPOSES = ("split", "noise", "validation_noise", "init", "order", "decoder", "sample")
+PURPOSES = (
+    *("split", "noise", "validation_noise", "init", "order", "decoder", "sample"),
+    *("held_out_noise", "features", "statistics"),
+)
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:

@@ -44,10 +44,10 @@ def one_image_at_a_time(
 ) -> dict[str, Matrix]:
     """Extract the named layers' activations, a forward pass for each image (but in eval mode)."""
     module.eval()
-    found: dict[str, list[Matrix]] = {name: [] for name in ("input", *names)}
+    found: dict[str, list[Matrix]] = {name: [] for name in names}
     modules = dict(module.named_modules())
     for image, _ in DataLoader(images, batch_size=1):
-        outputs: dict[str, torch.Tensor] = {"input": image}
+        outputs: dict[str, torch.Tensor] = {}
         hooks = [
             modules[name].register_forward_hook(
                 lambda _, __, output, name=name, into=outputs: into.__setitem__(name, output)

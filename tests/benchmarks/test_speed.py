@@ -137,7 +137,7 @@ def say(benchmark: Any, what: str, value: float, asked: str) -> None:
 def test_extraction(benchmark: Any) -> None:
     images, (module, layers) = fashion().train_x[:4000], network()
     few = PerImage(images[:400], fashion().train_y[:400])
-    names = [layer.name for layer in layers[1:]]
+    names = [layer.name for layer in layers]
     x = tensor_of(images, CPU)
     found, (slow, bare) = timed(
         benchmark,
@@ -235,7 +235,7 @@ def eigenproblems(squares: list[torch.Tensor]) -> None:
 
 def test_from_network_to_accuracies(benchmark: Any, tmp_path: Path) -> None:
     (module, layers), y = network(), given()[:COUNT]
-    names = [layer.name for layer in layers[1:]]
+    names = [layer.name for layer in layers]
     images = (fashion().train_x[:COUNT], fashion().test_x)
     few = [PerImage(x[:500], y[:500]) for x in images]
     (train, test), tensors = activations(), [tensor_of(x, CPU) for x in images]
@@ -308,7 +308,7 @@ def test_share_of_the_matrix_product_rate(benchmark: Any) -> None:
     """2ND^2 for the second moments as full products, 2MD sum(p_k) for the predictions."""
     module, layers = network()
     X, T = (
-        as_tensor(extract(module, x, layers[1:2], device=CPU)["flatten"])
+        as_tensor(extract(module, x, layers[:1], device=CPU)["flatten"])
         for x in (fashion().train_x, fashion().test_x)
     )
     y = given()

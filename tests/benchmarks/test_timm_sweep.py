@@ -53,7 +53,7 @@ def sweep() -> dict[str, str]:
             large[family] = parameters
             continue
         try:
-            assert layers(name), "no layer but input and logits"
+            assert layers(name), "no layer but logits"
         except Exception as error:
             failed[name] = str(error)[:300]
     print(f"{len(large)} families are larger than {MOST}: {large}")

@@ -33,6 +33,7 @@ TINY = Suite.model_validate(
         "models": ["mlp"],
         "datasets": ["digits"],
         "rates": [0.4],
+        "kinds": ["memorized", "clean", "untrained"],
         "decoders": ["ncm"],
         "train_size": 120,
         "test_size": 60,

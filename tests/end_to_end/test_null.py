@@ -113,7 +113,7 @@ def test_decoders_of_memorized_networks_are_at_chance(noise: str, rate: float) -
             )
         assert record.accuracy_given > 0.95
         train_x, test_x = (
-            extract(module, points, layers[2:3], device=CPU)["fc2"]
+            extract(module, points, layers[1:2], device=CPU)["fc2"]
             for points in (images, data.test_x)
         )
         for name in found:

@@ -49,7 +49,7 @@ def test_layers_of_a_noisily_trained_cnn_beat_its_readout(tmp_path: Path) -> Non
         }
     )
     summary = memgen_bench.run(suite, results=tmp_path, cache_dir=tmp_path / "cache")
-    assert summary.ok == summary.planned == 2 + 3 * 6
+    assert summary.ok == summary.planned == 2 + 3 * 5
     rows = pl.from_arrow(memgen_bench.read_results(tmp_path))
     assert isinstance(rows, pl.DataFrame)
     noisy = rows.filter(pl.col("rate") == 0.6)

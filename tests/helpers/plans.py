@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from hypothesis import strategies as st
 
-from memgen_bench import Task
+from memgen_bench import Registry, Task
 from memgen_bench.plan.plan import DataInfo, Layer
 from memgen_bench.plan.planner import make_plan
-from memgen_bench.plan.suite import Suite
+from memgen_bench.plan.suite import Kind, Suite
 
 if TYPE_CHECKING:
-    from memgen_bench import Registry
     from memgen_bench.plan.plan import Plan
 
 DIGITS = DataInfo(
@@ -22,10 +21,8 @@ DIGITS = DataInfo(
     train_count=1297,
     test_count=500,
 )
-NAMES = ("input", "hidden", "logits")
-axes_of_kinds = st.lists(
-    st.sampled_from(["memorized", "clean", "untrained"]), min_size=1, unique=True
-)
+NAMES = ("first", "hidden", "logits")
+axes_of_kinds = st.lists(st.sampled_from(get_args(Kind)), min_size=1, unique=True)
 
 
 def three_layers(spec: Any, task: Any, limit: int) -> tuple[Layer, ...]:
@@ -36,7 +33,7 @@ def three_layers(spec: Any, task: Any, limit: int) -> tuple[Layer, ...]:
 
 
 def suite(**axes: Any) -> Suite:
-    """Return a suite of one model; axes replace its own."""
+    """Return a suite of one model and of pixels; axes replace its own."""
     fields: dict[str, Any] = {
         "name": "test",
         "version": 1,
@@ -44,6 +41,7 @@ def suite(**axes: Any) -> Suite:
         "datasets": ["digits"],
         "rates": [0.0, 0.4, 1.0],
         "decoders": ["masc", "ncm"],
+        "features": ["pixels"],
     }
     return Suite.model_validate(fields | axes)
 
@@ -52,6 +50,16 @@ def plan(registry: Registry, data: DataInfo = DIGITS, device: str = "cpu", **axe
     """Plan such a suite."""
     return make_plan(
         suite(**axes), registry, {"digits": data}, find_layers=three_layers, device_type=device
+    )
+
+
+def without_decoders(registry: Registry) -> Registry:
+    """Return a registry of everything but decoders, to which some are added."""
+    return Registry(
+        models=registry.models,
+        features=registry.features,
+        datasets=registry.datasets,
+        noises=registry.noises,
     )
 
 

@@ -165,6 +165,7 @@ class Lab:
         plan = plan_run(suite, registry, find_places(folder, folder), questions=questions)
         (network,) = plan.networks
         data = PlannedData(network, names, folder)
+        assert network.init_seed is not None
         module = initial_module(registry.models[model], network.data.task, network.init_seed)
         found = Reader(network, data, module, CPU, memory).outcomes(network.readings)
         outcomes = {}

@@ -17,6 +17,7 @@ SUITE = Suite.model_validate(
         "models": ["mlp"],
         "datasets": ["digits"],
         "rates": [0.0, 0.4],
+        "kinds": ["memorized", "clean", "untrained"],
         "decoders": ["masc", "ncm"],
         "train_size": 120,
         "test_size": 60,

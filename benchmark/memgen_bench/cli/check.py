@@ -25,7 +25,9 @@ def check(
     *,
     targets: Annotated[
         list[str] | None,
-        typer.Argument(help="Decoders, models, data sets, noises, plugin files.", metavar="NAME…"),
+        typer.Argument(
+            help="Decoders, models, features, data sets, noises, plugin files.", metavar="NAME…"
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that is registered.")] = False,
     report: Annotated[

@@ -19,7 +19,9 @@ def export(
         Path, typer.Option(help="Where they go; made if it is not there.", metavar="DIR")
     ],
     suite: options.Suite = "core",
-    changes: Annotated[Changes, options.all_but("decoders", "kinds", "labels")],
+    changes: Annotated[
+        Changes, options.all_but("decoders", "kinds", "features", "labels", "fitted_on")
+    ],
     layers: Annotated[
         list[str] | None,
         typer.Option("--layer", help="A layer to freeze; may be repeated; all by default."),

@@ -19,6 +19,7 @@ class What(StrEnum):
     """The lists that can be shown."""
 
     models = "models"
+    features = "features"
     datasets = "datasets"
     decoders = "decoders"
     noises = "noises"
@@ -37,7 +38,7 @@ def show(
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
-    """List models, datasets, decoders, noises, engines, suites and plugins."""
+    """List models, features, datasets, decoders, noises, engines, suites and plugins."""
     from rich.console import Console
 
     registry = options.registry(plugins)

@@ -16,6 +16,7 @@ class Noun(StrEnum):
 
     decoder = "decoder"
     model = "model"
+    feature = "feature"
     dataset = "dataset"
     noise = "noise"
 

@@ -16,7 +16,7 @@ from memgen_bench.plan.axes import Changes
 def retrain(
     *,
     suite: options.Suite = "core",
-    changes: Annotated[Changes, options.all_but("kinds", "labels")],
+    changes: Annotated[Changes, options.all_but("kinds", "features", "labels", "fitted_on")],
     slow: options.Slow = False,
     pixels: Annotated[
         bool, typer.Option("--pixels", help="Relabel from raw pixels instead: the control.")
@@ -41,7 +41,8 @@ def retrain(
     from memgen_leaderboard.tables.retraining import retraining_table
     from memgen_leaderboard.tables.terminal import show
 
-    changes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
+    changes |= {"kinds": ["memorized", "features"], "labels": ["corrupted"]}
+    changes |= {"features": ["pixels"], "fitted_on": ["training"]}
     plan = options.plan(suite, changes, places, plugins, device=device, slow=slow)
     parents = find_parents(plan, results, "pixels" if pixels else "network")
     missing_work = lacking(parents, results, retry_failed=retry_failed)

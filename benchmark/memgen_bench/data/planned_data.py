@@ -12,7 +12,7 @@ import numpy as np
 
 from memgen_bench.data.corruption import CorruptedLabels, corrupt, rankable, realised_transition
 from memgen_bench.data.datasets import load_data
-from memgen_bench.data.splits import split_train, test_subset
+from memgen_bench.data.splits import split_train, test_subset, train_sample
 from memgen_bench.errors import DataError
 from memgen_bench.global_state import preserved
 from memgen_bench.hashing import array_digest
@@ -20,14 +20,19 @@ from memgen_bench.plugin.registry import load_registry
 from memgen_bench.plugin.specs import Positions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
     from memgen_bench.arrays import Images, LabelVector
     from memgen_bench.plan.plan import Draw, PlannedNetwork
+    from memgen_bench.plan.suite import FittedOn
     from memgen_bench.plugin.registry import Registry
     from memgen_bench.plugin.specs import Data
+
+    # subsets that decoders are fitted on, with the random streams of their noise
+    Parts = tuple[tuple["Subset", str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +72,14 @@ class PlannedData:
 
     Attributes:
         registry: The registry in which the plan's names are looked up.
-        train: The subset on which the network and its decoders are fitted.
+        train: The subset on which decoders are fitted; by default that on which the network is
+            trained (see `fitted_on`).
         validation: The validation subset.
         test: The test subset, on which readings are scored.
         test_places: Positions of `test` within `whole_test`.
         whole_test: All test images, on which training curves are measured.
         sample: Positions within `train` on which train accuracy is measured.
+        counts: Columns with the sizes of the subsets.
 
     Raises:
         DataError: The data are damaged, or differ from those of the plan.
@@ -90,14 +97,23 @@ class PlannedData:
             seed=network.seed,
             train_size=network.train_size,
             validation_fraction=network.validation_fraction,
+            held_out_fraction=network.held_out_fraction,
         )
+        self._seed = network.seed
         test = test_subset(data.test_y, network.test_size)
         self.train = _subset(data.train_x, data.train_y, split.train)
+        self._held_out = _subset(data.train_x, data.train_y, split.held_out)
+        self._parts: Parts = ((self.train, "noise"),)
         self.validation = _subset(data.train_x, data.train_y, split.validation)
         self.test = _subset(data.test_x, data.test_y, test)
         self.test_places = test
         self.whole_test = _subset(data.test_x, data.test_y, np.arange(len(data.test_y)))
-        self.sample = split.sample
+        self.sample = train_sample(self.train.true, network.seed)
+        self.counts = {
+            "train_count": len(split.train),
+            "held_out_count": len(split.held_out),
+            "validation_count": len(split.validation),
+        }
         self._draws: dict[Draw | None, DrawnLabels] = {}
 
     def labels(self, draw: Draw | None) -> DrawnLabels:
@@ -105,6 +121,17 @@ class PlannedData:
         if draw not in self._draws:
             self._draws[draw] = self._draw(draw)
         return self._draws[draw]
+
+    def fitted_on(self, points: FittedOn) -> PlannedData:
+        """Return the same data for decoders that are fitted on other points."""
+        if points == "training":
+            return self
+        other, held_out = copy.copy(self), (self._held_out, "held_out_noise")
+        other._parts = (*(self._parts if points == "both" else ()), held_out)
+        other.train = _joined([part for part, _ in other._parts])
+        other.sample = train_sample(other.train.true, self._seed)
+        other._draws = {}
+        return other
 
     def relabelled(self, draw: Draw | None, labels: LabelVector) -> PlannedData:
         """Return the same data with other training labels in place of a draw's."""
@@ -133,7 +160,7 @@ class PlannedData:
                 extras={"images": part.x, "positions": part.positions},
             )
 
-        train = corrupted(self.train, "noise")
+        train = _joined_labels([corrupted(*part) for part in self._parts])
         if noise is None:
             transition = np.eye(self.num_classes)
         elif noise.transition is None:
@@ -146,6 +173,30 @@ class PlannedData:
             transition=transition,
             rankable=rankable(transition),
         )
+
+
+def _joined(subsets: Sequence[Subset]) -> Subset:
+    if len(subsets) == 1:
+        return subsets[0]
+    return Subset(
+        x=np.concatenate([subset.x for subset in subsets]),
+        true=np.concatenate([subset.true for subset in subsets]),
+        positions=Positions(
+            index=np.concatenate([subset.positions.index for subset in subsets]),
+            count=subsets[0].positions.count,
+        ),
+    )
+
+
+def _joined_labels(drawn: Sequence[CorruptedLabels]) -> CorruptedLabels:
+    """Join the labels of several subsets; their realised rate is that of all points together."""
+    if len(drawn) == 1:
+        return drawn[0]
+    labels = np.concatenate([each.labels for each in drawn])
+    wrong = sum(each.realised_rate * len(each.labels) for each in drawn)
+    return CorruptedLabels(
+        labels=labels, realised_rate=wrong / len(labels), noise_id=array_digest(labels)
+    )
 
 
 def _subset(x: Images, y: LabelVector, index: npt.NDArray[np.int64]) -> Subset:

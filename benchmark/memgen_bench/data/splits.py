@@ -23,14 +23,14 @@ class Split:
     """Indices into a data set's training images, ascending.
 
     Attributes:
-        train: Points on which the network is trained and decoders are fitted.
+        train: Points on which the network is trained, and decoders may be fitted.
+        held_out: Points on which decoders may be fitted, and which no network is trained on.
         validation: Points on which layers and parameters are chosen.
-        sample: Positions *within* `train` on which train accuracy is measured.
     """
 
     train: Index
+    held_out: Index
     validation: Index
-    sample: Index
 
 
 def stratified_order(labels: LabelVector, rng: np.random.Generator) -> Index:
@@ -49,15 +49,24 @@ def stratified_order(labels: LabelVector, rng: np.random.Generator) -> Index:
 
 
 def split_train(
-    labels: LabelVector, *, seed: int, train_size: int | None, validation_fraction: float
+    labels: LabelVector,
+    *,
+    seed: int,
+    train_size: int | None,
+    validation_fraction: float,
+    held_out_fraction: float = 0.0,
 ) -> Split:
-    """Choose training and validation subsets; they depend on the seed alone.
+    """Choose training, held-out and validation subsets; they depend on the seed alone.
+
+    The validation subset does not depend on the held-out one, which is taken from the training
+    subset.
 
     Args:
         labels: All true training labels.
         seed: The seed of the split.
-        train_size: Number of points in both subsets together; None for all points.
+        train_size: Number of points in all subsets together; None for all points.
         validation_fraction: Share of these points in the validation subset, in [0, 1).
+        held_out_fraction: Share of these points in the held-out subset, in [0, 1).
 
     Raises:
         UsageError: `train_size` is larger than the training set, or the training subset is empty.
@@ -67,13 +76,23 @@ def split_train(
         raise UsageError(f"train_size {size} is not between 1 and the {len(labels)} images there")
     chosen = stratified_order(labels, seeds.stream(seed, "split"))[:size]
     kept = size - round(size * validation_fraction)
-    if kept < 1:
-        raise UsageError(f"validation_fraction {validation_fraction} leaves nothing to train on")
-    train = np.sort(chosen[:kept])
-    order = stratified_order(labels[train], seeds.stream(seed, "sample"))
+    trained = kept - round(size * held_out_fraction)
+    if trained < 1:
+        fractions = f"validation_fraction {validation_fraction}"
+        if held_out_fraction:
+            fractions += f" and held_out_fraction {held_out_fraction}"
+        raise UsageError(f"{fractions} leave{'s' * (not held_out_fraction)} nothing to train on")
     return Split(
-        train=train, validation=np.sort(chosen[kept:]), sample=np.sort(order[:TRAIN_SAMPLE])
+        train=np.sort(chosen[:trained]),
+        held_out=np.sort(chosen[trained:kept]),
+        validation=np.sort(chosen[kept:]),
     )
+
+
+def train_sample(labels: LabelVector, seed: int) -> Index:
+    """Choose the points on which train accuracy is measured: positions, ascending."""
+    order = stratified_order(labels, seeds.stream(seed, "sample"))
+    return np.sort(order[:TRAIN_SAMPLE])
 
 
 def test_subset(labels: LabelVector, test_size: int | None) -> Index:

@@ -9,7 +9,7 @@ import torch
 from memgen_bench.compute import as_tensor, tensor_of
 from memgen_bench.decode.scratch import Scratch
 from memgen_bench.network.layers import hooked_names, record, vectors
-from memgen_bench.protocol import FEATURE_BATCH, INPUT, LOGITS
+from memgen_bench.protocol import FEATURE_BATCH, FEATURES, LOGITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,10 +51,9 @@ def stream(
         for start in range(0, len(images), batch_size):
             # A copy: a module may change its input in place.
             batch = tensor_of(images[start : start + batch_size], device).clone()
-            if INPUT in wanted:
-                take(INPUT, batch)
             with torch.inference_mode():
-                take(LOGITS, module(batch))
+                output = module(batch)
+            take(FEATURES if FEATURES in wanted else LOGITS, output)
             yield {layer.name: taken[layer.name] for layer in layers}
             taken.clear()
 

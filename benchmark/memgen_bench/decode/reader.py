@@ -12,7 +12,7 @@ from memgen_bench.decode.decoding import Extras, Outcome, Predictions, failure, 
 from memgen_bench.decode.passes import Demand, Passes, by_layer
 from memgen_bench.decode.shared_activations import SharedActivations, is_fitted_from_moments
 from memgen_bench.plugin.training_record import TrainingRecord
-from memgen_bench.protocol import ALL_LAYERS, INPUT
+from memgen_bench.protocol import ALL_LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -137,11 +137,11 @@ class Reader:
     def _of_network(
         self, readings: Sequence[Reading], started: Started
     ) -> Iterator[tuple[Reading, Outcome]]:
-        """Yield the outcomes of decoders that get all of the network's own layers at once."""
+        """Yield the outcomes of decoders that get all of the network's layers at once."""
         if not readings:
             return
         started("")
-        own = [layer for layer in self._network.layers if layer.name != INPUT]
+        own = self._network.layers
         activations = self._passes.read_together(own)
         for reading in readings:
             started(reading.key)
@@ -156,6 +156,8 @@ class Reader:
     def _fitted(self, reading: Reading, shared: SharedActivations) -> Outcome:
         """Return the outcome of a decoder on the labels that its reading names."""
         what, data = reading.decoding, self._data
+        if self._network.kind == "features" and "network" in self._spec(reading).needs:
+            return Outcome(status="skipped", message="features have no network to work on")
         drawn, on_true = data.labels(what.draw), what.labels == "true"
         extras = Extras(
             validation_labels=drawn.validation.labels,
@@ -169,11 +171,6 @@ class Reader:
 
     def _recall(self, reading: Reading) -> Outcome:
         """Return the network's predictions in an epoch, if it was trained on these labels."""
-        what = reading.decoding
-        if self._network.kind == "untrained":
-            return Outcome(status="skipped", message="the network has no training")
-        if what.draw != self._network.draw or (what.labels == "true" and what.draw):
-            return Outcome(status="skipped", message="the network was trained on other labels")
         return recall(self._spec(reading), self._record, self._data.test_places)
 
     def _spec(self, reading: Reading) -> DecoderSpec:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from memgen_bench.errors import FixtureError, one_line
 from memgen_bench.files.atomic import write_atomically
-from memgen_bench.protocol import PROTOCOL_VERSION
+from memgen_bench.protocol import TRAINING_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,10 +68,10 @@ def read_baseline(path: Path) -> pl.DataFrame:
     except (pa.ArrowException, ValueError) as error:
         raise FixtureError(f"{path}: not a baseline ({one_line(error)})") from error
     rows = pl.DataFrame(pl.from_arrow(table))
-    versions = set(rows["protocol_version"].unique()) - {PROTOCOL_VERSION}
+    versions = set(rows["protocol_version"].unique()) - {TRAINING_VERSION}
     if versions:
         raise FixtureError(
-            f"{path}: of protocol version {versions.pop()}, this is {PROTOCOL_VERSION}: they "
+            f"{path}: of protocol version {versions.pop()}, this is {TRAINING_VERSION}: they "
             "cannot be compared; accept the decoders anew, into another file"
         )
     return rows
@@ -98,7 +98,7 @@ def accept(
     """
     now = datetime.now(UTC).replace(microsecond=0)
     about: dict[str, Any] = {
-        "protocol_version": PROTOCOL_VERSION,
+        "protocol_version": TRAINING_VERSION,
         "accepted": now,
         "reason": reason,
     }

@@ -14,7 +14,7 @@ from memgen_bench.errors import FixtureError, NotMeasuredError
 from memgen_bench.files.atomic import write_atomically
 from memgen_bench.gate.noninferiority import judge_runs
 from memgen_bench.gate.verdicts import Verdict
-from memgen_bench.protocol import INPUT, PROTOCOL_VERSION, READOUT
+from memgen_bench.protocol import READOUT, TRAINING_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,6 @@ def train_and_decode(
         raise NotMeasuredError(f"{WHERE}: a network did not memorize, so nothing can be compared")
     own = readings.filter(
         pl.col("kind") == "memorized",
-        ~pl.col("layer").is_in([INPUT]),
         pl.col("decoder") != READOUT,
         pl.col("status").is_in(["ok", "failed"]),
     )
@@ -106,7 +105,7 @@ def accept_runs(
     for decoder, failure in found.drop_nulls("failure").select("decoder", "failure").iter_rows():
         raise NotMeasuredError(f"{decoder} fails on {WHERE}: {failure}")
     stamped = found.drop("failure").with_columns(
-        protocol_version=pl.lit(PROTOCOL_VERSION),
+        protocol_version=pl.lit(TRAINING_VERSION),
         accepted=pl.lit(datetime.now(UTC).replace(microsecond=0)),
         reason=pl.lit(reason),
     )
@@ -133,7 +132,7 @@ def read_runs(path: Path) -> pl.DataFrame:
         ) from error
     if rows.schema != _SCHEMA:
         raise FixtureError(f"{path}: holds no accepted runs; --train has a baseline of its own")
-    if set(rows["protocol_version"]) != {PROTOCOL_VERSION}:
+    if set(rows["protocol_version"]) != {TRAINING_VERSION}:
         raise FixtureError(f"{path}: of another protocol version; accept the decoders anew")
     return rows
 

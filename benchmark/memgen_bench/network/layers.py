@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,13 @@ from torch.nn import functional
 
 from memgen_bench.errors import NotApplicable, PluginError
 from memgen_bench.global_state import preserved
-from memgen_bench.plan.plan import Layer
-from memgen_bench.protocol import INPUT, LOGITS
+from memgen_bench.plan.pooling import describe_layer
+from memgen_bench.protocol import FEATURES, LOGITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from memgen_bench.plan.plan import Layer
     from memgen_bench.plugin.specs import ModelSpec, Task
 
 
@@ -45,6 +45,8 @@ def _pool(maps: torch.Tensor, grid: tuple[int, ...]) -> torch.Tensor:
 @preserved()
 def find_layers(spec: ModelSpec, task: Task, max_layer_dim: int) -> tuple[Layer, ...]:
     """Find a model's layers by running it once, untrained, on two black images.
+
+    Layers are numbered from 1: the input, which is no layer of the network, would be 0.
 
     Args:
         spec: The model.
@@ -78,11 +80,17 @@ def find_layers(spec: ModelSpec, task: Task, max_layer_dim: int) -> tuple[Layer,
             f"model {spec.name!r} returns {got} for 2 images, not [2, {task.num_classes}]; its "
             "build(task) must make task.num_classes outputs"
         )
-    every = {INPUT: images, **outputs, LOGITS: logits}
-    last = len(every) - 1
+    every = {**outputs, LOGITS: logits}
     return tuple(
-        _describe(name, i, i / last, output, max_layer_dim, channels_last)
-        for i, (name, output) in enumerate(every.items())
+        describe_layer(
+            name,
+            index,
+            index / len(every),
+            tuple(output.shape[1:]),
+            max_layer_dim,
+            channels_last=channels_last and name != LOGITS,
+        )
+        for index, (name, output) in enumerate(every.items(), start=1)
     )
 
 
@@ -106,41 +114,6 @@ def build(spec: ModelSpec, task: Task) -> nn.Module:
             f"model {spec.name!r}: build(task) returned {type(module).__name__}, not a Module"
         )
     return module.eval()
-
-
-def _describe(
-    name: str,
-    index: int,
-    depth: float,
-    output: torch.Tensor,
-    max_layer_dim: int,
-    channels_last: bool,
-) -> Layer:
-    width = math.prod(output.shape[1:])
-    layer = Layer(name=name, index=index, depth=depth, dim=width, width=width)
-    if output.ndim == 2 or not max_layer_dim or width <= max_layer_dim:
-        return layer
-    channels_last = channels_last and name not in (INPUT, LOGITS)
-    channels, *extent = _channels_first(output, channels_last).shape[1:]
-    grid = _grid(channels, tuple(extent), max_layer_dim)
-    return Layer(
-        name=name,
-        index=index,
-        depth=depth,
-        dim=channels * math.prod(grid),
-        width=width,
-        grid=grid,
-        channels_last=channels_last,
-    )
-
-
-def _grid(channels: int, extent: tuple[int, ...], limit: int) -> tuple[int, ...]:
-    """Return the finest square grid whose flattened width is within the limit, or one cell."""
-    for side in range(max(extent), 1, -1):
-        grid = tuple(min(side, size) for size in extent)
-        if channels * math.prod(grid) <= limit:
-            return grid
-    return (1,) * len(extent)
 
 
 def _features(module: nn.Module) -> tuple[tuple[str, ...] | None, bool]:
@@ -247,4 +220,4 @@ def _first_tensor(output: Any, rows: int) -> torch.Tensor | None:
 
 def hooked_names(layers: Sequence[Layer]) -> list[str]:
     """Return the modules that must be hooked to read some layers."""
-    return _bases([layer.name for layer in layers if layer.name not in (INPUT, LOGITS)])
+    return _bases([layer.name for layer in layers if layer.name not in (FEATURES, LOGITS)])

@@ -7,10 +7,13 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from memgen_bench import seeds
 from memgen_bench.errors import MemgenError, TrainingError
 from memgen_bench.messages import Epoch
 from memgen_bench.network.cache import NetworkCache
+from memgen_bench.network.features_module import fit_features
 from memgen_bench.network.resume import ResumeFile
+from memgen_bench.network.statistics import estimate_statistics
 from memgen_bench.network.training import TrainingData, initial_module, train
 from memgen_bench.plugin.training_record import TrainingRecord
 
@@ -65,10 +68,11 @@ class Trainer:
         self._cache = NetworkCache(settings.network_dir, settings.shared_caches)
 
     def network(self) -> Trained:
-        """Return the network: untrained, from the cache, or trained now and cached."""
-        planned, module = self._planned, self._initial()
-        if planned.kind == "untrained":
-            return Trained(module=module, record=TrainingRecord())
+        """Return the network: features, untrained, from the cache, or trained now and cached."""
+        planned = self._planned
+        if not planned.is_trained:
+            return Trained(module=self._not_trained(), record=TrainingRecord())
+        module = self._initial()
         if not self._settings.fresh and (record := self._cache.load(planned.network_id, module)):
             return Trained(module=module, record=record, from_cache=True)
         checkpoint = ResumeFile(self._cache.folder, planned, self._settings.resume_minutes)
@@ -99,9 +103,23 @@ class Trainer:
             raise TrainingError(f"epoch {epoch} is not in the cache, {self._cache.folder}")
         return module
 
+    def _not_trained(self) -> nn.Module:
+        planned, data = self._planned, self._data
+        if planned.kind == "features":
+            spec = data.registry.features.find(planned.model)
+            images = data.fitted_on("both").train.x
+            return fit_features(
+                spec, planned.data.task, images, seeds.integer(planned.seed, "features")
+            )
+        module, seed = self._initial(), planned.init_seed
+        assert seed is not None  # every network has one
+        estimate_statistics(module, data.train.x, seed=seed, device=self._device)
+        return module
+
     def _initial(self) -> nn.Module:
         spec = self._data.registry.models.find(self._planned.model)
         task, seed = self._planned.data.task, self._planned.init_seed
+        assert seed is not None  # every network has one
         return initial_module(spec, task, seed).to(self._device)
 
     def _save(self, network: PlannedNetwork, module: nn.Module, record: TrainingRecord) -> bool:

@@ -22,8 +22,10 @@ class Axes(TypedDict, total=False):
     noises: Annotated[Sequence[str] | None, "A noise"]
     rates: Annotated[Sequence[float] | None, "A shuffle rate in [0, 1]"]
     seeds: Annotated[Sequence[int] | None, "A seed"]
-    kinds: Annotated[Sequence[str] | None, "memorized, clean or untrained"]
+    kinds: Annotated[Sequence[str] | None, "memorized, clean, untrained, random or features"]
+    features: Annotated[Sequence[str] | None, "Label-free features of the images"]
     labels: Annotated[Sequence[str] | None, "corrupted or true"]
+    fitted_on: Annotated[Sequence[str] | None, "training, held_out or both"]
     noise_seeds: Annotated[Sequence[int] | None, "A noise seed"]
     init_seeds: Annotated[Sequence[int] | None, "An initialisation seed"]
     order_seeds: Annotated[Sequence[int] | None, "A data-order seed"]
@@ -35,6 +37,7 @@ class Sizes(TypedDict, total=False):
     train_size: Annotated[int | None, "Training images to use"]
     test_size: Annotated[int | None, "Test images to use"]
     validation_fraction: Annotated[float | None, "Share of the training images to set aside"]
+    held_out_fraction: Annotated[float | None, "Share that the network never sees"]
     max_layer_dim: Annotated[int | None, "Pool maps that are wider than this; 0: none"]
 
 

@@ -87,7 +87,7 @@ class Timings:
         for network, keys in missing_work:
             seconds.append(self._seconds(network, keys, trained=network.network_id in there))
             size += _BYTES_A_READING * len(keys)
-            if network.kind != "untrained" and network.network_id not in there:
+            if network.is_trained and network.network_id not in there:
                 size += _BYTES_A_WEIGHT * self._sizes.get(network.model, 0)
         return Estimate(seconds=tuple(seconds), bytes=size)
 
@@ -95,7 +95,7 @@ class Timings:
         self, network: PlannedNetwork, keys: frozenset[str], *, trained: bool
     ) -> float | None:
         total: float | None = 0.0
-        if network.kind != "untrained" and not trained:
+        if network.is_trained and not trained:
             rate = network.draw.rate if network.draw else 0.0
             names = (network.model, network.data.name, network.kind, rate)
             total = _first([(names[: 4 - i], means) for i, means in enumerate(self._trainings)])

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from memgen_bench import seeds
 from memgen_bench.hashing import digest, network_id
-from memgen_bench.protocol import ALL_LAYERS
+from memgen_bench.protocol import ALL_LAYERS, PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from memgen_bench.plan.suite import Kind, Labels, Suite
+    from memgen_bench.plan.suite import FittedOn, Kind, Labels, Suite
     from memgen_bench.plugin.specs import Recipe, Task
 
 
@@ -82,6 +82,8 @@ class Decoding:
         scope: `layer`, `network` or `training`.
         labels: The labels that it is fitted on; None for the readout.
         draw: The draw of corrupted labels; None at rate 0.
+        fitted_on: The points that it is fitted on: `training`, those that the network was trained
+            on; `held_out`, those that it never saw; or `both`.
     """
 
     decoder: str | None = None
@@ -90,6 +92,7 @@ class Decoding:
     scope: str = "layer"
     labels: Labels | None = None
     draw: Draw | None = None
+    fitted_on: FittedOn = "training"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,23 +119,25 @@ class PlannedNetwork:
     Attributes:
         network_id: Hash of `identity`.
         identity: All that decides the network's weights (see `hashing.network_id`).
-        kind: memorized, clean or untrained.
-        model: The model's name.
+        kind: memorized, clean, untrained, random or features; see `kind_of`.
+        model: The model's name, or that of the features.
         data: The data set.
         recipe: The recipe, with the suite's changes.
         draw: The draw of labels that it is trained on; None for true labels.
         seed: Seed of the split and of the decoders.
-        init_seed: Seed of the initial weights.
+        init_seed: Seed of the initial weights; None for features.
         order_seed: Seed of the batches; None if the network is not trained.
         train_size: Number of training images used, validation subset included.
         test_size: Number of test images used.
         validation_fraction: Share of the training images in the validation subset.
+        held_out_fraction: Share of the training images in the held-out subset.
         max_layer_dim: Maps wider than this are pooled; 0 for no limit.
         layers: The network's layers; empty if they could not be found.
         fault: The reason why layers could not be found.
         decoders: The decoders to fit on each layer, without labels and draw.
         labels: The kinds of labels that each decoder is fitted on.
         draws: The draws of corrupted labels that decoders are fitted on.
+        fitted_on: The points that each decoder is fitted on.
         checkpoints: Epochs after which it is read too; its training may end before.
     """
 
@@ -144,35 +149,64 @@ class PlannedNetwork:
     recipe: Recipe
     draw: Draw | None
     seed: int
-    init_seed: int
+    init_seed: int | None
     order_seed: int | None
     train_size: int
     test_size: int
     validation_fraction: float
+    held_out_fraction: float = 0.0
     max_layer_dim: int
     layers: tuple[Layer, ...] = field(repr=False)
     fault: str = ""
     decoders: tuple[Decoding, ...] = field(repr=False)
     labels: tuple[Labels, ...]
     draws: tuple[Draw, ...] = field(repr=False)
+    fitted_on: tuple[FittedOn, ...] = ("training",)
     checkpoints: tuple[int, ...] = ()
 
     @property
-    def decodings(self) -> tuple[Decoding, ...]:
-        """All decoders with their labels and draws, the network's own readout first."""
-        fitted = (
-            replace(decoder, labels=labels, draw=draw)
-            for labels, draw in self._fitted_on()
-            for decoder in self.decoders
-        )
-        return (Decoding(draw=self.draw), *fitted)
+    def is_trained(self) -> bool:
+        """Whether the network is trained at all."""
+        return self.order_seed is not None
 
-    def _fitted_on(self) -> list[tuple[Labels, Draw | None]]:
+    @property
+    def decodings(self) -> tuple[Decoding, ...]:
+        """All decoders with their labels, draws and points, the network's own readout first."""
+        readout = () if self.kind == "features" else (Decoding(draw=self.draw),)
+        recalled = (
+            replace(decoder, labels=labels, draw=draw)
+            for labels, draw in self._labels_and_draws()
+            for decoder in self.decoders
+            if decoder.scope == "training" and self._recalls(labels, draw)
+        )
+        fitted = (
+            replace(decoder, labels=labels, draw=draw, fitted_on=points)
+            for points in self.fitted_on
+            for labels, draw in self._labels_and_draws()
+            for decoder in self.decoders
+            if decoder.scope != "training"
+        )
+        return (*readout, *recalled, *fitted)
+
+    def _labels_and_draws(self) -> list[tuple[Labels, Draw | None]]:
         return [
             (labels, draw)
             for labels in self.labels
             for draw in (self.draws if labels == "corrupted" else (self.draw,))
         ]
+
+    def _recalls(self, labels: Labels, draw: Draw | None) -> bool:
+        """Tell whether the network was trained on these labels, so that it can be recalled."""
+        return self.is_trained and draw == self.draw and (labels == "corrupted" or draw is None)
+
+    def kind_of(self, decoding: Decoding) -> Kind:
+        """Return the kind of network that this one is for a decoding.
+
+        A network that was trained on labels of which none is kept on purpose (rate 1) is a
+        `random` one, a control, for decodings of other draws.
+        """
+        is_other = self.draw is not None and decoding.draw != self.draw
+        return "random" if is_other else self.kind
 
     @cached_property
     def readings(self) -> tuple[Reading, ...]:
@@ -183,18 +217,28 @@ class PlannedNetwork:
             )
             for epoch in (None, *self.checkpoints)
             for decoding in self.decodings
-            if epoch is None or decoding.scope != "training"
+            if epoch is None or self._is_read_at_checkpoints(decoding)
             for layer in self._layers_of(decoding)
         )
+
+    def _is_read_at_checkpoints(self, decoding: Decoding) -> bool:
+        return decoding.scope != "training" and self.kind_of(decoding) != "random"
 
     @property
     def reading_count(self) -> int:
         """The number of planned rows, counted without computing their keys."""
-        rows = [len(self._layers_of(decoder)) for decoder in self.decoders]
-        recalls = sum(decoder.scope == "training" for decoder in self.decoders)
-        fits, checkpoints = len(self._fitted_on()), len(self.checkpoints)
-        at_checkpoints = checkpoints * (1 + (sum(rows) - recalls) * fits)
-        return 1 + sum(rows) * fits + at_checkpoints
+        fits = self._labels_and_draws()
+        own = [draw for _, draw in fits if draw is None or draw == self.draw or not self.is_trained]
+        scopes = [decoder.scope == "training" for decoder in self.decoders]
+        rows = len(self.fitted_on) * sum(
+            len(self._layers_of(decoder))
+            for decoder, is_recalled in zip(self.decoders, scopes, strict=True)
+            if not is_recalled
+        )
+        recalls = sum(scopes) * sum(self._recalls(*fit) for fit in fits)
+        readout = self.kind != "features"
+        at_checkpoints = len(self.checkpoints) * (readout + rows * len(own))
+        return readout + recalls + rows * len(fits) + at_checkpoints
 
     def at(self, epoch: int) -> PlannedNetwork:
         """Return this network as it is after an epoch of its training, with an id of its own."""
@@ -212,9 +256,11 @@ class PlannedNetwork:
         return digest(
             {
                 **({} if epoch is None else {"epoch": epoch}),
+                "protocol": PROTOCOL_VERSION,
                 "network": self.network_id,
                 "draw": vars(decoding.draw) if decoding.draw else None,
                 "labels": decoding.labels,
+                "fitted_on": decoding.fitted_on,
                 "layer": layer,
                 "max_layer_dim": self.max_layer_dim,
                 "test_size": self.test_size,
@@ -230,6 +276,8 @@ class PlannedNetwork:
     def label(self) -> str:
         """A short name of this network for messages."""
         given = f"{self.draw.noise} {self.draw.rate:g}" if self.draw else self.kind
+        if self.kind == "features":
+            return f"{self.model} of {self.data.name}, seed {self.seed}"
         return f"{self.model} on {self.data.name}, {given}, seed {self.seed}"
 
 

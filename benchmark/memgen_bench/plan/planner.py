@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
+
 from memgen_bench.errors import NotApplicable, UsageError
-from memgen_bench.hashing import canonical, canonical_digest, digest
+from memgen_bench.hashing import canonical, canonical_digest, digest, network_id
 from memgen_bench.plan.plan import Decoding, Draw, Layer, Plan, PlannedNetwork
+from memgen_bench.plan.pooling import features_layers
 from memgen_bench.plan.suite import ALL, Kind
 from memgen_bench.plugin.parameters import built_parameters
-from memgen_bench.protocol import PROTOCOL_VERSION
+from memgen_bench.plugin.specs import Recipe
+from memgen_bench.protocol import STATISTICS_VERSION, TRAINING_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from memgen_bench.plan.plan import DataInfo
     from memgen_bench.plan.suite import Labels, Pair, Suite
     from memgen_bench.plugin.registry import Registry
-    from memgen_bench.plugin.specs import DecoderSpec, ModelSpec, NoiseSpec, Task
+    from memgen_bench.plugin.specs import DecoderSpec, FeaturesSpec, ModelSpec, NoiseSpec, Task
 
     FindLayers = Callable[[ModelSpec, Task, int], tuple[Layer, ...]]
     FindParameters = Callable[[DecoderSpec], str]
+
+
+# Whether labels at rate 1 say nothing of the true ones does not depend on the number of classes.
+_SOME_CLASSES = 3
 
 
 def make_plan(
@@ -57,15 +65,21 @@ def make_plan(
     planner = _Planner(suite, registry, find_layers, device_type, find_parameters, slow)
     networks: dict[str, PlannedNetwork] = {}
     unfit: dict[str, str] = {}
+    pairs = [pair for pair in suite.combinations() if pair.dataset in data]
+
+    def collect(name: str, dataset: str, found: Iterator[PlannedNetwork]) -> None:
+        try:
+            for network in found:
+                networks.setdefault(network.network_id, network)
+        except NotApplicable as reason:
+            unfit[f"{name} on {dataset}"] = str(reason)
+
     with _no_garbage():
-        for pair in suite.combinations():
-            if pair.dataset not in data:
-                continue
-            try:
-                for network in planner.networks(pair, data[pair.dataset]):
-                    networks.setdefault(network.network_id, network)
-            except NotApplicable as reason:
-                unfit[f"{pair.model} on {pair.dataset}"] = str(reason)
+        for dataset in dict.fromkeys(pair.dataset for pair in pairs):
+            for spec in planner.features:
+                collect(spec.name, dataset, planner.features_of(spec, data[dataset]))
+        for pair in pairs:
+            collect(pair.model, pair.dataset, planner.networks(pair, data[pair.dataset]))
     return Plan(
         suite=suite,
         networks=tuple(networks.values()),
@@ -103,10 +117,12 @@ class _Planner:
         self.noises: list[NoiseSpec] = [registry.noises.find(name) for name in suite.noises]
         chosen = _chosen_decoders(suite, registry, slow)
         self.decoders = tuple(_decoding(spec, find_parameters(spec)) for spec in chosen)
+        wanted = suite.features if "features" in suite.kinds else ()
+        self.features = [registry.features.find(name) for name in dict.fromkeys(wanted)]
         self.labels = {kind: tuple(self._labels(kind)) for kind in get_args(Kind)}
 
     def networks(self, pair: Pair, data: DataInfo) -> Iterator[PlannedNetwork]:
-        """Yield untrained, clean and memorized networks, seed by seed."""
+        """Yield untrained, clean, memorized and random networks, seed by seed."""
         suite, block = self.suite, _Block(self, pair, data)
         for seed in suite.seeds:
             draws = tuple(self._draws(seed))
@@ -119,7 +135,68 @@ class _Planner:
                         yield block.network("clean", seed, init, order, None, draws)
                     if "memorized" in suite.kinds:
                         for draw in draws:
-                            yield block.network("memorized", seed, init, order, draw, draws)
+                            if draw.rate < 1 or not self._is_random(draw):
+                                yield block.network("memorized", seed, init, order, draw, (draw,))
+                    for draw, others in self._random(draws):
+                        own = "memorized" in suite.kinds and draw in draws
+                        kind: Kind = "memorized" if own else "random"
+                        decoded = (*((draw,) if own else ()), *others)
+                        yield block.network(kind, seed, init, order, draw, decoded)
+
+    def features_of(self, spec: FeaturesSpec, data: DataInfo) -> Iterator[PlannedNetwork]:
+        """Yield the features of a data set's images, seed by seed."""
+        suite = self.suite
+        initial, sizes = _initial(suite, data), _sizes(suite, data)
+        layers, fault = features_layers(spec, data.task, suite.max_layer_dim)
+        for seed in suite.seeds:
+            identity = {
+                "initial": {**initial, "features": spec.name, "version": spec.version},
+                "seed": seed,
+            }
+            yield PlannedNetwork(
+                network_id=network_id(identity),
+                identity=identity,
+                kind="features",
+                model=spec.name,
+                data=data,
+                recipe=Recipe(),
+                draw=None,
+                seed=seed,
+                init_seed=None,
+                order_seed=None,
+                layers=layers,
+                fault=fault,
+                decoders=self.decoders,
+                labels=self.labels["features"],
+                draws=tuple(self._draws(seed)),
+                fitted_on=suite.fitted_on,
+                **sizes,
+            )
+
+    def _random(self, draws: Sequence[Draw]) -> Iterator[tuple[Draw, tuple[Draw, ...]]]:
+        """Yield each draw of random labels, and the draws decoded from networks trained on it."""
+        kinds = self.suite.kinds
+        for noise_draws in _by_noise(draws):
+            first = noise_draws[0]
+            top = replace(first, rate=1.0)
+            if not self._is_random(top):
+                continue
+            planned = "memorized" in kinds and top in noise_draws
+            corrupted = "random" in kinds and "corrupted" in self.suite.labels
+            others = tuple(draw for draw in noise_draws if draw != top) if corrupted else ()
+            if planned or others:
+                yield top, others
+
+    def _is_random(self, draw: Draw) -> bool:
+        """Tell whether all true classes have the same given labels, so that these say nothing."""
+        noise = self.registry.noises.find(draw.noise)
+        if noise.transition is None:
+            return False
+        try:
+            transition = np.asarray(noise.transition(1.0, _SOME_CLASSES))
+            return bool(np.allclose(transition, transition[0]))
+        except Exception:  # networks with this noise will fail with it
+            return False
 
     def _draws(self, seed: int) -> Iterator[Draw]:
         rates = sorted({rate for rate in self.suite.rates if rate > 0})
@@ -143,6 +220,10 @@ class _Planner:
         if kind == "memorized":
             yield from suite.labels
             return
+        if kind == "random":
+            if "corrupted" in suite.labels:
+                yield "corrupted"
+            return
         # At rate 0 corrupted labels are the true ones: they are called true.
         at_zero = 0 in suite.rates
         if (kind in suite.kinds or at_zero) and ("true" in suite.labels or at_zero):
@@ -159,18 +240,13 @@ class _Block:
         suite = planner.suite
         self.model = planner.registry.models.find(pair.model)
         self.recipe = pair.recipe.apply(self.model.recipe)
-        self.train_size = _size(suite.train_size, data.train_count, "train_size", data.name)
-        self.test_size = _size(suite.test_size, data.test_count, "test_size", data.name)
+        self.sizes = _sizes(suite, data)
         self.layers, self.fault = self._find_layers()
         self.initial = {
-            "protocol": PROTOCOL_VERSION,
+            **_initial(suite, data),
             "model": self.model.name,
             "version": self.model.version,
             "parameters": self.model.parameters,
-            "task": asdict(data.task),
-            "data": data.fingerprint,
-            "train_size": self.train_size,
-            "validation_fraction": suite.validation_fraction,
         }
         self.initial_digest = digest(self.initial)
         self.trained = canonical({"recipe": self.recipe.identity(), "device": planner.device_type})
@@ -195,7 +271,9 @@ class _Block:
     ) -> PlannedNetwork:
         """Return one planned network."""
         identity: dict[str, Any] = {"initial": self.initial, "seed": seed, "init": init_seed}
-        if kind != "untrained":
+        if kind == "untrained":
+            identity["statistics"] = STATISTICS_VERSION
+        else:
             draw = {**vars(own), "rate": canonical(own.rate)} if own else None
             identity.update(self.trained, order=order_seed, draw=draw)
         suite = self.planner.suite
@@ -210,17 +288,52 @@ class _Block:
             seed=seed,
             init_seed=init_seed,
             order_seed=order_seed,
-            train_size=self.train_size,
-            test_size=self.test_size,
-            validation_fraction=suite.validation_fraction,
-            max_layer_dim=suite.max_layer_dim,
             layers=self.layers,
             fault=self.fault,
             decoders=self.planner.decoders,
             labels=self.planner.labels[kind],
-            draws=(own,) if own else draws,
-            checkpoints=suite.checkpoints if kind != "untrained" else (),
+            draws=draws,
+            fitted_on=suite.fitted_on,
+            checkpoints=suite.checkpoints if kind in ("clean", "memorized") else (),
+            **self.sizes,
         )
+
+
+def _sizes(suite: Suite, data: DataInfo) -> dict[str, Any]:
+    """Return the sizes of a data set's subsets, and the width of layers."""
+    return {
+        "train_size": _size(suite.train_size, data.train_count, "train_size", data.name),
+        "test_size": _size(suite.test_size, data.test_count, "test_size", data.name),
+        "validation_fraction": suite.validation_fraction,
+        "held_out_fraction": suite.held_out_fraction,
+        "max_layer_dim": suite.max_layer_dim,
+    }
+
+
+def _initial(suite: Suite, data: DataInfo) -> dict[str, Any]:
+    """Return the part of an identity that all networks on a data set share.
+
+    A held-out fraction of 0 is left out, so that networks trained before there was one keep their
+    names.
+    """
+    sizes = _sizes(suite, data)
+    held_out = {"held_out_fraction": suite.held_out_fraction} if suite.held_out_fraction else {}
+    return {
+        "protocol": TRAINING_VERSION,
+        "task": asdict(data.task),
+        "data": data.fingerprint,
+        "train_size": sizes["train_size"],
+        "validation_fraction": suite.validation_fraction,
+        **held_out,
+    }
+
+
+def _by_noise(draws: Sequence[Draw]) -> list[list[Draw]]:
+    """Group draws that differ only by their rate."""
+    groups: dict[Draw, list[Draw]] = {}
+    for draw in draws:
+        groups.setdefault(replace(draw, rate=1.0), []).append(draw)
+    return list(groups.values())
 
 
 def _size(asked: int | None, there: int, key: str, dataset: str) -> int:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from importlib.resources import files
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import (
@@ -30,8 +30,9 @@ from memgen_bench.protocol import MAX_LAYER_DIM
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["memorized", "clean", "untrained"]
+Kind = Literal["memorized", "clean", "untrained", "random", "features"]
 Labels = Literal["corrupted", "true"]
+FittedOn = Literal["training", "held_out", "both"]
 
 
 def short_decimal(value: float) -> float:
@@ -105,12 +106,19 @@ class Suite(_Strict):
         noise_seeds: Crossed with `seeds` when given.
         init_seeds: Crossed with `seeds` when given.
         order_seeds: Crossed with `seeds` when given.
-        kinds: Kinds of network to decode.
+        kinds: Kinds of network to decode: `memorized` and `clean` ones, and the controls:
+            `untrained`, `random` (trained on labels shuffled at rate 1, decoded with others), and
+            `features` (label-free features of the images, in place of a network).
+        features: Names of label-free features.
         labels: Kinds of labels that decoders are fitted on.
+        fitted_on: Points that decoders are fitted on: `training`, those that the network was
+            trained on; `held_out`, those that it never saw; `both`.
         decoders: Decoder names, or `all`.
         train_size: Number of training images, validation subset included; all by default.
         test_size: Number of test images; all by default.
         validation_fraction: Share of the training images in the validation subset.
+        held_out_fraction: Share of the training images in the held-out subset, which has noisy
+            labels and which no network is trained on.
         max_layer_dim: Maps wider than this are average-pooled; 0 for no limit.
         checkpoints: Epochs, ascending, after which trained networks are read too.
     """
@@ -127,12 +135,15 @@ class Suite(_Strict):
     noise_seeds: tuple[Seed, ...] | None = None
     init_seeds: tuple[Seed, ...] | None = None
     order_seeds: tuple[Seed, ...] | None = None
-    kinds: tuple[Kind, ...] = ("memorized", "clean", "untrained")
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    features: tuple[str, ...] = ("pixels",)
     labels: tuple[Labels, ...] = ("corrupted", "true")
+    fitted_on: tuple[FittedOn, ...] = ("training",)
     decoders: tuple[str, ...] | Literal["all"] = ALL
     train_size: PositiveInt | None = None
     test_size: PositiveInt | None = None
     validation_fraction: Annotated[ShortDecimal, Field(ge=0, lt=1)] = 0.1
+    held_out_fraction: Annotated[ShortDecimal, Field(ge=0, lt=1)] = 0.0
     max_layer_dim: NonNegativeInt = MAX_LAYER_DIM
     checkpoints: tuple[PositiveInt, ...] = ()
 
@@ -142,9 +153,11 @@ class Suite(_Strict):
             raise ValueError("give either pairs, or models and datasets, not both")
         if not self.pairs and not (self.models and self.datasets):
             raise ValueError("give models and datasets, or pairs")
-        for axis in ("noises", "rates", "seeds", "kinds", "labels", "decoders"):
+        for axis in ("noises", "rates", "seeds", "kinds", "labels", "decoders", "fitted_on"):
             if not getattr(self, axis):
                 raise ValueError(f"{axis} is empty")
+        if not self.held_out_fraction and set(self.fitted_on) - {"training"}:
+            raise ValueError("fitted_on needs a held_out_fraction above 0 for points held out")
         if list(self.checkpoints) != sorted(set(self.checkpoints)):
             raise ValueError(f"checkpoints must ascend, got {list(self.checkpoints)}")
         return self

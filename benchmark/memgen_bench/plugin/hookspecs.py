@@ -1,4 +1,4 @@
-"""The five hooks of memgen-bench; they take no argument and return specifications."""
+"""The six hooks of memgen-bench; they take no argument and return specifications."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         DecoderSpec,
         EngineSpec,
         Family,
+        FeaturesSpec,
         ModelSpec,
         NoiseSpec,
     )
@@ -26,6 +27,12 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def register_models() -> Iterable[ModelSpec | Family[ModelSpec]]:
     """Offer models; ``build(task)`` returns an untrained ``torch.nn.Module`` with K outputs."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_features() -> Iterable[FeaturesSpec | Family[FeaturesSpec]]:
+    """Offer label-free features; ``build()`` returns an object with ``fit`` and ``transform``."""
     raise NotImplementedError
 
 

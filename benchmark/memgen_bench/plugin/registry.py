@@ -23,6 +23,7 @@ from memgen_bench.plugin.specs import (
     DecoderSpec,
     EngineSpec,
     Family,
+    FeaturesSpec,
     ModelSpec,
     NoiseSpec,
     Spec,
@@ -37,6 +38,7 @@ S = TypeVar("S", bound=Spec)
 # noun in messages, hook, type of specification
 _KINDS: dict[str, tuple[str, type[Spec]]] = {
     "model": ("register_models", ModelSpec),
+    "feature": ("register_features", FeaturesSpec),
     "dataset": ("register_datasets", DatasetSpec),
     "decoder": ("register_decoders", DecoderSpec),
     "noise": ("register_noises", NoiseSpec),
@@ -166,6 +168,7 @@ class Registry:
 
     Attributes:
         models: Specifications of models.
+        features: Specifications of label-free features.
         datasets: Specifications of data sets.
         decoders: Specifications of decoders.
         noises: Specifications of noises.
@@ -175,6 +178,7 @@ class Registry:
     """
 
     models: Catalogue[ModelSpec] = field(default_factory=lambda: Catalogue("model"))
+    features: Catalogue[FeaturesSpec] = field(default_factory=lambda: Catalogue("feature"))
     datasets: Catalogue[DatasetSpec] = field(default_factory=lambda: Catalogue("dataset"))
     decoders: Catalogue[DecoderSpec] = field(default_factory=lambda: Catalogue("decoder", compose))
     noises: Catalogue[NoiseSpec] = field(default_factory=lambda: Catalogue("noise"))
@@ -183,7 +187,7 @@ class Registry:
     problems: list[Problem] = field(default_factory=list)
 
     def catalogue(self, noun: str) -> Catalogue[Any]:
-        """Return the catalogue of `model`, `dataset`, `decoder`, `noise` or `engine`."""
+        """Return the catalogue of `model`, `feature`, `dataset`, `decoder`, `noise` or `engine`."""
         found: Catalogue[Any] = getattr(self, f"{noun}s")
         return found
 

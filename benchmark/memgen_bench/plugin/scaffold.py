@@ -25,7 +25,7 @@ def write_package(noun: str, name: str, into: Path, registry: Registry) -> Path:
     """Write a package that offers one plugin and passes its own tests.
 
     Args:
-        noun: `decoder`, `model`, `dataset` or `noise`.
+        noun: `decoder`, `model`, `feature`, `dataset` or `noise`.
         name: The plugin's name, which users type; also the name of the folder.
         into: The folder in which to create the package's folder.
         registry: The registry, whose names are taken.

@@ -1,4 +1,4 @@
-"""The specifications that plugins offer: models, data sets, decoders, noises and engines."""
+"""The specifications that plugins offer: models, features, data sets, decoders, noises, engines."""
 
 from __future__ import annotations
 
@@ -187,6 +187,46 @@ class ModelSpec(Spec):
     layers: tuple[str, ...] | None = None
     parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     tasks: tuple[Task, ...] = ()
+
+
+class Features(Protocol):
+    """Label-free features of images: `fit` sees training images, and never a label."""
+
+    def fit(self, images: Images, seed: int) -> Any:
+        """Fit on training images, N×C×H×W float32; all random numbers come from `seed`."""
+
+    def transform(self, images: Images) -> Any:
+        """Return the features of images: a float32 array, N × the shape that is specified."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesSpec(Spec):
+    """Label-free features of the images: a control that decoders read in place of a network.
+
+    They are fitted on the training images of a split, held-out ones included, as a network's
+    user has these.
+
+    Attributes:
+        build: Builds new features; see `Features`.
+        shape: Shape of the features of one image of a task: (D,), or (C, H, W) for a map, which is
+            pooled as a network's maps are. Raises `NotApplicable` with a reason if the features do
+            not apply to such images.
+
+    Examples:
+        >>> from memgen_bench import FeaturesSpec
+        >>> class Mean:
+        ...     def fit(self, images, seed):
+        ...         return self
+        ...
+        ...     def transform(self, images):
+        ...         return images.mean(axis=(2, 3))
+        >>> spec = FeaturesSpec(
+        ...     name="mean", summary="mean colour", build=Mean, shape=lambda task: (task.channels,)
+        ... )
+    """
+
+    build: Callable[[], Features]
+    shape: Callable[[Task], tuple[int, ...]]
 
 
 def _no_files(data_dir: Path) -> tuple[Path, ...]:

@@ -41,8 +41,9 @@ class TrainingRecord:
 
     @property
     def memorized(self) -> bool:
-        """Whether the network memorized its labels, regardless of the stop rule."""
-        return self.accuracy_given >= MEMORIZED
+        """Whether the network memorized its labels, the wrong ones too, whatever stopped it."""
+        wrong = self.accuracy_wrong is None or self.accuracy_wrong >= MEMORIZED
+        return wrong and self.accuracy_given >= MEMORIZED
 
     def without_test(self) -> TrainingRecord:
         """Return the record without the fields that depend on test labels."""

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 # Columns of the results that decide a network, and what a reading's key adds.
 NETWORK_COLUMNS = (
-    *("protocol_version", "model", "noise", "rate", "noise_seed", "seed", "init_seed"),
-    *("order_seed", "kind", "data_fingerprint", "validation_fraction", "optimizer", "lr"),
+    *("model", "noise", "rate", "noise_seed", "seed", "init_seed", "order_seed", "kind"),
+    *("data_fingerprint", "validation_fraction", "held_out_fraction", "optimizer", "lr"),
     *("momentum", "weight_decay", "batch_size", "target", "min_epochs", "max_epochs"),
     *("threads", "precision"),
 )
 READING_COLUMNS = (
     *("decoder", "decoder_version", "decoder_params", "labels", "noise", "rate", "noise_seed"),
-    *("layer", "max_layer_dim", "epoch", "test_count"),
+    *("protocol_version", "fitted_on", "layer", "max_layer_dim", "epoch", "test_count"),
 )
 # Columns that have other names in an identity.
 _COLUMNS = {
-    "protocol": "protocol_version",
+    "protocol": "training_version",
     "version": "model_version",
     "parameters": "model_parameters",
     "data": "data_fingerprint",

@@ -19,10 +19,11 @@ def network_row(network: PlannedNetwork) -> dict[str, Any]:
     return {
         **_network(network),
         **_draw(network.draw),
-        **asdict(network.recipe),
+        **(asdict(network.recipe) if network.kind != "features" else {}),
         "test_count": network.data.test_count,
         "data_fingerprint": network.data.fingerprint,
         "validation_fraction": network.validation_fraction,
+        "held_out_fraction": network.held_out_fraction,
         "environment": environment(),
         "code_commit": code_commit(),
     }
@@ -35,7 +36,9 @@ def reading_row(network: PlannedNetwork, reading: Reading) -> dict[str, Any]:
         "key": reading.key,
         **_network(network),
         **_draw(what.draw),
+        "kind": network.kind_of(what),
         "labels": what.labels,
+        "fitted_on": what.fitted_on,
         "decoder": what.decoder or READOUT,
         "decoder_version": what.version,
         "decoder_params": what.params,

@@ -1,7 +1,7 @@
 """Retraining: new networks are trained on the labels that were decoded from memorized ones.
 
 A *successor* of a memorized network has its model, recipe, seeds and images; its labels are those
-that a decoder reads out of a layer of the memorized network, or of raw pixels as a control. It is
+that a decoder reads out of a layer of the memorized network, or of pixels as a control. It is
 trained from the initial weights. Decoder and layer are those with the highest accuracy on noisy
 validation labels; true labels are used only to measure how good the new labels are.
 
@@ -12,7 +12,7 @@ training, on clean test labels.
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -26,7 +26,7 @@ from memgen_bench.errors import TrainingError, UsageError, error_type_of, one_li
 from memgen_bench.hashing import array_digest, digest, network_id
 from memgen_bench.network.trainer import Trainer
 from memgen_bench.network.training import predict
-from memgen_bench.protocol import ALL_LAYERS, INPUT, READOUT
+from memgen_bench.protocol import ALL_LAYERS, READOUT
 from memgen_bench.results.environment import code_commit, environment
 from memgen_bench.results.rows import network_row
 from memgen_bench.results.schemas import SUCCESSORS
@@ -45,13 +45,37 @@ if TYPE_CHECKING:
     from memgen_bench.plan.plan import Plan, PlannedNetwork, Reading
 
 Source = Literal["network", "pixels"]
-Parents: TypeAlias = "dict[str, tuple[PlannedNetwork, Reading]]"  # by the successor's key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parent:
+    """A memorized network, and the reading whose labels its successor is trained on.
+
+    Attributes:
+        network: The memorized network.
+        read: The network that is read: the same, or the pixels of its images.
+        reading: The reading of it.
+    """
+
+    network: PlannedNetwork
+    read: PlannedNetwork
+    reading: Reading
+
+    @property
+    def source(self) -> Source:
+        """Where the labels come from."""
+        return "pixels" if self.read.kind == "features" else "network"
+
+
+Parents: TypeAlias = dict[str, Parent]  # by the successor's key
 
 # The columns of readings that the choice of a decoder needs.
 COLUMNS = (
     *("key", "network_id", "epoch", "labels", "decoder", "layer", "layer_index", "told_noise"),
     *("saw_test", "status", "validation_accuracy", "test_accuracy"),
+    *("kind", "model", "fitted_on", "noise", "rate", "noise_seed"),
 )
+_PIXELS = "pixels"
 
 
 def choose(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -60,12 +84,14 @@ def choose(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
     Args:
         readings: Rows with `COLUMNS`. Only `ok` rows on corrupted labels count, of decoders of one
             layer that were not told the noise and saw no test labels.
-        source: `network`: choose among the network's own layers; `pixels`: the input layer.
+        source: `network`: choose among the layers of memorized networks; `pixels`: among readings
+            of the pixels.
 
     Returns:
-        A row of `readings` for each network; ties go to the earlier layer, then by name.
+        A row of `readings` for each network and draw; ties go to the earlier layer, then by name.
     """
-    own = pl.col("layer") == INPUT if source == "pixels" else pl.col("layer") != INPUT
+    of_pixels = (pl.col("kind") == "features") & (pl.col("model") == _PIXELS)
+    own = of_pixels if source == "pixels" else pl.col("kind") == "memorized"
     fair = ~pl.col("told_noise"), ~pl.col("saw_test").fill_null(False)
     candidates = readings.filter(
         own,
@@ -76,15 +102,18 @@ def choose(readings: pl.DataFrame, source: Source) -> pl.DataFrame:
         pl.col("validation_accuracy").is_not_null(),
         status="ok",
         labels="corrupted",
+        fitted_on="training",
     )
     merit = pl.col("validation_accuracy").round(12)
     best_first = candidates.sort(merit.neg(), "layer_index", "decoder")
-    return best_first.unique("network_id", keep="first", maintain_order=True).sort("network_id")
+    each = ["network_id", "noise", "rate", "noise_seed"]
+    return best_first.unique(each, keep="first", maintain_order=True).sort(each)
 
 
-def key_of(reading: str) -> str:
+def key_of(parent: Parent) -> str:
     """Return the key of the successor that is trained on a reading's labels."""
-    return digest({"successor": reading})
+    of_network = {"network": parent.network.network_id} if parent.source == "pixels" else {}
+    return digest({"successor": parent.reading.key, **of_network})
 
 
 def find_parents(plan: Plan, results: Path, source: Source) -> Parents:
@@ -93,20 +122,35 @@ def find_parents(plan: Plan, results: Path, source: Source) -> Parents:
     Raises:
         UsageError: There is no reading to choose.
     """
+    kind = "features" if source == "pixels" else "memorized"
     planned = {
         reading.key: (network, reading)
         for network in plan.networks
-        if network.kind == "memorized"
+        if network.kind == kind
         for reading in network.readings
     }
     readings = read_frame(results, "readings", COLUMNS)
     chosen = choose(readings.filter(readings["key"].is_in(list(planned))), source)["key"]
-    if chosen.is_empty():
+    best = [planned[key] for key in chosen]
+    if not best:
         raise UsageError(
             f"{results} has no readings on noisy validation labels to choose a decoder of suite "
             f"{plan.suite.name} by; memgen-bench run makes them"
         )
-    return {key_of(key): planned[key] for key in chosen}
+    memorized = [network for network in plan.networks if network.kind == "memorized"]
+    parents = [
+        Parent(network=network, read=read, reading=reading)
+        for network in memorized
+        for read, reading in best
+        if read is network or (source == "pixels" and _is_of(read, reading, network))
+    ]
+    return {key_of(parent): parent for parent in parents}
+
+
+def _is_of(pixels: PlannedNetwork, reading: Reading, network: PlannedNetwork) -> bool:
+    """Tell whether a reading of pixels is of the images and labels of a network."""
+    same_images = (pixels.data, pixels.seed) == (network.data, network.seed)
+    return same_images and reading.decoding.draw == network.draw
 
 
 def lacking(parents: Parents, results: Path, *, retry_failed: bool = False) -> Parents:
@@ -131,24 +175,23 @@ def train_successors(
         Each parent with the row of its successor, or None if another run trains it.
     """
     with Locks(results) as locks:
-        for key, (network, reading) in parents.items():
+        for key, parent in parents.items():
+            network = parent.network
             if not locks.take(key):
                 yield network, None
                 continue
-            row = succeed(network, reading, settings, report)
+            row = succeed(parent, settings, report)
             write_part(results, "successors", network.network_id, table("successors", [row]))
             locks.give_back(key)
             yield network, row
 
 
-def succeed(
-    network: PlannedNetwork, reading: Reading, settings: RunSettings, report: Report
-) -> dict[str, Any]:
+def succeed(parent: Parent, settings: RunSettings, report: Report) -> dict[str, Any]:
     """Relabel a memorized network's training images, train its successor and measure both.
 
     Args:
-        network: The memorized network, which is trained if it is not cached.
-        reading: The reading whose decoder and layer relabel the images; see `choose`.
+        parent: The memorized network, which is trained if it is not cached, and the reading whose
+            decoder and layer relabel the images; see `choose`.
         settings: The run settings.
         report: Called with the progress of trainings.
 
@@ -157,21 +200,22 @@ def succeed(
     """
     compute_exactly()
     keep_freed_memory()
-    row = _planned(network, reading)
-    with threads(network.recipe.threads):
+    row = _planned(parent)
+    with threads(parent.network.recipe.threads):
         try:
-            return row | _measured(network, reading, settings, report)
+            return row | _measured(parent, settings, report)
         except Exception as error:
             why = {"error_type": error_type_of(error), "message": one_line(error)}
             return row | {"status": "failed", **why}
 
 
-def _planned(network: PlannedNetwork, reading: Reading) -> dict[str, Any]:
+def _planned(parent: Parent) -> dict[str, Any]:
+    network, reading = parent.network, parent.reading
     of_network = network_row(network)
     return {name: of_network[name] for name in SUCCESSORS.names if name in of_network} | {
-        "key": key_of(reading.key),
+        "key": key_of(parent),
         "reading": reading.key,
-        "source": "pixels" if reading.layer == INPUT else "network",
+        "source": parent.source,
         "decoder": reading.decoding.decoder,
         "decoder_version": reading.decoding.version,
         "decoder_params": reading.decoding.params,
@@ -183,20 +227,22 @@ def _planned(network: PlannedNetwork, reading: Reading) -> dict[str, Any]:
     }
 
 
-def _measured(
-    network: PlannedNetwork, reading: Reading, settings: RunSettings, report: Report
-) -> dict[str, Any]:
+def _measured(parent: Parent, settings: RunSettings, report: Report) -> dict[str, Any]:
+    network = parent.network
     data = PlannedData(network, settings.plugin_files, settings.data_dir)
     device = find_device(settings.device)
-    parent = Trainer(network, data, device, settings, report).network()
-    if not parent.record.memorized:
+    memorized = Trainer(network, data, device, settings, report).network()
+    if not memorized.record.memorized:
         raise TrainingError(f"{network.label}: did not memorize its labels")
-    labels, decoded = _relabel(network, reading, data, parent, device, settings)
+    read = memorized
+    if parent.read is not network:
+        read = Trainer(parent.read, data, device, settings, report).network()
+    labels, decoded = _relabel(parent, data, read, device, settings)
     successor, relabelled = _successor(network, data, labels)
     child = Trainer(successor, relabelled, device, settings, report).network()
     x = tensor_of(data.test.x, device)
-    before, after = (predict(each.module, x) for each in (parent, child))
-    stopped = np.array(parent.record.best_validation_predictions, dtype=np.int64)
+    before, after = (predict(each.module, x) for each in (memorized, child))
+    stopped = np.array(memorized.record.best_validation_predictions, dtype=np.int64)
     true, given = data.train.true, data.labels(network.draw).train
     right = after == data.test.true
 
@@ -206,8 +252,7 @@ def _measured(
     return {
         "status": "ok",
         "successor_id": successor.network_id,
-        "train_count": len(true),
-        "validation_count": len(data.validation.true),
+        **data.counts,
         "realised_rate": given.realised_rate,
         "noise_id": given.noise_id,
         "memorized": True,
@@ -228,17 +273,19 @@ def _measured(
 
 
 def _relabel(
-    network: PlannedNetwork,
-    reading: Reading,
+    parent: Parent,
     data: PlannedData,
-    parent: Trained,
+    trained: Trained,
     device: torch.device,
     settings: RunSettings,
 ) -> tuple[LabelVector, LabelVector]:
     """Return the decoder's predictions for all training images and for the test images."""
     everything = copy.copy(data)
     everything.sample = np.arange(len(data.train.true))
-    reader = Reader(network, everything, parent.module, device, settings.memory, parent.record)
+    reader = Reader(
+        parent.read, everything, trained.module, device, settings.memory, trained.record
+    )
+    reading = parent.reading
     ((_, outcome),) = reader.outcomes([reading])
     if outcome.predictions is None:
         raise TrainingError(f"{reading.decoding.decoder} on {reading.layer}: {outcome.message}")

@@ -142,6 +142,8 @@ def _find_names(suite: Suite, registry: Registry) -> None:
     for pair in suite.combinations():
         registry.models.find(pair.model)
         registry.datasets.find(pair.dataset)
+    for features in suite.features:
+        registry.features.find(features)
     for noise in suite.noises:
         registry.noises.find(noise)
     for decoder in suite.decoders if suite.decoders != ALL else ():

@@ -11,7 +11,7 @@ from memgen_bench.compute import threads
 from memgen_bench.data.planned_data import registry
 from memgen_bench.errors import one_line
 from memgen_bench.global_state import preserved
-from memgen_bench.testing import datasets, decoders, models, noises
+from memgen_bench.testing import datasets, decoders, features, models, noises
 from memgen_bench.testing.check import Broken, Check, CheckResult, Inapplicable
 from memgen_bench.testing.planted import DecoderBench
 from memgen_bench.workers.child import ChildLost, Children
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _KINDS: dict[str, tuple[Callable[..., Any], tuple[Check, ...]]] = {
     "decoder": (DecoderBench, decoders.CHECKS),
     "model": (models.ModelBench, models.CHECKS),
+    "feature": (features.FeaturesBench, features.CHECKS),
     "dataset": (datasets.DatasetBench, datasets.CHECKS),
     "noise": (noises.NoiseBench, noises.CHECKS),
 }
@@ -33,10 +34,10 @@ SECONDS = 120.0  # the most that a check may take before its process is killed
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The subject of an examination: a decoder, model, data set or noise.
+    """The subject of an examination: a decoder, model, data set or noise, or features.
 
     Attributes:
-        noun: `decoder`, `model`, `dataset` or `noise`.
+        noun: `decoder`, `model`, `feature`, `dataset` or `noise`.
         name: The subject's name.
         plugin: The plugin that offers it, for a report.
         files: Plugin files that are not installed.

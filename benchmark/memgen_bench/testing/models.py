@@ -14,7 +14,7 @@ from memgen_bench.errors import MemgenError, NotApplicable, PluginError
 from memgen_bench.network.layers import find_layers
 from memgen_bench.network.training import TrainingData, initial_module, train
 from memgen_bench.plugin.specs import Task
-from memgen_bench.protocol import INPUT, LOGITS, MAX_LAYER_DIM
+from memgen_bench.protocol import LOGITS, MAX_LAYER_DIM
 from memgen_bench.testing.check import (
     Broken,
     Inapplicable,
@@ -87,9 +87,8 @@ class ModelBench:
         return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
     def features(self, module: nn.Module, images: Images) -> Mapping[str, npt.NDArray[np.float32]]:
-        """Return the activations of all layers but the input."""
-        layers = [layer for layer in self.found[1] if layer.name != INPUT]
-        return extract(module, images, layers, device=_CPU)
+        """Return the activations of all layers."""
+        return extract(module, images, self.found[1], device=_CPU)
 
     @cached_property
     def memorizing(self) -> tuple[nn.Module, TrainingRecord]:
@@ -139,7 +138,7 @@ def says_what_it_takes(model: ModelBench) -> None:
 @check()
 def has_layers(model: ModelBench) -> None:
     """At least one layer of its own is read, between pixels and logits."""
-    own = [layer for layer in model.found[1] if layer.name not in (INPUT, LOGITS)]
+    own = [layer for layer in model.found[1] if layer.name != LOGITS]
     demand(bool(own), "no layer is read but pixels and logits; name modules in the spec's `layers`")
 
 

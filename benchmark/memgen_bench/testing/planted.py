@@ -21,7 +21,7 @@ from memgen_bench.plan.planner import make_plan
 from memgen_bench.plan.suite import Suite
 from memgen_bench.plugin.registry import Plugin, Registry
 from memgen_bench.plugin.specs import DecoderSpec, ModelSpec, NoiseSpec, Positions, Task
-from memgen_bench.protocol import ALL_LAYERS, INPUT
+from memgen_bench.protocol import ALL_LAYERS
 from memgen_bench.testing.check import Broken, Inapplicable
 
 if TYPE_CHECKING:
@@ -141,7 +141,8 @@ class _Network(nn.Module):
     def __init__(self, task: Task) -> None:
         super().__init__()
         dim, count = task.width, task.num_classes
-        self.first = nn.Sequential(nn.Flatten(), nn.Linear(dim, dim), nn.ReLU())
+        self.points = nn.Flatten()
+        self.first = nn.Sequential(nn.Linear(dim, dim), nn.ReLU())
         self.second = nn.Sequential(nn.Linear(dim, dim // 2), nn.ReLU())
         self.out = nn.Linear(dim // 2, count)
         true = np.arange(400) % count
@@ -154,13 +155,12 @@ class _Network(nn.Module):
             self.out.bias.copy_(weights[-1])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.out(self.second(self.first(x)))
+        logits: torch.Tensor = self.out(self.second(self.first(self.points(x))))
         return logits
 
 
-_MODEL = ModelSpec(
-    name="planted", summary="a small network", build=_Network, layers=("first", "second")
-)
+_OF_ONE_LAYER = ModelSpec(name="planted", summary="the points", build=_Network, layers=("points",))
+_OF_ALL_LAYERS = replace(_OF_ONE_LAYER, summary="a small network", layers=("first", "second"))
 _NOISE = NoiseSpec(
     name="planted",
     summary="labels that a case brings along",
@@ -223,9 +223,9 @@ class DecoderBench:
         registry = _registry(spec)
         dim = case.train.x.shape[1]
         network = replace(_plan(spec.name, spec.scope, case.num_classes, dim), seed=seed)
-        module = initial_module(_MODEL, network.data.task, 0)
+        module = initial_module(_OF_ONE_LAYER, network.data.task, 0)
         data = _PlantedData(case, network, registry)
-        layer = INPUT if spec.scope == "layer" else ALL_LAYERS
+        layer = "points" if spec.scope == "layer" else ALL_LAYERS
         readings = [r for r in network.readings if r.layer == layer and r.decoding.decoder]
         ((_, outcome),) = Reader(network, data, module, _CPU, _MEMORY).outcomes(readings)
         return outcome
@@ -255,7 +255,8 @@ class DecoderBench:
 
 def _registry(spec: DecoderSpec) -> Registry:
     registry = Registry()
-    registry.models.add(_MODEL, _WORLD)
+    model = _OF_ONE_LAYER if spec.scope == "layer" else _OF_ALL_LAYERS
+    registry.models.add(model, _WORLD)
     registry.noises.add(_NOISE, _WORLD)
     registry.decoders.add(spec, _WORLD)
     return registry

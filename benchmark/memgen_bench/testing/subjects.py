@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from memgen_bench.plugin.registry import Plugin, Registry
 
-NOUNS = ("decoder", "model", "dataset", "noise")
+NOUNS = ("decoder", "model", "feature", "dataset", "noise")
 
 
 def plugin_files(targets: Iterable[str]) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def find_subjects(
 
     Args:
         registry: The registry in which names are looked up, with `files` loaded.
-        targets: Names of decoders, models, data sets or noises, and plugin files.
+        targets: Names of decoders, models, features, data sets or noises, and plugin files.
         files: Plugin files that are not installed.
         data_dir: The data root.
 

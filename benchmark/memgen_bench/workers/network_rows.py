@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from memgen_bench.messages import Report, RunSettings
     from memgen_bench.network.trainer import Trained
     from memgen_bench.plan.plan import PlannedNetwork, Reading
+    from memgen_bench.plugin.registry import Catalogue
 
 
 def run_network(
@@ -84,15 +85,16 @@ def _run(
     trained = trainer.network()
     report(Row("networks", _network_row(network, data, trained, device)))
     readings = [reading for reading in network.readings if reading.key in keys]
-    for epoch, part in groupby(readings, lambda reading: reading.epoch):
+    for (epoch, points), part in groupby(readings, lambda r: (r.epoch, r.decoding.fitted_on)):
+        fitted = data.fitted_on(points)
         if epoch and epoch > trained.epochs:
             outcomes = _skipped(part, f"the training ended after epoch {trained.epochs}")
         else:
             module = trainer.at(epoch, trained) if epoch else trained.module
-            reader = Reader(network, data, module, device, settings.memory, trained.record)
+            reader = Reader(network, fitted, module, device, settings.memory, trained.record)
             outcomes = reader.outcomes(list(part), lambda key: report(Started(key)))
         for reading, outcome in outcomes:
-            report(Row("readings", _row(network, data, trained, reading, outcome)))
+            report(Row("readings", _row(network, fitted, trained, reading, outcome)))
             yield bool(outcome.lasting)
 
 
@@ -116,8 +118,7 @@ def _row(
     labels = data.labels(what.draw)
     row = rows.reading_row(network, reading) | {
         "memorized": _memorized(network, trained) if reading.epoch is None else None,
-        "train_count": len(data.train.true),
-        "validation_count": len(data.validation.true),
+        **data.counts,
         "realised_rate": labels.train.realised_rate,
         "noise_id": labels.train.noise_id if what.draw else None,
         "rankable": labels.rankable,
@@ -154,8 +155,13 @@ def _about_decoder(data: PlannedData, name: str | None) -> dict[str, Any]:
     }
 
 
+def _source(data: PlannedData, network: PlannedNetwork) -> Catalogue[Any]:
+    """Return the catalogue that a network's model, or its features, come from."""
+    return data.registry.catalogue("feature" if network.kind == "features" else "model")
+
+
 def _memorized(network: PlannedNetwork, trained: Trained) -> bool | None:
-    return trained.record.memorized if network.kind != "untrained" else None
+    return trained.record.memorized if network.is_trained else None
 
 
 def _network_row(
@@ -165,14 +171,11 @@ def _network_row(
     row = rows.network_row(network) | {
         "status": "ok",
         "memorized": _memorized(network, trained),
-        "train_count": len(data.train.true),
-        "validation_count": len(data.validation.true),
+        **data.counts,
         "realised_rate": labels.realised_rate,
         "noise_id": labels.noise_id if network.draw else None,
-        "model_plugin": data.registry.models.plugin(network.model).release,
+        "model_plugin": _source(data, network).plugin(network.model).release,
         "parameter_count": sum(p.numel() for p in trained.module.parameters()),
         "device": str(device),
     }
-    return (
-        row if network.kind == "untrained" else row | rows.training_row(record, trained.from_cache)
-    )
+    return row | rows.training_row(record, trained.from_cache) if network.is_trained else row

@@ -34,7 +34,7 @@ def test_list_shows_what_is_there(in_workplace: CommandLine) -> None:
     code, out, _ = in_workplace("cache", "list")
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines() if line.strip()}
-    assert "mlp on digits, uniform 0.4, seed 0" in lines[memorized.stem]
+    assert "mlp on digits, uniform 0.4, seed 1" in lines[memorized.stem]
     assert lines[memorized.stem].split()[1] == "network"
     assert "damaged" in lines[clean.stem]
     assert "does not match its checksum" in lines[clean.stem]

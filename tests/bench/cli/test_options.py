@@ -87,8 +87,8 @@ def test_places_are_what_options_name_and_the_environment() -> None:
     [
         ("run", []),
         ("why", []),
-        ("retrain", ["kinds", "labels"]),
-        ("export-activations", ["decoders", "kinds", "labels"]),
+        ("retrain", ["kinds", "features", "labels", "fitted_on"]),
+        ("export-activations", ["decoders", "kinds", "features", "labels", "fitted_on"]),
     ],
 )
 def test_a_verb_that_plans_takes_all_axes_and_sizes_but_those_it_fixes(

@@ -16,7 +16,7 @@ def test_why_names_the_field(in_workplace: CommandLine) -> None:
     Path("other.toml").write_text(other)
     code, out, _ = in_workplace("why", memorized.stem[:9], "--suite", "other.toml")
     assert code == 0
-    assert out.splitlines()[0] == f"network {memorized.stem}: mlp on digits, uniform 0.4, seed 0"
+    assert out.splitlines()[0] == f"network {memorized.stem}: mlp on digits, uniform 0.4, seed 1"
     assert "  lr is 0.001 in the cache, 0.0002 in the plan" in out
     assert "cache: it is there" in out
     assert "results: it is there, ok" in out

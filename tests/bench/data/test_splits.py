@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from memgen_bench import UsageError
-from memgen_bench.data.splits import split_train, stratified_order, test_subset
+from memgen_bench.data.splits import split_train, stratified_order, test_subset, train_sample
 from memgen_bench.seeds import stream
 
 LABELS = np.repeat(np.arange(10), [100, 50, 200, 100, 100, 100, 100, 100, 100, 50])
@@ -45,12 +47,23 @@ def test_the_seed_alone_decides_the_split() -> None:
 
 
 def test_train_accuracy_is_taken_on_a_bounded_sample() -> None:
-    labels = np.arange(25_000) % 10
-    split = split_train(labels, seed=0, train_size=None, validation_fraction=0.1)
-    assert len(split.sample) == 10_000
-    assert split.sample.max() < len(split.train)
-    small = split_train(LABELS, seed=0, train_size=None, validation_fraction=0.1)
-    assert (small.sample == np.arange(len(small.train))).all()
+    sample = train_sample(np.arange(25_000) % 10, seed=0)
+    assert len(set(sample)) == 10_000
+    assert (np.diff(sample) > 0).all()
+    assert (train_sample(LABELS, seed=0) == np.arange(len(LABELS))).all()
+
+
+@given(seed=st.integers(0, 2**31), size=st.integers(20, 1000), fraction=st.floats(0, 0.5))
+def test_held_out_points_are_taken_from_the_training_points_alone(
+    seed: int, size: int, fraction: float
+) -> None:
+    sizes: dict[str, Any] = {"seed": seed, "train_size": size, "validation_fraction": 0.25}
+    without = split_train(LABELS, **sizes)
+    split = split_train(LABELS, **sizes, held_out_fraction=fraction)
+    assert len(without.held_out) == 0
+    assert len(split.held_out) == round(size * fraction)
+    assert (split.validation == without.validation).all()
+    assert sorted([*split.train, *split.held_out]) == list(without.train)
 
 
 def test_a_test_subset_is_stratified_nested_and_in_order() -> None:
@@ -66,5 +79,7 @@ def test_impossible_sizes_are_refused() -> None:
         split_train(LABELS, seed=0, train_size=1001, validation_fraction=0)
     with pytest.raises(UsageError, match="leaves nothing to train on"):
         split_train(LABELS, seed=0, train_size=1, validation_fraction=0.9)
+    with pytest.raises(UsageError, match=r"held_out_fraction 0.5 leave nothing to train on"):
+        split_train(LABELS, seed=0, train_size=10, validation_fraction=0.5, held_out_fraction=0.5)
     with pytest.raises(UsageError, match="test_size 0"):
         test_subset(LABELS, 0)

@@ -89,7 +89,7 @@ def test_without_any_budget_the_same_is_read(
     lab: Lab, expected: dict[str, Outcome], counted: Counted
 ) -> None:
     same(lab.read(SUITE.decoders, memory=1), expected)
-    assert counted.passes == 4 * 3  # one for each layer and draw
+    assert counted.passes == 3 * 3  # one for each layer and draw
     assert counted.files > counted.passes
 
 
@@ -145,10 +145,10 @@ def test_points_are_stored_only_for_decoders_that_want_them(
     lab: Lab, form: str, stored: list[TrainingPoints]
 ) -> None:
     lab.read(FROM_MOMENTS)
-    assert [each.points is None for each in stored] == [form == "streamed"] * 4
+    assert [each.points is None for each in stored] == [form == "streamed"] * 3
     stored.clear()
     lab.read([*FROM_MOMENTS, "knn-5"])
-    assert [each.points is None for each in stored] == [False] * 4
+    assert [each.points is None for each in stored] == [False] * 3
 
 
 def test_the_readout_alone_stores_nothing(lab: Lab, stored: list[TrainingPoints]) -> None:
@@ -174,7 +174,7 @@ def test_a_budget_below_the_moments_of_a_layer_is_refused_before_anything_is_wri
     message = refused(tmp_path, jobs=1, memory=1 << 20)
     for part in (
         "1 MiB of memory",
-        "layer 'input' of mlp on digits, untrained, seed 0",
+        "layer 'logits' of mlp on digits, untrained, seed 0",
         "take 64 MiB",
         "raise --memory, or lower --jobs or --max-layer-dim",
     ):

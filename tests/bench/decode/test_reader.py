@@ -32,7 +32,7 @@ def test_a_decoder_that_writes_fails_and_no_other_notices(
 ) -> None:
     found = lab.read([*SUITE.decoders[:place], writer, *SUITE.decoders[place:]])
     written = of(found, writer)
-    assert len(written) == 4 * 3
+    assert len(written) == 3 * 3
     assert {plain(each) for each in written.values()} == {("failed", "error", CHANGED)}
     assert counted.passes == 1 + len(written)  # the activations are read again
     same(of(found, *SUITE.decoders, None), expected)
@@ -87,4 +87,4 @@ def test_neighbours_are_searched_once_for_all_decoders_and_draws(
 
     monkeypatch.setattr(Neighbors, "_search", counted)
     lab.read(names)
-    assert sorted(counts) == sorted(4 * [(size, FOUND) for size in sizes])  # once a layer
+    assert sorted(counts) == sorted(3 * [(size, FOUND) for size in sizes])  # once a layer

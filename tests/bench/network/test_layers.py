@@ -14,6 +14,8 @@ from memgen_bench.compute import tensor_of
 from memgen_bench.decode.activations import extract, stream
 from memgen_bench.network.layers import find_layers
 from memgen_bench.network.training import predict
+from memgen_bench.plan.pooling import features_layers
+from memgen_bench.plan.suite import load_suite
 
 CPU = torch.device("cpu")
 TASK = Task(channels=1, height=8, width=8, num_classes=10)
@@ -52,7 +54,7 @@ def tangle(layers: tuple[str, ...] | None) -> ModelSpec:
 
 def test_default_layers_are_the_activation_calls_in_order() -> None:
     names = [layer.name for layer in find_layers(tangle(None), TASK, 0)]
-    assert names == ["input", "act", "act:2", "logits"]
+    assert names == ["act", "act:2", "logits"]
 
 
 def test_outputs_are_those_of_the_forward_pass_and_safe_from_in_place_modules() -> None:
@@ -65,7 +67,6 @@ def test_outputs_are_those_of_the_forward_pass_and_safe_from_in_place_modules() 
         first = norm.clamp(min=0)
         mixed = module.mix(first)
         expected = {
-            "input": x,
             "norm": norm,
             "act": first,
             "mix": mixed,
@@ -94,7 +95,7 @@ def test_a_feature_does_not_depend_on_the_rest_of_its_batch(name: str) -> None:
         ]
         for size in (6, 1)
     )
-    assert (layers[0].name, layers[-1].name) == ("input", "logits")
+    assert (layers[0].index, layers[-1].name, layers[-1].depth) == (1, "logits", 1)
     for layer in layers:
         single = np.concatenate([batch[layer.name] for batch in alone])
         assert single.shape == (6, layer.dim)
@@ -123,25 +124,44 @@ def test_wide_maps_are_pooled_to_fit_and_vectors_never() -> None:
 
 
 def test_a_map_with_more_channels_than_allowed_is_pooled_to_one_cell() -> None:
-    layer = find_layers(MODELS["cnn"], TASK, 10)[1]
+    layer = find_layers(MODELS["cnn"], TASK, 10)[0]
     assert (layer.name, layer.grid, layer.dim) == ("conv1", (1, 1), 16)
 
 
-def test_depth_runs_from_zero_to_one() -> None:
+def test_the_limit_of_core_pools_three_maps_and_no_features() -> None:
+    core = load_suite("core")
+    pooled = {
+        (pair.model, layer.name): (layer.width, layer.dim)
+        for pair in core.combinations()
+        for layer in find_layers(MODELS[pair.model], TASK, core.max_layer_dim)
+        if layer.grid
+    }
+    assert pooled == {
+        ("timm/test_resnet", "act1"): (8192, 800),
+        ("timm/test_resnet", "layer1"): (2048, 800),
+        ("timm/test_convnext", "stages.0"): (1536, 864),
+    }
+    for name in core.features:
+        spec = load_registry().features[name]
+        ((layer,), _) = features_layers(spec, TASK, core.max_layer_dim)
+        assert layer.grid is None
+
+
+def test_depth_runs_from_the_input_at_zero_to_one() -> None:
     layers = find_layers(MODELS["mlp"], TASK, 0)
-    assert [layer.depth for layer in layers] == [0, 0.25, 0.5, 0.75, 1]
-    assert [layer.index for layer in layers] == [0, 1, 2, 3, 4]
+    assert [layer.depth for layer in layers] == [0.25, 0.5, 0.75, 1]
+    assert [layer.index for layer in layers] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
     ("name", "task", "dims"),
     [
-        ("paper-mlp", TASK, [64, 128, 512, 2048, 2048, 10]),
-        ("paper-cnn", GREY, [784, 576, 250, 250, 250, 10]),
-        ("paper-cnn", COLOUR, [3072, 1024, 250, 250, 250, 10]),
-        ("paper-alexnet", CIFAR100, [3072, 256, 4096, 4096, 100]),
-        ("paper-alexnet", TINY, [12288, 256, 4096, 4096, 200]),
-        ("paper-resnet18", COLOUR, [3072, *[16384] * 5, 8192, 4096, 2048, 512, 10]),
+        ("paper-mlp", TASK, [128, 512, 2048, 2048, 10]),
+        ("paper-cnn", GREY, [576, 250, 250, 250, 10]),
+        ("paper-cnn", COLOUR, [1024, 250, 250, 250, 10]),
+        ("paper-alexnet", CIFAR100, [256, 4096, 4096, 100]),
+        ("paper-alexnet", TINY, [256, 4096, 4096, 200]),
+        ("paper-resnet18", COLOUR, [*[16384] * 5, 8192, 4096, 2048, 512, 10]),
     ],
 )
 def test_the_papers_networks_have_the_papers_widths(name: str, task: Task, dims: list[int]) -> None:
@@ -150,13 +170,13 @@ def test_the_papers_networks_have_the_papers_widths(name: str, task: Task, dims:
 
 def test_timm_layers_come_from_feature_info() -> None:
     names = [layer.name for layer in find_layers(MODELS["timm/test_resnet"], TASK, 128)]
-    assert names == ["input", "act1", "layer1", "layer2", "layer3", "layer4", "logits"]
+    assert names == ["act1", "layer1", "layer2", "layer3", "layer4", "logits"]
 
 
 def test_channels_last_maps_of_timm_are_pooled_over_space() -> None:
     spec = MODELS["timm/swin_tiny_patch4_window7_224"]
     layers = find_layers(spec, COLOUR, 1000)
-    first = layers[1]
+    first = layers[0]
     assert (first.name, first.channels_last, first.grid) == ("layers.0", True, (3, 3))
     assert first.dim == 96 * 9
 
@@ -190,7 +210,7 @@ def nested(*features: str, layers: tuple[str, ...] | None = None) -> ModelSpec:
 
 def test_of_several_outputs_the_first_with_a_row_for_each_image_is_read() -> None:
     layers = find_layers(nested("block", "act"), TASK, 0)
-    assert [layer.name for layer in layers] == ["input", "block", "act", "logits"]
+    assert [layer.name for layer in layers] == ["block", "act", "logits"]
     x = images(5)
     found = extract(Nested(()), x, layers, device=CPU)
     np.testing.assert_array_equal(found["block"], x.reshape(5, -1) + 1)
@@ -208,7 +228,7 @@ def test_features_without_an_output_are_left_out(
     features: tuple[str, ...], names: list[str]
 ) -> None:
     layers = find_layers(nested(*features), TASK, 0)
-    assert [layer.name for layer in layers] == ["input", *names, "logits"]
+    assert [layer.name for layer in layers] == [*names, "logits"]
 
 
 @pytest.mark.parametrize("name", ["unused", "windows"])
@@ -256,7 +276,6 @@ def test_a_module_cannot_spoil_the_images() -> None:
     spec = ModelSpec(name="spoils", summary="", build=build)
     x = images(5)
     before = x.copy()
-    found = extract(build(TASK), x, find_layers(spec, TASK, 0), device=CPU)
+    extract(build(TASK), x, find_layers(spec, TASK, 0), device=CPU)
     predict(build(TASK), tensor_of(x, CPU))
     assert (x == before).all()
-    assert (found["input"] == before.reshape(5, -1)).all()

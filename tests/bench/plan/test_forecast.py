@@ -27,7 +27,7 @@ DATA = DataInfo(
 )
 LAYERS = tuple(
     Layer(name=name, index=i, depth=float(i), dim=10, width=10)
-    for i, name in enumerate(("input", "logits"))
+    for i, name in enumerate(("hidden", "logits"))
 )
 
 
@@ -119,5 +119,5 @@ def test_what_is_not_known_counts_as_the_mean_of_the_rest() -> None:
 
 def test_an_untrained_network_is_not_trained() -> None:
     (network, keys), *_ = networks()
-    untrained = replace(network, kind="untrained")
+    untrained = replace(network, kind="untrained", order_seed=None)
     assert Timings(trained(), READINGS).estimate([(untrained, keys)]).seconds[0] is not None

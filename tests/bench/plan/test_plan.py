@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.plans import DIGITS, Quarter, axes_of_kinds, ids, keys, plan, three_layers
+from helpers.plans import (
+    DIGITS,
+    Quarter,
+    axes_of_kinds,
+    ids,
+    keys,
+    plan,
+    three_layers,
+    without_decoders,
+)
 from memgen_bench import DecoderSpec, Registry, load_registry
 from memgen_bench.hashing import canonical, digest, network_id
 from memgen_bench.plan import planner
 from memgen_bench.plan.planner import make_plan
-from memgen_bench.plan.suite import RecipeOverride, load_suite
-from memgen_bench.protocol import PROTOCOL_VERSION
+from memgen_bench.plan.suite import Kind, RecipeOverride, load_suite
+from memgen_bench.protocol import PROTOCOL_VERSION, TRAINING_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +76,7 @@ def test_a_network_is_called_by_every_field_of_its_identity(registry: Registry, 
     others = {network_id(changed(identity, path, "another")) for path in fields}
     assert len(others | {name}) == len(fields) + 1
     expected = {"initial", "seed", "init"}
-    if kind != "untrained":
-        expected |= {"recipe", "device", "order", "draw"}
+    expected |= {"statistics"} if kind == "untrained" else {"recipe", "device", "order", "draw"}
     assert set(identity) == expected
     assert set(identity["initial"]) == {
         *("protocol", "model", "version", "parameters", "task", "data"),
@@ -200,9 +208,17 @@ def test_what_plugins_say_of_weights_decides_an_identity(
 def test_the_protocol_decides_every_identity(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = keys(plan(registry))
-    monkeypatch.setattr(planner, "PROTOCOL_VERSION", PROTOCOL_VERSION + 1)
-    assert not set(before) & set(keys(plan(registry)))
+    before = plan(registry)
+    keys_before = set(keys(before))  # made on first use
+    monkeypatch.setattr(planner, "TRAINING_VERSION", TRAINING_VERSION + 1)
+    trained_otherwise = plan(registry)
+    kinds = get_args(Kind)
+    assert not any(ids(before, kind) & ids(trained_otherwise, kind) for kind in kinds)
+    monkeypatch.undo()
+    monkeypatch.setattr("memgen_bench.plan.plan.PROTOCOL_VERSION", PROTOCOL_VERSION + 1)
+    read_otherwise = plan(registry)
+    assert all(ids(before, kind) == ids(read_otherwise, kind) for kind in kinds)
+    assert not keys_before & set(keys(read_otherwise))
 
 
 def test_data_decide_every_identity(registry: Registry) -> None:
@@ -233,9 +249,7 @@ def test_a_decoders_version_and_parameters_are_part_of_a_key(registry: Registry)
         replace(masc, version=masc.version + 1),
         replace(masc, build=lambda: Quarter()),
     ):
-        changed = Registry(
-            models=registry.models, datasets=registry.datasets, noises=registry.noises
-        )
+        changed = without_decoders(registry)
         changed.decoders._specs["masc"] = spec
         found.append(set(keys(plan(changed, decoders=["masc"], kinds=["untrained"]))))
     for first, second in pairwise(found):
@@ -261,18 +275,32 @@ def test_a_plan_hands_on_the_notices_on_its_data(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "identity"), [("smoke", "9818d2257021aaf3c501"), ("paper", "5c3c235650b884bf7e3e")]
+    ("name", "identity"), [("smoke", "0e5ed9f5219892ff4382"), ("paper", "91c97d05f2495657e9e6")]
 )
-def test_networks_and_readings_are_called_what_they_always_were(
+def test_trained_networks_are_called_what_they_always_were(
     registry: Registry, name: str, identity: str
 ) -> None:
-    changed = Registry(models=registry.models, datasets=registry.datasets, noises=registry.noises)
+    """Protocol 2 reads other things out of the networks of protocol 1, and trains no other."""
+    changed = without_decoders(registry)
     changed.decoders._specs["quarter"] = DecoderSpec(name="quarter", summary="", build=Quarter)
-    shipped = load_suite(name)
+    shipped = load_suite(name).replace({"kinds": ["memorized", "clean"]})
     large = replace(DIGITS, train_count=60_000, test_count=10_000)
     data = {pair.dataset: replace(large, name=pair.dataset) for pair in shipped.combinations()}
     made = make_plan(shipped, changed, data, find_layers=three_layers, device_type="cpu")
-    assert digest({"ids": [n.network_id for n in made.networks], "keys": keys(made)}) == identity
+    assert digest({"ids": sorted(n.network_id for n in made.networks)}) == identity
+
+
+@pytest.mark.parametrize("kind", ["memorized", "clean", "untrained", "features"])
+def test_held_out_points_decide_every_identity_and_where_decoders_are_fitted_only_keys(
+    registry: Registry, kind: str
+) -> None:
+    before = plan(registry)
+    held_out = plan(registry, held_out_fraction=0.2)
+    assert not ids(before, kind) & ids(held_out, kind)
+    both = plan(registry, held_out_fraction=0.2, fitted_on=["training", "held_out"])
+    assert ids(both, kind) == ids(held_out, kind)
+    fitted = {r.key: r.decoding.fitted_on for n in both.networks for r in n.readings}
+    assert {key for key, points in fitted.items() if points == "training"} == set(keys(held_out))
 
 
 def test_a_later_field_of_a_recipe_changes_no_identity_at_its_default(registry: Registry) -> None:

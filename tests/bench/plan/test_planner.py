@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.plans import DIGITS, Quarter, axes_of_kinds, keys, plan, suite, three_layers
+from helpers.plans import (
+    DIGITS,
+    Quarter,
+    axes_of_kinds,
+    ids,
+    keys,
+    plan,
+    suite,
+    three_layers,
+    without_decoders,
+)
 from memgen_bench import DecoderSpec, NotApplicable, PluginError, Registry, UsageError, run
 from memgen_bench.plan.planner import make_plan
 from memgen_bench.plan.suite import load_suite
@@ -41,17 +51,22 @@ def test_no_network_and_no_key_twice_and_rate_zero_only_where_it_belongs(
     registry: Registry, axes: dict[str, Any]
 ) -> None:
     made = plan(registry, **axes)
-    ids = [network.network_id for network in made.networks]
-    assert len(set(ids)) == len(ids)
+    names = [network.network_id for network in made.networks]
+    assert len(set(names)) == len(names)
     assert len(set(keys(made))) == len(keys(made)) == made.reading_count
     for network in made.networks:
-        assert (network.draw is None) == (network.kind != "memorized")
+        has_draw = network.kind in ("memorized", "random")
+        assert (network.draw is not None) == has_draw
         for reading in network.readings:
-            what = reading.decoding
-            at_zero = network.kind != "memorized" and what.labels != "corrupted"
-            assert (what.draw is None) == at_zero
-            if network.kind == "memorized":
+            what, kind = reading.decoding, network.kind_of(reading.decoding)
+            assert (what.draw is None) == (not has_draw and what.labels != "corrupted")
+            assert (kind == "random") <= (network.draw is not None and network.draw.rate == 1)
+            if kind == "memorized":
                 assert what.draw == network.draw
+            if kind == "random" and what.decoder:
+                assert what.draw is not None
+                assert what.draw.rate < 1
+                assert what.labels == "corrupted"
     trained = {network.seed for network in made.networks if network.kind == "memorized"}
     if min(axes["rates"]) < 1:
         assert trained <= {network.seed for network in made.networks if network.kind == "clean"}
@@ -63,11 +78,12 @@ def test_what_a_small_suite_holds(registry: Registry) -> None:
         "untrained": 1,
         "clean": 1,
         "memorized": 2,
+        "features": 1,
     }
     rows = Counter(
-        (network.kind, r.decoding.labels, r.decoding.draw.rate if r.decoding.draw else 0)
+        (network.kind_of(what), what.labels, what.draw.rate if what.draw else 0)
         for network in made.networks
-        for r in network.readings
+        for what in (reading.decoding for reading in network.readings)
     )
     both = 2 * 3  # decoders × layers
     assert rows == {
@@ -77,6 +93,7 @@ def test_what_a_small_suite_holds(registry: Registry) -> None:
         ("memorized", None, 1.0): 1,
         ("memorized", "corrupted", 1.0): both,
         ("memorized", "true", 1.0): both,
+        ("random", "corrupted", 0.4): both,
         ("clean", None, 0): 1,
         ("clean", "true", 0): both,
         ("clean", "corrupted", 0.4): both,
@@ -85,7 +102,40 @@ def test_what_a_small_suite_holds(registry: Registry) -> None:
         ("untrained", "true", 0): both,
         ("untrained", "corrupted", 0.4): both,
         ("untrained", "corrupted", 1.0): both,
+        ("features", "true", 0): 2,
+        ("features", "corrupted", 0.4): 2,
+        ("features", "corrupted", 1.0): 2,
     }
+
+
+def test_random_labels_are_a_control_only_of_noises_that_leave_nothing_at_rate_1(
+    registry: Registry,
+) -> None:
+    kinds: dict[str, Any] = {"kinds": ["random"], "rates": [0.4]}
+    (network,) = [n for n in plan(registry, **kinds).networks if n.kind == "random"]
+    assert network.draw is not None
+    assert network.draw.rate == 1
+    memorized = plan(registry, rates=[1.0], kinds=["memorized"]).networks
+    assert network.network_id in {each.network_id for each in memorized}
+    assert not plan(registry, **kinds, noises=["pair"]).networks  # it turns 0 into 1, and so on
+    assert not plan(registry, **kinds, labels=["true"]).networks
+
+
+def test_features_are_read_once_for_all_models(registry: Registry) -> None:
+    one, two = (plan(registry, models=models) for models in (["mlp"], ["mlp", "cnn"]))
+    assert len(ids(one, "features")) == 1
+    assert ids(one, "features") == ids(two, "features")
+
+
+def test_a_training_is_recalled_only_where_there_was_one(registry: Registry) -> None:
+    made = plan(registry, decoders=["best-epoch"])
+    recalled = Counter(
+        (network.kind_of(r.decoding), r.decoding.labels)
+        for network in made.networks
+        for r in network.readings
+        if r.decoding.decoder
+    )
+    assert recalled == {("memorized", "corrupted"): 2, ("clean", "true"): 1}
 
 
 def test_a_recovery_needs_the_clean_network_and_chance_does_not(registry: Registry) -> None:
@@ -112,13 +162,13 @@ def identities(made: Plan) -> list[str]:
     return [*(network.network_id for network in made.networks), *keys(made)]
 
 
-def test_the_smoke_suite_has_the_identities_that_it_always_had(registry: Registry) -> None:
+def test_the_smoke_suite_keeps_its_identities(registry: Registry) -> None:
     smoke = load_suite("smoke").replace({"decoders": ["ncm"]})
     made = make_plan(
         smoke, registry, {"digits": DIGITS}, find_layers=three_layers, device_type="cpu"
     )
     everything = hashlib.sha256(" ".join(identities(made)).encode()).hexdigest()
-    assert everything == "39f781d08bab4d1e18174fd479adb88442fd585517c6aaadb25c19fd09b02de8"
+    assert everything == "77f2934887e73c563e9aad37accfda7592b30b4b88bac0a5257f293eaeff7fd9"
 
 
 @pytest.mark.parametrize("rate", [0.1 + 0.2, np.float32(0.3), float(np.float32(0.3))])
@@ -153,7 +203,7 @@ def test_what_else_is_in_the_plan_changes_no_key(registry: Registry) -> None:
 
 
 def test_slow_decoders_come_when_asked_for(registry: Registry) -> None:
-    changed = Registry(models=registry.models, datasets=registry.datasets, noises=registry.noises)
+    changed = without_decoders(registry)
     for name, slow in (("quick", False), ("heavy", True)):
         changed.decoders._specs[name] = DecoderSpec(name=name, summary="", build=Quarter, slow=slow)
 
@@ -178,8 +228,9 @@ def test_a_model_that_cannot_be_built_leaves_rows_to_fail(registry: Registry) ->
         raise PluginError("model 'mlp' cannot be built")
 
     made = make_plan(suite(), registry, {"digits": DIGITS}, find_layers=fail, device_type="cpu")
-    assert {network.fault for network in made.networks} == {"model 'mlp' cannot be built"}
-    assert {reading.layer for n in made.networks for reading in n.readings} == {"*"}
+    networks = [network for network in made.networks if network.kind != "features"]
+    assert {network.fault for network in networks} == {"model 'mlp' cannot be built"}
+    assert {reading.layer for n in networks for reading in n.readings} == {"*"}
     assert len(set(keys(made))) == len(keys(made))
 
 
@@ -220,11 +271,16 @@ def test_the_core_suite_plans_what_the_readme_says(registry: Registry) -> None:
         find_layers=three_layers,
         device_type="cpu",
     )
-    assert Counter(n.kind for n in made.networks) == {"memorized": 40, "clean": 8, "untrained": 8}
+    assert Counter(n.kind for n in made.networks) == {
+        "memorized": 40,
+        "clean": 8,
+        "untrained": 8,
+        "features": 4,  # pixels and patches of two seeds
+    }
 
 
 def test_a_decoder_that_cannot_be_built_is_planned_all_the_same(registry: Registry) -> None:
-    changed = Registry(models=registry.models, datasets=registry.datasets, noises=registry.noises)
+    changed = without_decoders(registry)
 
     def fail() -> Any:
         raise ImportError("no such library")

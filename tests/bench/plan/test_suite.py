@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from memgen_bench import UsageError
 from memgen_bench.plan.suite import (
+    Kind,
     Pair,
     RecipeOverride,
     Suite,
@@ -94,9 +95,15 @@ def test_core_is_what_the_protocol_says() -> None:
     ]
     assert core.rates == (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     assert (core.noises, core.seeds, core.decoders) == (("uniform",), (0, 1), "all")
-    assert core.kinds == ("memorized", "clean", "untrained")
+    assert core.kinds == get_args(Kind)
     assert core.labels == ("corrupted", "true")
-    assert (core.validation_fraction, core.max_layer_dim) == (0.25, 128)
+    assert (core.validation_fraction, core.max_layer_dim) == (0.25, 1024)
+
+
+@pytest.mark.parametrize("name", shipped_suites())
+def test_no_suite_that_ships_lets_a_limit_decide_who_wins(name: str) -> None:
+    limit = load_suite(name).max_layer_dim
+    assert limit == 0 or limit >= 1024
 
 
 def test_paper_is_eight_pairs_of_three_seeds_without_validation() -> None:
@@ -119,7 +126,10 @@ def test_paper_is_eight_pairs_of_three_seeds_without_validation() -> None:
         ("labels = []", r"labels is empty"),
         ("decoders = []", r"decoders is empty"),
         ("seeds = [-1]", r"seeds\.0: .*greater than or equal to 0.*-1"),
-        ("kinds = ['memorised']", r"kinds\.0: .*'memorized', 'clean' or 'untrained'.*memorised"),
+        (
+            "kinds = ['memorised']",
+            r"kinds\.0: .*'memorized', 'clean', .* 'features'.*memorised",
+        ),
         ("validation_fraction = 1.0", r"validation_fraction: .*less than 1.*1\.0"),
         ("train_size = 0", r"train_size: .*greater than 0.*0"),
         ("max_layer_dim = -5", r"max_layer_dim: .*-5"),

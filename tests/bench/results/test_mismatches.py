@@ -129,9 +129,9 @@ def test_a_reading_is_compared_with_those_of_the_same_network(
 ) -> None:
     base: dict[str, Any] = {"kinds": ["untrained"], "labels": ["corrupted"]}
     planned, stored = plan_digits(**base), plan_digits(**(base | change))
-    wanted = reading(planned, "untrained", "input")
+    wanted = reading(planned, "untrained", "hidden")
     text = explain(known(planned, stored=[stored]), wanted.key)
-    assert text[0] == f"reading {wanted.key}: ncm on layer input, corrupted labels"
+    assert text[0] == f"reading {wanted.key}: ncm on layer hidden, corrupted labels"
     assert text[1] == "plan: it is there"
     assert text[2].startswith("results: it is not there; the nearest is ")
     assert f"  {line}" in text[3:5]
@@ -142,7 +142,7 @@ def test_a_reading_of_another_network_is_explained_by_the_network(
     plan: Plan, plan_digits: Callable[..., Plan]
 ) -> None:
     other = plan_digits(pairs=[PAIR | {"recipe": {"lr": 0.5}}])
-    text = explain(known(plan, other, [other]), reading(plan, "memorized", "input").key)
+    text = explain(known(plan, other, [other]), reading(plan, "memorized", "hidden").key)
     assert text[2] == "results: it is not there, and neither is a reading to compare it with"
     assert "  lr is 0.001 in the plan, 0.5 in the cache" in text
     assert "  lr is 0.001 in the plan, 0.5 in the results" in text
@@ -150,7 +150,7 @@ def test_a_reading_of_another_network_is_explained_by_the_network(
 
 def test_what_is_there_is_said_to_be_there_with_its_status(plan: Plan) -> None:
     all_there = known(plan, plan, [plan])
-    wanted = reading(plan, "memorized", "input")
+    wanted = reading(plan, "memorized", "hidden")
     row = next(row for row in all_there.readings if row["key"] == wanted.key)
     row |= {"status": "failed", "message": "out of cheese"}  # type: ignore[operator]
     text = explain(all_there, wanted.key)
@@ -165,7 +165,7 @@ def test_a_difference_that_results_do_not_record_is_admitted(
     planned, stored = (
         plan_digits(pairs=[PAIR | {"recipe": {"threads": threads}}], **base) for threads in (1, 2)
     )
-    text = explain(known(planned, stored=[stored]), reading(planned, "untrained", "input").key)
+    text = explain(known(planned, stored=[stored]), reading(planned, "untrained", "hidden").key)
     assert text[3] == "  no column that the results has tells them apart"
 
 

@@ -18,7 +18,14 @@ from memgen_bench.messages import RunSettings
 from memgen_bench.plan.suite import load_suite
 from memgen_bench.plugin.registry import load_registry
 from memgen_bench.results import store
-from memgen_bench.running.retraining import COLUMNS, choose, key_of, succeed, train_successors
+from memgen_bench.running.retraining import (
+    COLUMNS,
+    Parent,
+    choose,
+    key_of,
+    succeed,
+    train_successors,
+)
 from memgen_bench.running.runner import plan_run
 from memgen_leaderboard.scoring.retraining import retraining_frame
 from memgen_leaderboard.tables.retraining import retraining_table
@@ -33,6 +40,7 @@ version = 1
 models = ["mlp"]
 datasets = ["digits"]
 rates = [0.4]
+kinds = ["memorized", "features"]
 decoders = ["masc", "knn-50", "lda-shrunk"]
 train_size = 400
 test_size = 100
@@ -58,7 +66,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def planned(folder: Path) -> tuple[PlannedNetwork, dict[str, Reading], RunSettings]:
+def planned(folder: Path) -> tuple[PlannedNetwork, dict[str, Parent], RunSettings]:
     plan = plan_run(
         load_suite(str(folder / "suite.toml")),
         load_registry(),
@@ -72,7 +80,11 @@ def planned(folder: Path) -> tuple[PlannedNetwork, dict[str, Reading], RunSettin
         network_dir=folder / "cache" / "networks",
         device="cpu",
     )
-    return network, {reading.key: reading for reading in network.readings}, settings
+    return network, {r.key: own(network, r) for r in network.readings}, settings
+
+
+def own(network: PlannedNetwork, reading: Reading) -> Parent:
+    return Parent(network=network, read=network, reading=reading)
 
 
 def chosen(folder: Path) -> str:
@@ -83,12 +95,17 @@ def chosen(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def successor(done: Path) -> dict[str, Any]:
-    network, readings, settings = planned(done)
-    return succeed(network, readings[chosen(done)], settings, nobody)
+    _, readings, settings = planned(done)
+    return succeed(readings[chosen(done)], settings, nobody)
 
 
 def test_the_best_on_noisy_validation_is_chosen_whatever_the_test_says(bench: Bench) -> None:
-    bench.decode({"input": (0.9, 0.1), "fc1": (0.5, 0.9), "fc2": (0.6, 0.2)}, decoder="masc")
+    pixels: dict[str, Any] = {"kind": "features", "model": "pixels"}
+    bench.decode({"features": (0.9, 0.1)}, decoder="masc", **pixels)
+    bench.decode({"features": (0.95, 0.1)}, decoder="masc", kind="features", model="patches/9")
+    bench.decode({"fc1": (0.99, 0.9)}, decoder="masc", kind="random")
+    bench.decode({"fc1": (0.99, 0.9)}, decoder="masc", fitted_on="held_out")
+    bench.decode({"fc1": (0.5, 0.9), "fc2": (0.6, 0.2)}, decoder="masc")
     bench.decode({"fc1": (0.6, 0.3), "fc2": (0.6, 0.9)}, decoder="ncm")
     bench.decode({"fc1": (0.99, 0.9)}, decoder="told", told_noise=True)
     bench.decode({"fc1": (0.99, 0.9)}, decoder="oracle", saw_test=True)
@@ -99,7 +116,7 @@ def test_the_best_on_noisy_validation_is_chosen_whatever_the_test_says(bench: Be
     rows = frame(bench.rows)
     found = choose(rows, "network")
     assert found.select("decoder", "layer").rows() == [("ncm", "fc1")]  # ties: the earlier layer
-    assert choose(rows, "pixels").select("decoder", "layer").rows() == [("masc", "input")]
+    assert choose(rows, "pixels").select("decoder", "layer").rows() == [("masc", "features")]
     turned = rows.with_columns(test_accuracy=1 - pl.col("test_accuracy"))
     assert choose(turned, "network")["key"].to_list() == found["key"].to_list()
 
@@ -137,9 +154,9 @@ def test_decoded_labels_are_better_and_so_is_what_is_learnt_of_them(
 def test_the_same_again_is_the_same_and_comes_from_the_cache(
     done: Path, successor: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network, readings, settings = planned(done)
+    _, readings, settings = planned(done)
     monkeypatch.setattr("memgen_bench.network.trainer.train", None)  # nothing is trained
-    again = succeed(network, readings[successor["reading"]], settings, nobody)
+    again = succeed(readings[successor["reading"]], settings, nobody)
     times = {"created"}
     assert {k: v for k, v in again.items() if k not in times} == {
         k: v for k, v in successor.items() if k not in times
@@ -147,17 +164,16 @@ def test_the_same_again_is_the_same_and_comes_from_the_cache(
 
 
 def test_trained_anew_it_is_the_same(done: Path, successor: dict[str, Any]) -> None:
-    network, readings, settings = planned(done)
+    _, readings, settings = planned(done)
     fresh = dataclasses.replace(settings, network_dir=done / "elsewhere")
-    again = succeed(network, readings[successor["reading"]], fresh, nobody)
+    again = succeed(readings[successor["reading"]], fresh, nobody)
     assert again["successor_id"] == successor["successor_id"]
     assert again["test_correct"] == successor["test_correct"]
 
 
 def test_a_failure_is_a_row_that_says_why(done: Path, successor: dict[str, Any]) -> None:
-    network, readings, settings = planned(done)
+    _, readings, settings = planned(done)
     row = succeed(
-        network,
         readings[successor["reading"]],
         dataclasses.replace(settings, data_dir=Path("nowhere"), device="cuda:99"),
         nobody,
@@ -195,19 +211,19 @@ def test_the_verb_stores_and_shows_and_does_nothing_twice(
     code, out, _ = called(command(done), monkeypatch, capsys)
     assert (code, "1/1" in out) == (0, False)
     code, out, _ = called(command(done, "--pixels"), monkeypatch, capsys)
-    assert "on input: " in out
+    assert "on features: " in out
     rows = store.read_frame(done / "results", "successors")
     assert sorted(rows["source"]) == ["network", "pixels"]
-    assert key_of(successor["reading"]) in set(rows["key"])
+    assert successor["key"] in set(rows["key"])
 
 
 def test_a_successor_that_another_run_is_at_is_left_to_it(
     done: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, readings, settings = planned(done)
-    reading = readings[chosen(done)]
+    parent = readings[chosen(done)]
     monkeypatch.setattr("memgen_bench.running.locks.Locks.take", lambda *_: False)
-    parents = {key_of(reading.key): (network, reading)}
+    parents = {key_of(parent): parent}
     assert list(train_successors(parents, done / "results", settings, nobody)) == [(network, None)]
 
 

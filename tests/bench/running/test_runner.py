@@ -27,6 +27,7 @@ TINY = Suite.model_validate(
         "models": ["mlp", "timm/test_resnet"],
         "datasets": ["digits"],
         "rates": [0.0, 0.4],
+        "kinds": ["memorized", "clean", "untrained"],
         "decoders": ["masc", "ncm", "logreg"],
         "train_size": 120,
         "test_size": 60,
@@ -76,14 +77,28 @@ def test_rows_are_complete_and_right(serial: Path) -> None:
     at_zero = rows.filter(pl.col("rate") == 0)
     assert set(at_zero["labels"]) == {None, "true"}
     assert set(at_zero["noise"]) == {None}
-    # The input is the same whatever network is behind it.
-    pixels = rows.filter(pl.col("layer") == "input", pl.col("labels") == "corrupted")
-    assert pixels.height == 2 * 3 * 3  # models × kinds × decoders
-    assert pixels.select("decoder", "test_correct").unique().height == 3
     # The readout on its own training points is the certificate.
     by_id = {network["network_id"]: network for network in networks(serial)}
     for row in memorized.filter(pl.col("decoder") == "readout").iter_rows(named=True):
         assert row["train_accuracy_given"] == by_id[row["network_id"]]["accuracy_given"]
+
+
+def test_controls_are_read_with_the_labels_of_the_draw(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"labels": ["corrupted"], "rates": [0.4]}
+    run(tmp_path, kinds=["random", "features"], models=["mlp"], **options)
+    trained = {network["kind"]: network for network in networks(tmp_path)}
+    assert set(trained) == {"random", "features"}
+    assert trained["random"]["rate"] == 1
+    assert trained["random"]["epochs"] > 0
+    assert trained["features"]["model"] == "pixels"
+    assert trained["features"]["optimizer"] is trained["features"]["init_seed"] is None
+    decoded = readings(tmp_path).filter(pl.col("decoder") != "readout")
+    assert set(decoded["rate"]) == {0.4}
+    assert set(decoded["labels"]) == {"corrupted"}
+    assert decoded["noise_id"].n_unique() == 1
+    assert decoded["noise_id"][0] != trained["random"]["noise_id"]
+    places = dict(decoded.group_by("kind").agg(pl.col("layer").unique().sort()).iter_rows())
+    assert places == {"random": ["fc1", "fc2", "fc3", "logits"], "features": ["features"]}
 
 
 def test_test_correct_is_the_accuracy_in_test_order(serial: Path) -> None:
@@ -112,7 +127,7 @@ def test_what_else_is_in_the_plan_changes_nothing(serial: Path, tmp_path: Path) 
     )
     other = readings(tmp_path)
     shared = readings(serial).join(other, on="key", how="semi").sort("key")
-    assert shared.height == 18  # three readouts; ncm on five layers of each kind
+    assert shared.height == 15  # three readouts; ncm on four layers of each kind
     assert shared.equals(other.join(shared, on="key", how="semi").sort("key"))
 
 

@@ -36,6 +36,7 @@ SUITE = Suite.model_validate(
         "models": ["mlp"],
         "datasets": ["digits"],
         "rates": [0.0, 0.4, 0.8],
+        "kinds": ["memorized", "clean", "untrained"],
         "decoders": ["masc", "ncm"],
         "train_size": 120,
         "test_size": 60,

@@ -1,0 +1,1 @@
+"""Label-free features of the images: the controls that any network has to beat."""
