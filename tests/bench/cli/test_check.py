@@ -22,7 +22,7 @@ def test_what_keeps_the_contract_is_said_check_by_check(
 ) -> None:
     code, out, _ = call("check", plugin_file("mine", FINE))
     assert code == 0
-    assert out.startswith("noise next: 10 passed; ")
+    assert out.startswith("noise next: 11 passed; ")
     assert out.count("✓") == 10
 
 
@@ -36,7 +36,7 @@ def test_what_breaks_it_costs_1_and_the_report_says_what_to_mend(
     assert out.rstrip().endswith("2 checked; to mend: noise next")
     text = report.read_text()
     assert text.startswith("## memgen-bench check: 1 failed\n")
-    assert "### noise next (mine.py): 9 passed, 1 failed" in text
+    assert "### noise next (mine.py): 10 passed, 1 failed" in text
     assert "<summary>noise uniform (memgen-bench " in text
 
 
@@ -44,7 +44,7 @@ def test_a_report_on_the_terminal_is_all_there_is_on_standard_output(call: Comma
     code, out, err = call("check", "flip", "--report", "-")
     assert code == 0
     assert out.startswith("## memgen-bench check: passed\n")
-    assert "noise flip: 10 passed" in err
+    assert "noise flip: 11 passed" in err
 
 
 @pytest.mark.parametrize(
