@@ -23,7 +23,7 @@ def test_what_keeps_the_contract_is_said_check_by_check(
     code, out, _ = call("check", plugin_file("mine", FINE))
     assert code == 0
     assert out.startswith("noise next: 11 passed; ")
-    assert out.count("✓") == 10
+    assert out.count("✓") == 11
 
 
 def test_what_breaks_it_costs_1_and_the_report_says_what_to_mend(
