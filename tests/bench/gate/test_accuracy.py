@@ -171,7 +171,7 @@ def test_predictions_take_as_many_bits_as_the_classes_need(accepted: Path) -> No
 def test_a_baseline_of_another_protocol_is_refused(
     accepted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(baselines, "PROTOCOL_VERSION", 99)
+    monkeypatch.setattr(baselines, "TRAINING_VERSION", 99)
     with pytest.raises(FixtureError, match="protocol version 1, this is 99"):
         read_baseline(accepted)
     (tmp_path / "b").write_bytes(b"PAR1 no")
