@@ -24,7 +24,7 @@ MOST = 8_000_000  # parameters of a model that is read
 
 def layers(name: str) -> list[str]:
     spec = load_registry().models.find(f"timm/{name}")
-    return [layer.name for layer in find_layers(spec, TASK, 4096)][1:-1]
+    return [layer.name for layer in find_layers(spec, TASK, 4096)][:-1]
 
 
 def smallest() -> Iterator[tuple[str, str | None, int]]:

@@ -21,7 +21,7 @@ def spec(name: str) -> ModelSpec:
 
 
 def layers(name: str) -> list[str]:
-    return [layer.name for layer in find_layers(spec(name), TASK, 4096)][1:-1]
+    return [layer.name for layer in find_layers(spec(name), TASK, 4096)][:-1]
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_convnext", "test_vit", "test_efficientnet"])
