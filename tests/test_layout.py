@@ -67,6 +67,7 @@ ELSEWHERE = {
     f"{BENCH}/testing/memory.py": CHECKS,
     f"{BENCH}/testing/models.py": CHECKS,
     f"{BENCH}/testing/noises.py": CHECKS,
+    f"{BENCH}/testing/features.py": CHECKS,
     f"{BENCH}/testing/planted.py": CHECKS,
     f"{BENCH}/testing/subjects.py": ("tests/bench/cli/test_check.py", "who is asked for by name"),
     f"{BENCH}/toolkit/engines.py": ("tests/test_arrows.py", "names for plugins to import"),

@@ -66,7 +66,7 @@ def excess(accuracies: list[float]) -> float:
 )
 def test_decoders_of_an_untrained_network_are_at_chance(name: str, noise: str, rate: float) -> None:
     spec = REGISTRY.models["mlp"]
-    layers = find_layers(spec, TASK, 0)[1:2]
+    layers = find_layers(spec, TASK, 0)[:1]
     module = initial_module(spec, TASK, 0)
     train_x, test_x = (
         extract(module, images, layers, device=CPU)["fc1"]
