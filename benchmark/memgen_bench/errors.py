@@ -8,19 +8,59 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LENGTH = 500
+_READ = 100_000  # characters of a text that are looked at
 
 
 def one_line(error: BaseException | str) -> str:
-    """Return an error (with its type) or a text in one line of limited length."""
-    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())[:_LENGTH]
+    """Return an error (with its type) or a text in one printable line of limited length."""
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {text_of(error)}"
+    return printable(" ".join(text[:_READ].split())[:_LENGTH])[:_LENGTH]
+
+
+def text_of(error: BaseException) -> str:
+    """Return the text of a plugin's exception or warning, also where it cannot be made."""
+    try:
+        return str.__getitem__(str(error), slice(_READ))
+    except Exception as fault:
+        return f"(its text cannot be made: {type(fault).__name__})"
+
+
+def printable(text: str) -> str:
+    """Return a text that any terminal and file takes: what cannot be printed is escaped.
+
+    These are control characters, those that change the direction of writing, and halves of
+    characters, as in the name of a Latin-1 file.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+_interruptible = True
+
+
+def blame_plugins() -> None:
+    """Take all exceptions for faults of plugins, as no user interrupts this process."""
+    global _interruptible
+    _interruptible = False
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether an exception is a plugin's fault, and not the end of a run."""
+    stops = isinstance(error, KeyboardInterrupt) and _interruptible
+    return not stops and not isinstance(error, RunStop)
 
 
 def error_type_of(error: BaseException) -> str:
     """Return the `error_type` of a reading that failed with an exception."""
     if isinstance(error, TrainingError):
         return error.error_type
-    return "oom" if isinstance(error, MemoryError) or "out of memory" in str(error) else "error"
+    full = isinstance(error, MemoryError) or "out of memory" in text_of(error)
+    return "oom" if full else "error"
+
+
+class RunStop(BaseException):
+    """A run is to stop here, which no plugin's fault is."""
 
 
 class MemgenError(Exception):

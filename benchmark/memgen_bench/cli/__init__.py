@@ -25,7 +25,8 @@ from memgen_bench.cli import (
     run,
     why,
 )
-from memgen_bench.errors import MemgenError
+from memgen_bench.errors import MemgenError, one_line, printable
+from memgen_bench.files.standard_streams import open_standard_streams, print_anything
 
 app = typer.Typer(
     name="memgen-bench",
@@ -73,6 +74,8 @@ app.add_typer(cache.app, name="cache")
 
 def main() -> None:
     """Run the command line; an error is printed in one line, and sets the exit code."""
+    open_standard_streams()
+    print_anything()
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except MemgenError as error:
@@ -80,8 +83,7 @@ def main() -> None:
     except Exception as error:
         if hasattr(error, "format_message"):  # the parser's: a wrong option or value
             _explain_usage(error)
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        _give_up(f"{reason} (unexpected; --debug shows where)", error, 1)
+        _give_up(f"{one_line(error)} (unexpected; --debug shows where)", error, 1)
 
 
 def _explain_usage(error: Any) -> NoReturn:
@@ -97,5 +99,5 @@ def _explain_usage(error: Any) -> NoReturn:
 def _give_up(message: str, error: Exception, exit_code: int) -> None:
     if os.environ.get("MEMGEN_DEBUG"):
         raise error
-    print(f"memgen-bench: error: {message}", file=sys.stderr)
+    print(f"memgen-bench: error: {printable(message)}", file=sys.stderr)
     sys.exit(exit_code)

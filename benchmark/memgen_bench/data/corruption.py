@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memgen_bench import seeds
-from memgen_bench.errors import NotApplicable, PluginError, UsageError
+from memgen_bench.errors import NotApplicable, PluginError, UsageError, one_line, text_of
 from memgen_bench.hashing import array_digest
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def corrupt(
         try:
             given = np.asarray(noise.corrupt(labels.copy(), rate, num_classes, rng, **needed))
         except NotApplicable as reason:
-            raise UsageError(f"noise {noise.name!r}: {reason}") from reason
+            why = one_line(text_of(reason))
+            raise UsageError(f"noise {noise.name!r}: {why}") from reason
         _check(given, labels, num_classes, noise.name)
     given = np.ascontiguousarray(given, dtype=np.int64)
     changed = float(np.mean(given != labels)) if len(labels) else 0.0

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memgen_bench.data.overlap import overlap_notices
-from memgen_bench.errors import DataError, DataNotFoundError, MemgenError, one_line
+from memgen_bench.errors import (
+    DataError,
+    DataNotFoundError,
+    MemgenError,
+    is_fault,
+    one_line,
+    text_of,
+)
 from memgen_bench.files.atomic import write_atomically
 from memgen_bench.global_state import preserved
 from memgen_bench.hashing import array_digest, digest
@@ -37,7 +44,9 @@ def load_data(spec: DatasetSpec, data_dir: Path) -> Data:
             data = spec.load(data_dir)
     except (MemgenError, MemoryError):
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         raise DataError(
             f"data set {spec.name!r} in {data_dir} cannot be read "
             f"({one_line(error)}); fetch or import it again"
@@ -91,7 +100,11 @@ def _notices() -> Iterator[list[str]]:
         warnings.simplefilter("always")
         yield said
     told = (item for item in caught if issubclass(item.category, UserWarning | RuntimeWarning))
-    said.extend(dict.fromkeys(one_line(str(item.message)) for item in told))
+    said.extend(dict.fromkeys(one_line(_text(item.message)) for item in told))
+
+
+def _text(message: Warning | str) -> str:
+    return message if isinstance(message, str) else text_of(message)
 
 
 def _stamp(spec: DatasetSpec, data_dir: Path) -> str:

@@ -18,7 +18,7 @@ import torch
 
 from memgen_bench.compute import as_tensor, finish
 from memgen_bench.decode.lent_memory import LentMemory
-from memgen_bench.errors import NotApplicable, error_type_of, one_line
+from memgen_bench.errors import NotApplicable, error_type_of, is_fault, one_line, text_of
 from memgen_bench.global_state import Changes, preserved
 from memgen_bench.plugin.parameters import plain
 
@@ -161,9 +161,11 @@ def _caught(
             with preserved(changes), _seeded_streams(extras):
                 return _decode(given, activations, labels, extras, num_classes, caught)
     except NotApplicable as reason:
-        return Outcome(status="skipped", message=one_line(str(reason)))
-    except (Exception, SystemExit) as error:
-        hint = f" ({CHANGED})" if "read-only" in str(error) else ""
+        return Outcome(status="skipped", message=one_line(text_of(reason)))
+    except BaseException as error:
+        if not is_fault(error):
+            raise
+        hint = f" ({CHANGED})" if "read-only" in text_of(error) else ""
         return failure(one_line(error) + hint, error_type_of(error))
 
 
@@ -216,9 +218,14 @@ def _decode(
         predictions=Predictions(train=train_predicted, validation=validation, test=test),
         fit_seconds=fitted - started + shared_fit,
         predict_seconds=done - fitted + shared_predict,
-        message=one_line(str(caught[0].message)) if caught else None,
+        message=one_line(_said(caught[0])) if caught else None,
         chosen=_chosen(decoder),
     )
+
+
+def _said(warning: warnings.WarningMessage) -> str:
+    message = warning.message
+    return message if isinstance(message, str) else text_of(message)
 
 
 def _shared_seconds(extras: Extras) -> float:
@@ -249,8 +256,10 @@ def recall(
         told = copy.deepcopy(record if "test" in spec.needs else record.without_test())
         epoch, predicted = built.recall(told)
     except NotApplicable as reason:
-        return Outcome(status="skipped", message=one_line(str(reason)))
-    except (Exception, SystemExit) as error:
+        return Outcome(status="skipped", message=one_line(text_of(reason)))
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         return failure(one_line(error), error_type_of(error))
     none = np.empty(0, np.int64)
     test = np.asarray(predicted, np.int64)[test_places]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from memgen_bench.decode.decoding import decode
 from memgen_bench.decode.moments import moments_of
 from memgen_bench.decode.neighbors import Neighbors
+from memgen_bench.errors import is_fault
 from memgen_bench.global_state import preserved
 
 if TYPE_CHECKING:
@@ -83,5 +84,7 @@ def is_fitted_from_moments(spec: DecoderSpec) -> bool:
     """Whether a decoder is fitted from class moments; not where it cannot be built."""
     try:
         return spec.scope == "layer" and hasattr(spec.build(), "fit_moments")
-    except Exception:  # its outcome will say why
+    except BaseException as error:  # its outcome will say why
+        if not is_fault(error):
+            raise
         return False

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from memgen_bench.errors import NotApplicable, PluginError
+from memgen_bench.errors import NotApplicable, PluginError, is_fault, one_line
 from memgen_bench.global_state import preserved
 from memgen_bench.plan.pooling import describe_layer
 from memgen_bench.protocol import FEATURES, LOGITS
@@ -69,10 +69,12 @@ def find_layers(spec: ModelSpec, task: Task, max_layer_dim: int) -> tuple[Layer,
                 outputs, logits = _dry_run(module, None, images, strict=False)
         except PluginError:
             raise
-        except Exception as error:
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             raise PluginError(
                 f"model {spec.name!r} fails on images of shape {tuple(images.shape[1:])}: "
-                f"{type(error).__name__}: {error}"
+                f"{one_line(error)}"
             ) from error
     if not isinstance(logits, torch.Tensor) or logits.shape != (2, task.num_classes):
         got = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
@@ -105,9 +107,11 @@ def build(spec: ModelSpec, task: Task) -> nn.Module:
         module = spec.build(task)
     except NotApplicable:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         raise PluginError(
-            f"model {spec.name!r} cannot be built for {task}: {type(error).__name__}: {error}"
+            f"model {spec.name!r} cannot be built for {task}: {one_line(error)}"
         ) from error
     if not isinstance(module, nn.Module):
         raise PluginError(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
 
-from memgen_bench.errors import PluginError, UsageError, one_line
+from memgen_bench.errors import PluginError, UsageError, is_fault, one_line
 from memgen_bench.global_state import preserved
 from memgen_bench.plugin import hookspecs
 from memgen_bench.plugin.composition import ARROW, compose
@@ -205,7 +205,6 @@ def plugin_manager() -> pluggy.PluginManager:
     return manager
 
 
-@preserved()
 def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
     """Load all installed plugins (entry-point group `memgen_bench`) and the given files.
 
@@ -270,6 +269,7 @@ def _file_of(module: str) -> str:
     return (found.origin if found else None) or module
 
 
+@preserved()
 def _import_entry_point(entry_point: importlib.metadata.EntryPoint) -> Any:
     try:
         return entry_point.load()
@@ -279,6 +279,15 @@ def _import_entry_point(entry_point: importlib.metadata.EntryPoint) -> Any:
 
 
 def _import_file(path: Path) -> ModuleType:
+    """Import a file; like a script it may import its neighbours, after all that is installed."""
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return _import_module(path)
+
+
+@preserved()
+def _import_module(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"--plugin {path}: there is no such file")
     name = f"memgen_plugin_file_{re.sub(r'[^0-9a-zA-Z]', '_', str(path.resolve()))}"
@@ -297,7 +306,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _reraise_interrupt(error: BaseException) -> None:
-    if isinstance(error, KeyboardInterrupt):
+    if not is_fault(error):
         raise error
 
 
@@ -338,6 +347,7 @@ def _forget(manager: pluggy.PluginManager, name: str) -> None:
         manager.unregister(name=name)
 
 
+@preserved()
 def _offers(
     manager: pluggy.PluginManager, module: Any, hook: str, spec_type: type[Spec]
 ) -> list[Any]:

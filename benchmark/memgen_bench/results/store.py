@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
+from memgen_bench.errors import printable
 from memgen_bench.results.parts import write_part
 from memgen_bench.results.schemas import IDENTITIES, STATUSES, TABLES
 from memgen_bench.results.snapshot import Snapshot
@@ -37,11 +38,22 @@ def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     Raises:
         KeyError: A row has a column that the schema lacks.
     """
-    schema, rows = TABLES[name], list(rows)
+    schema, rows = TABLES[name], [_encodable(row) for row in rows]
     for row in rows:
         if unknown := set(row) - set(schema.names):
             raise KeyError(f"no column {sorted(unknown)} in {name}")
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _encodable(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a row whose texts can be encoded: those of plugins and of file names may not be."""
+    try:
+        for value in row.values():
+            if isinstance(value, str):
+                value.encode()
+    except UnicodeEncodeError:
+        return {k: printable(v) if isinstance(v, str) else v for k, v in row.items()}
+    return row
 
 
 def read_results(path: str | Path) -> pa.Table:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Unpack
 import psutil
 
 from memgen_bench.decode.footprint import least_bytes
-from memgen_bench.errors import DataNotFoundError, UsageError
+from memgen_bench.errors import DataNotFoundError, RunStop, UsageError
 from memgen_bench.files.atomic import remove_leftovers
 from memgen_bench.files.places import DEFAULT_RESULTS, find_places
 from memgen_bench.global_state import preserved
@@ -336,7 +336,7 @@ class _Run:
             raise _FirstFailure
 
 
-class _FirstFailure(BaseException):  # as what catches the faults of plugins must not catch it
+class _FirstFailure(RunStop):
     """A reading failed, and the run is to stop there."""
 
 

@@ -11,7 +11,7 @@ import torch
 
 from memgen_bench.data.datasets import load_data
 from memgen_bench.data.overlap import TOLERATED, overlap
-from memgen_bench.errors import DataError, DataNotFoundError
+from memgen_bench.errors import DataError, DataNotFoundError, one_line
 from memgen_bench.hashing import array_digest
 from memgen_bench.testing.check import (
     Broken,
@@ -67,8 +67,7 @@ def names_its_files(data: DatasetBench) -> None:
         raise Inapplicable(f"not on disk: {error}") from error
     except Exception as error:
         raise Broken(
-            f"files() fails with {type(error).__name__}: {error}; raise DataNotFoundError where "
-            "files are missing"
+            f"files() fails with {one_line(error)}; raise DataNotFoundError where files are missing"
         ) from error
     strange = [file for file in files if not isinstance(file, Path)]
     demand(not strange, f"files() returns {strange[:1]}; return paths (pathlib.Path)")

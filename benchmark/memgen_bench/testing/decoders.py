@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from memgen_bench.decode.decoding import CHANGED, recall
+from memgen_bench.errors import one_line
 from memgen_bench.plugin.parameters import parameters
 from memgen_bench.plugin.training_record import TrainingRecord
 from memgen_bench.testing.check import (
@@ -239,8 +240,8 @@ def can_be_pickled(decoder: DecoderBench) -> None:
         again = pickle.loads(pickle.dumps(fitted))
     except Exception as error:
         raise Broken(
-            f"a fitted estimator cannot be pickled ({error}); keep no open file, lambda or local "
-            "function on it"
+            f"a fitted estimator cannot be pickled ({one_line(error)}); keep no open file, lambda "
+            "or local function on it"
         ) from error
     after = decoder.predict(case, build=lambda: _Fitted(again))
     demand(

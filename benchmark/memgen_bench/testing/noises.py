@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memgen_bench.errors import NotApplicable
+from memgen_bench.errors import NotApplicable, one_line, text_of
 from memgen_bench.plugin.specs import Positions
 from memgen_bench.testing.check import (
     Broken,
@@ -86,11 +86,11 @@ class NoiseBench:
         try:
             return np.asarray(self.spec.corrupt(labels, rate, num_classes, rng, **needed))
         except NotApplicable as reason:
-            raise Inapplicable(str(reason)) from reason
+            raise Inapplicable(one_line(text_of(reason))) from reason
         except Exception as error:
             raise Broken(
                 f"corrupt() fails on {len(labels)} labels of {num_classes} classes at rate "
-                f"{rate:g}: {type(error).__name__}: {error}; mend it"
+                f"{rate:g}: {one_line(error)}; mend it"
             ) from error
 
     def exercise(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from memgen_bench.compute import find_device
 from memgen_bench.data import datasets
 from memgen_bench.data.planned_data import registry
-from memgen_bench.errors import NotApplicable
+from memgen_bench.errors import NotApplicable, one_line, text_of
 from memgen_bench.network.layers import find_layers
 from memgen_bench.plugin.parameters import built_parameters
 
@@ -37,7 +37,7 @@ def layers(
     try:
         return find_layers(registry(plugin_files).models.find(name), task, limit)
     except NotApplicable as reason:
-        return reason
+        return NotApplicable(one_line(text_of(reason)))  # which other processes know
 
 
 def parameters(plugin_files: tuple[str, ...], name: str, report: Any = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import json
 import os
 import pkgutil
 import signal
@@ -13,18 +14,44 @@ import sys
 import threading
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
 from memgen_bench import global_state
-from memgen_bench.errors import MemgenError, one_line
+from memgen_bench.errors import (
+    DamagedError,
+    DataError,
+    DataNotFoundError,
+    MemgenError,
+    PluginError,
+    TrainingError,
+    UsageError,
+    WriteError,
+    blame_plugins,
+    one_line,
+    text_of,
+)
+from memgen_bench.files.standard_streams import open_standard_streams
+from memgen_bench.workers import supervisor
+from memgen_bench.workers.printed import Printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # Seconds between two looks of a child at whether its parent still runs.
 _GLANCE = 1.0
+_PATIENCE = 5.0  # seconds that a process has to end
+# A child's program; the search path comes first, for the current folder may hold anything.
+_START = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[2]); "
+    "from memgen_bench.workers.child import serve; serve()"
+)
+_OUR_ERRORS = (
+    *(MemgenError, DamagedError, DataError, DataNotFoundError, PluginError, TrainingError),
+    *(UsageError, WriteError),
+)
 
 
 class ChildLost(Exception):  # noqa: N818 - an event, not a fault of this code
@@ -53,19 +80,22 @@ class Child:
 
     def __init__(self) -> None:
         self.changed = False
+        open_standard_streams()
         ours, theirs = socket.socketpair()
         self._pipe = Connection(ours.detach())
-        number = theirs.fileno()
-        command = [
-            sys.executable,
-            "-m",
-            "memgen_bench.workers.child",
-            str(number),
-            str(os.getpid()),
-        ]
-        self._process = subprocess.Popen(command, pass_fds=[number], stdin=subprocess.DEVNULL)
+        number = str(theirs.fileno())
+        child = [sys.executable, "-P", "-c", _START, number, json.dumps(_search_path())]
+        watched = [sys.executable, "-I", "-S", supervisor.__file__, str(os.getpid()), number]
+        self._process = subprocess.Popen(
+            [*watched, *child],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         theirs.close()
-        self._pipe.send(sys.path)
+        assert self._process.stdout is not None  # it is a pipe
+        self._printed = Printed(self._process.stdout)
 
     def call(
         self,
@@ -103,17 +133,22 @@ class Child:
                 else:
                     return value
         except (EOFError, OSError) as error:
-            self.kill()
             raise ChildLost("crash", self._ending()) from error
 
     def kill(self) -> None:
         """Kill the process and all processes that it started."""
+        assert self._process.stdin is not None  # it is a pipe
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()  # its supervisor does it
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=_PATIENCE)
         with contextlib.suppress(psutil.NoSuchProcess):
             tree = psutil.Process(self._process.pid)
             for process in (*tree.children(recursive=True), tree):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
         self._process.wait()
+        self._pipe.close()
 
     def close(self) -> None:
         """Let the process end by itself; it must be idle."""
@@ -123,11 +158,20 @@ class Child:
         self.kill()
 
     def _ending(self) -> str:
-        code = self._process.returncode
-        if code < 0:
-            hint = "; out of memory?" if code == -signal.SIGKILL else ""
-            return f"its process was ended by signal {signal.Signals(-code).name}{hint}"
-        return f"its process ended with exit code {code}"
+        """Return how the process ended, once it has, and what it printed last."""
+        try:
+            code = self._process.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            code = None
+        self.kill()
+        self._printed.join(timeout=_PATIENCE)
+        last = f"; it printed last: {self._printed.last}" if self._printed.last else ""
+        if code is None:
+            return f"its process closed the connection to the run{last}"
+        if code >= 0:
+            return f"its process ended with exit code {code}{last}"
+        hint = "; out of memory?" if code == -signal.SIGKILL else ""
+        return f"its process was ended by signal {signal.Signals(-code).name}{hint}{last}"
 
 
 class Children:
@@ -199,27 +243,47 @@ class Children:
         self.close() if error[0] is None else self.stop()
 
 
-def _serve(pipe: Connection, parent: int) -> None:
+def _search_path() -> list[str]:
+    """Return where children find modules: as here, but the current folder hides none of them."""
+    here = str(Path.cwd())
+    others = [folder for folder in sys.path if folder not in ("", ".", here)]
+    return others if len(others) == len(sys.path) else [*others, here]
+
+
+def serve() -> None:
     """Answer the calls that come through a pipe until it is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    pipe = Connection(int(sys.argv[1]))
+    own = os.getpid()
+
+    def stop(number: int, _: Any) -> None:
+        if os.getpid() != own:  # a process that a plugin forked
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    for number in supervisor.STOPS:  # sent to all processes of a run: its own decides
+        signal.signal(number, stop)
+    blame_plugins()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
-        sys.path[:] = pipe.recv()
         while True:
             name, args = pipe.recv()
             try:
                 function = _found(name, pipe)
                 with global_state.preserved():
                     answer = ("result", function(*args, lambda news: pipe.send(("report", news))))
-            except MemgenError as error:
-                answer = ("error", error)
-            except (Exception, SystemExit) as error:
-                answer = ("error", MemgenError(one_line(error)))
+            except BaseException as error:
+                answer = ("error", _known(error))
             if global_state.lasting_changes:
                 pipe.send(("changed", None))
             pipe.send(answer)
     _leave()
+
+
+def _known(error: BaseException) -> MemgenError:
+    """Return an error that the parent knows, and can unpickle."""
+    if type(error) in _OUR_ERRORS:
+        return error  # type: ignore[return-value] # it is one of them
+    return MemgenError(text_of(error) if isinstance(error, MemgenError) else one_line(error))
 
 
 def _found(name: str, pipe: Connection) -> Callable[..., Any]:
@@ -244,7 +308,3 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_GLANCE)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    _serve(Connection(int(sys.argv[1])), int(sys.argv[2]))

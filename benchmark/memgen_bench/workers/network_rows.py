@@ -10,7 +10,15 @@ from memgen_bench.data.planned_data import PlannedData
 from memgen_bench.decode import decoding
 from memgen_bench.decode.decoding import Outcome
 from memgen_bench.decode.reader import Reader
-from memgen_bench.errors import MemgenError, TrainingError, WriteError, error_type_of, one_line
+from memgen_bench.errors import (
+    MemgenError,
+    TrainingError,
+    WriteError,
+    error_type_of,
+    is_fault,
+    one_line,
+    text_of,
+)
 from memgen_bench.messages import Row, Started
 from memgen_bench.network.trainer import Trainer
 from memgen_bench.results import rows
@@ -69,7 +77,11 @@ def _lasting_changes(
             yield from _run(network, keys, settings, progress)
         except WriteError:
             raise
-        except (Exception, SystemExit) as error:
+        except GeneratorExit:  # nobody asks for more
+            raise
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             progress.fail(network, progress.left, one_line(_said(error)), error_type_of(error))
 
 
@@ -104,7 +116,7 @@ def _skipped(readings: Iterable[Reading], message: str) -> Iterator[tuple[Readin
 
 def _said(error: BaseException) -> BaseException | str:
     """Return the message of our own errors, and other errors as they are, to show their type."""
-    return str(error) if isinstance(error, MemgenError) else error
+    return text_of(error) if isinstance(error, MemgenError) else error
 
 
 def _row(

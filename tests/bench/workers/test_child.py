@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("true_children")
 CALLS = """
-import atexit, os, subprocess, sys, time
+import atexit, ctypes, os, signal, subprocess, sys, time
 from memgen_bench import UsageError
 
 def add(a, b, report):
@@ -61,6 +62,70 @@ def slowly(report):
 
 def end_by_signal(report):
     os.kill(os.getpid(), 9)
+
+def fork_and_leave(report):
+    if not os.fork():
+        time.sleep(600)
+        os._exit(0)
+    os._exit(5)
+
+def disconnect(report):
+    os.closerange(3, 50)
+    time.sleep(600)
+
+def print_and_leave(report):
+    print("as I said", flush=True)
+    os.write(2, b"the last \\x1b[31mword \\xff\\n\\n")
+    os._exit(6)
+
+def interrupt(report):
+    raise KeyboardInterrupt("of its own")
+
+def end_generator(report):
+    raise GeneratorExit
+
+class Own(BaseException):
+    def __str__(self):
+        raise RuntimeError
+
+class OurOwn(UsageError):
+    def __init__(self, first, second):
+        super().__init__("a reason")
+
+def raise_own(report):
+    raise Own
+
+def raise_our_own(report):
+    raise OurOwn(1, 2)
+
+def stop_oneself(report):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        os.kill(os.getpid(), number)
+        os.kill(os.getppid(), number)
+    return "still here"
+
+def terminate_a_fork(report):
+    pid = os.fork()
+    if not pid:
+        time.sleep(600)
+    time.sleep(0.2)
+    os.kill(pid, signal.SIGTERM)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+def start_a_daemon_and_hold_the_lock(report):
+    told, tell = os.pipe()
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            os.write(tell, str(os.getpid()).encode())
+            time.sleep(600)
+        os._exit(0)
+    report(int(os.read(told, 99)))
+    report(os.getpid())
+    ctypes.PyDLL(None).sleep(600)  # C code that keeps the interpreter's lock
+
+def find(module, report):
+    return __import__(module).__file__
 """
 
 
@@ -172,6 +237,99 @@ def test_children_are_stopped_by_an_error() -> None:
     assert not psutil.pid_exists(first)
     with pytest.raises(ChildLost, match="stopped"):
         children.call("calls:pid")
+
+
+def test_a_death_is_noticed_at_once_where_a_grandchild_keeps_the_connection(child: Child) -> None:
+    child.call("calls:pid", report=nobody)
+    with pytest.raises(ChildLost, match="exit code 5") as lost:
+        child.call("calls:fork_and_leave", report=nobody, timeout=100)
+    assert lost.value.error_type == "crash"
+
+
+def test_who_closes_the_connection_is_ended(child: Child) -> None:
+    pid = child.call("calls:pid", report=nobody)
+    with pytest.raises(ChildLost, match="closed the connection") as lost:
+        child.call("calls:disconnect", report=nobody)
+    assert lost.value.error_type == "crash"
+    wait_for_the_end_of(pid)
+
+
+def test_what_it_printed_last_is_quoted_in_one_printable_line(
+    child: Child, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ChildLost) as lost:
+        child.call("calls:print_and_leave", report=nobody)
+    assert str(lost.value).endswith("exit code 6; it printed last: the last \\x1b[31mword \\xff")
+    assert "as I said\n" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("interrupt", "KeyboardInterrupt: of its own"),
+        ("end_generator", "GeneratorExit:"),
+        ("raise_own", "Own: (its text cannot be made: RuntimeError)"),
+        ("raise_our_own", "a reason"),
+    ],
+)
+def test_whatever_is_raised_comes_back_by_name(
+    child: Child, call: str, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from memgen_bench import MemgenError
+
+    with pytest.raises(MemgenError) as raised:
+        child.call(f"calls:{call}", report=nobody)
+    assert str(raised.value) == said
+    assert child.call("calls:add", 1, 1, report=nobody) == 2
+    assert capfd.readouterr().err == ""
+
+
+def test_signals_to_all_processes_of_a_run_are_left_to_the_run(child: Child) -> None:
+    assert child.call("calls:stop_oneself", report=nobody) == "still here"
+    assert child.call("calls:add", 1, 1, report=nobody) == 2
+
+
+def test_processes_that_a_plugin_forks_can_be_terminated(child: Child) -> None:
+    assert child.call("calls:terminate_a_fork", report=nobody) == -15
+
+
+@pytest.mark.parametrize("ending", ["kill", "terminate"])
+@pytest.mark.usefixtures("child")
+def test_nothing_outlives_a_run_that_is_killed(tmp_path: Path, ending: str) -> None:
+    text = PARENT.replace("calls:hang", "calls:start_a_daemon_and_hold_the_lock")
+    parent = subprocess.Popen(
+        [sys.executable, "-u", "-c", text, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    with parent, parent.stdout:
+        pids = [int(parent.stdout.readline()) for _ in range(3)]
+        getattr(parent, ending)()
+    for pid in pids:
+        wait_for_the_end_of(pid)
+
+
+def test_nothing_outlives_a_call_that_is_ended(child: Child) -> None:
+    started: list[int] = []
+    with pytest.raises(ChildLost, match="longer"):
+        child.call("calls:start_a_daemon_and_hold_the_lock", report=started.append, timeout=2)
+    for pid in started:
+        wait_for_the_end_of(pid)
+
+
+def test_the_current_folder_hides_no_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "calls.py").write_text(CALLS)
+    here = tmp_path / "here"
+    (here / "memgen_bench").mkdir(parents=True)
+    for name in ("memgen_bench/__init__.py", "random.py", "neighbour.py"):
+        (here / name).touch()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", ["", *sys.path, str(tmp_path)])
+    child = Child()
+    assert child.call("calls:find", "random", report=nobody) == random.__file__
+    assert child.call("calls:find", "neighbour", report=nobody) == str(here / "neighbour.py")
+    child.kill()
 
 
 PARENT = """
