@@ -25,7 +25,8 @@ from memgen_bench.cli import (
     run,
     why,
 )
-from memgen_bench.errors import MemgenError, one_line, printable
+from memgen_bench.cli.terminal import say
+from memgen_bench.errors import MemgenError, one_line
 from memgen_bench.files.standard_streams import open_standard_streams, print_anything
 
 app = typer.Typer(
@@ -40,7 +41,7 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
-        print(f"memgen-bench {__version__}")
+        say(f"memgen-bench {__version__}")
         raise typer.Exit
 
 
@@ -92,12 +93,12 @@ def _explain_usage(error: Any) -> NoReturn:
         error.show()
     else:
         message = " ".join(error.format_message().split())
-        print(f"memgen-bench: error: {message} (-h shows what there is)", file=sys.stderr)
+        say(f"memgen-bench: error: {message} (-h shows what there is)", warns=True)
     sys.exit(error.exit_code)
 
 
 def _give_up(message: str, error: Exception, exit_code: int) -> None:
     if os.environ.get("MEMGEN_DEBUG"):
         raise error
-    print(f"memgen-bench: error: {printable(message)}", file=sys.stderr)
+    say(f"memgen-bench: error: {message}", warns=True)
     sys.exit(exit_code)

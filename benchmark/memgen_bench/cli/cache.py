@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import Places
 
@@ -90,10 +91,10 @@ def size(
     for folder in places.network_folders():
         there = cache_entries(folder)
         count = Counter(entry.state for entry in there)
-        print(f"{folder}: {decimal(sum(entry.size for entry in there))}")
+        say(f"{folder}: {decimal(sum(entry.size for entry in there))}")
         for state in sorted(count):
             room = sum(entry.size for entry in there if entry.state == state)
-            print(f"  {state}: {count[state]}, {decimal(room)}")
+            say(f"  {state}: {count[state]}, {decimal(room)}")
 
 
 @app.command()
@@ -113,8 +114,8 @@ def verify(
             checked += 1
             if fault := _fault(entry):
                 damaged += 1
-                print(f"{entry.files[0]}: damaged ({fault})")
-    print(f"{checked} networks and checkpoints checked, {damaged} damaged")
+                say(f"{entry.files[0]}: damaged ({fault})")
+    say(f"{checked} networks and checkpoints checked, {damaged} damaged")
     if damaged:
         raise typer.Exit(1)
 
@@ -151,11 +152,11 @@ def prune(
     for entry in cache_entries(folder):
         if reason := _reason(entry, older_than, kept):
             names = ", ".join(file.name for file in entry.there)
-            print(f"{'would remove' if dry_run else 'removing'} {names}: {reason}")
+            say(f"{'would remove' if dry_run else 'removing'} {names}: {reason}")
             count, room = count + 1, room + entry.size
             if not dry_run:
                 entry.remove()
-    print(f"{count} {'would be' if dry_run else 'were'} removed from {folder}: {decimal(room)}")
+    say(f"{count} {'would be' if dry_run else 'were'} removed from {folder}: {decimal(room)}")
 
 
 def _reason(entry: CacheEntry, older_than: float | None, kept: set[str] | None) -> str | None:

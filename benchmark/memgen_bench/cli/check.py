@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import Places
 
@@ -57,7 +58,7 @@ def check(
     _conclude(findings, problems, console)
     if report:
         text = markdown(findings, problems)
-        print(text) if to_terminal else _write(report, text)
+        say(text) if to_terminal else _write(report, text)
     _end(findings, problems)
 
 

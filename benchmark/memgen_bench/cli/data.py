@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import Places
 
@@ -71,7 +72,7 @@ def download(
             f"download of {name!r} to {root} failed ({type(error).__name__}: {error}); check the "
             f"connection, or fetch the files elsewhere and use memgen-bench data import {name}"
         ) from error
-    print(f"{name} is in {root}")
+    say(f"{name} is in {root}")
 
 
 @app.command("import")
@@ -94,4 +95,4 @@ def take(
         raise UsageError(f"{source}: there is no such file or folder")
     root = places.data_dir
     spec.import_from(source, root)
-    print(f"{name} is in {root}")
+    say(f"{name} is in {root}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.plan.axes import Changes
 
@@ -47,7 +48,7 @@ def export(
     changes |= {"kinds": ["memorized"], "labels": ["corrupted"]}
     plan = options.plan(suite, changes, places, plugins)
     for reason in plan.left_out:
-        print(f"left out: {reason}")
+        say(f"left out: {reason}")
     settings = options.run_settings(places, plugins, "cpu")
     memorized = [each for each in plan.networks if each.kind == "memorized"]
     if not memorized:
@@ -59,4 +60,4 @@ def export(
         fixture = freeze(network, settings, layers=layers or (), draws=draws, report=show_epoch)
         path = save_fixture(fixture, out)
         size = path.stat().st_size + path.with_name(f"{path.stem}.npz").stat().st_size
-        print(f"{path}: {network.label}, {size / 2**20:.1f} MiB")
+        say(f"{path}: {network.label}, {size / 2**20:.1f} MiB")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS
 
@@ -43,7 +44,7 @@ def figures(
     for scores in require_scores(results, views):
         shown = _chosen(scores, decoders)
         for path in [*save_figures(scores, shown, out), save_board(scores, out)]:
-            print(path)
+            say(path)
 
 
 def _chosen(scores: Scores, asked: Sequence[str] | None) -> list[str]:

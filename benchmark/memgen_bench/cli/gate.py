@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -160,7 +160,7 @@ def _accept(
         raise UsageError(f"{failed[0].decoder} fails on {failed[0].fixture}: {failed[0].message}")
     releases = {spec.name: registry.decoders.plugin(spec.name).release for spec in specs}
     accept(path, kept, frozen, releases, dropped=dropped, reason=reason)
-    print(f"{path}: {len(specs)} decoders accepted, {len(dropped)} dropped; commit it")
+    say(f"{path}: {len(specs)} decoders accepted, {len(dropped)} dropped; commit it")
 
 
 def _accuracy(
@@ -204,7 +204,7 @@ def _accept_runs(
     path = baseline or SHIPPED
     names = [spec.name for spec in _specs(options.registry(plugins), decoders, slow=slow)]
     accept_runs(path, names, reason, plugins=plugins or ())
-    print(f"{path}: {len(names)} decoders accepted; commit it")
+    say(f"{path}: {len(names)} decoders accepted; commit it")
 
 
 def _speed(
@@ -241,7 +241,7 @@ def _read(
         readings = list(read_fixtures(specs, frozen.values()))
     seconds = time.monotonic() - started
     counts = f"{len(specs)} decoders, {len(frozen)} fixtures, {len(readings)} readings"
-    print(f"{counts}; {seconds:.0f} s")
+    say(f"{counts}; {seconds:.0f} s")
     return frozen, readings
 
 
@@ -300,6 +300,6 @@ def _report(
         try:
             write_atomically(path, write(verdicts).encode())
         except WriteError as error:
-            print(f"memgen-bench: error: {error}", file=sys.stderr)
+            say(f"memgen-bench: error: {error}", warns=True)
             code = code or 2
     return code

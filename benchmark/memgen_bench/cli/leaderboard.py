@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS
 
@@ -83,7 +84,7 @@ def _update(files: Sequence[Path], found: Sequence[Scores], *, check: bool) -> N
     current = {file: update(file, sections, check=check) for file in files}
     for file, is_current in current.items():
         stale = "is stale; run the same command without --check" if check else "updated"
-        print(f"{file} {'is up to date' if is_current else stale}")
+        say(f"{file} {'is up to date' if is_current else stale}")
     if check and not all(current.values()):
         raise typer.Exit(1)
 
@@ -94,9 +95,9 @@ def _write_page(found: Sequence[Scores], folder: Path, *, show: bool) -> None:
     from memgen_leaderboard.page.document import write_page
 
     path = write_page(found, folder)
-    print(path)
+    say(path)
     if show and not webbrowser.open(path.resolve().as_uri()):
-        print("No browser was found to open it with.")
+        say("No browser was found to open it with.")
 
 
 def print_boards(found: Sequence[Scores]) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 
 
 class Noun(StrEnum):
@@ -31,6 +32,6 @@ def new(
     from memgen_bench.plugin.scaffold import write_package
 
     folder = write_package(noun.value, name, into, options.registry(None))
-    print(f"{folder} is written; its tests pass as they are:")
-    print(f'  cd {folder} && pip install -e ".[test]" && pytest')
-    print(f"  memgen-bench run --suite smoke --{noun.value} {name}")
+    say(f"{folder} is written; its tests pass as they are:")
+    say(f'  cd {folder} && pip install -e ".[test]" && pytest')
+    say(f"  memgen-bench run --suite smoke --{noun.value} {name}")

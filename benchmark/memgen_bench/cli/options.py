@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import GenericAlias
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 
+from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import MadeOf
 from memgen_bench.files import places as files
 from memgen_bench.plan import axes
@@ -119,7 +119,7 @@ def registry(plugins: list[Path] | None) -> Registry:
 
     loaded = load_registry(plugins or ())
     for problem in loaded.problems:
-        print(f"memgen-bench: warning: {problem}", file=sys.stderr)
+        say(f"memgen-bench: warning: {problem}", warns=True)
     return loaded
 
 

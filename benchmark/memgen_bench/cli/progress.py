@@ -13,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from memgen_bench.errors import printable
 from memgen_bench.messages import Epoch
 from memgen_bench.running.runner import Observer
 
@@ -57,11 +58,11 @@ class ProgressObserver(Observer):
 
     def problem(self, problem: Problem) -> None:
         """Print a warning of a broken plugin."""
-        self._console.print(f"memgen-bench: warning: {problem}", markup=False)
+        self._console.print(printable(f"memgen-bench: warning: {problem}"), markup=False)
 
     def notice(self, text: str) -> None:
         """Print a notice on the data or the results."""
-        self._console.print(f"memgen-bench: note: {text}", markup=False, soft_wrap=True)
+        self._console.print(printable(f"memgen-bench: note: {text}"), markup=False, soft_wrap=True)
 
     def planned(self, plan: Plan, missing_work: MissingWork) -> None:
         """Show the number of networks to compute; the time left follows their estimated cost."""
@@ -87,7 +88,7 @@ class ProgressObserver(Observer):
         self._progress.update(self._task, advance=cost, description=count)
         if not self._console.is_terminal:
             line = f"{self._done}/{self._total} {network.label} ({network.kind})"
-            self._console.print(line, markup=False)
+            self._console.print(printable(line), markup=False)
 
 
 def show_epoch(news: Message) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,11 +49,11 @@ def verify(
 
     faults = find_faults(folder)
     for fault in faults:
-        print(fault.message)
+        say(fault.message)
     for part in dict.fromkeys(fault.damaged for fault in faults if fault.damaged and aside):
-        print(f"{part}: moved to {set_aside(part).parent}")
+        say(f"{part}: moved to {set_aside(part).parent}")
     count = sum(len(list_parts(folder, name)) for name in TABLES)
-    print(f"{folder}: {count} parts, {len(faults) or 'no'} faults")
+    say(f"{folder}: {count} parts, {len(faults) or 'no'} faults")
     if faults:
         raise typer.Exit(1)
 
@@ -70,9 +71,9 @@ def merge(
         copied = merging.merge(into, sources)
     except merging.ConflictError as error:
         for conflict in error.conflicts:
-            print(conflict)
+            say(conflict)
         raise
-    print(f"{into}: {copied} parts added")
+    say(f"{into}: {copied} parts added")
 
 
 @app.command()
@@ -81,7 +82,7 @@ def compact(folder: Folder, debug: options.Debug = False) -> None:
     from memgen_bench.results.compaction import compact as compact_tables
 
     for table in compact_tables(folder):
-        print(
+        say(
             f"{table.name}: {table.before} parts became {table.after}; {table.dropped} rows no "
             "longer counted and were dropped"
         )
@@ -111,11 +112,11 @@ def export(
         raise UsageError(f"{out} is there already; --force replaces it")
     rows = read_frame(folder, table)
     write_atomically(out, _encoded(rows, out.suffix))
-    print(f"{out}: {rows.height} {table}")
+    say(f"{out}: {rows.height} {table}")
 
 
 _WRITERS = {
-    ".csv": "write_csv",
+    ".csv": "",
     ".json": "write_json",
     ".ndjson": "write_ndjson",
     ".parquet": "write_parquet",
@@ -127,11 +128,13 @@ def _encoded(rows: pl.DataFrame, suffix: str) -> bytes:
     import polars as pl
     from polars import selectors
 
+    from memgen_bench.results.csv_text import csv_text
+
     if suffix != ".parquet":
         rows = rows.with_columns(selectors.binary().bin.encode("hex"))
     if suffix == ".csv":
         items = selectors.list().cast(pl.List(pl.String)).list.eval(pl.element().fill_null("null"))
-        rows = rows.with_columns(pl.format("[{}]", items.list.join(",")))
+        return csv_text(rows.with_columns(pl.format("[{}]", items.list.join(",")))).encode()
     buffer = io.BytesIO()
     getattr(rows, _WRITERS[suffix])(buffer)
     return buffer.getvalue()

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS
 from memgen_bench.plan.axes import Changes
@@ -50,7 +51,7 @@ def retrain(
     for count, (network, row) in enumerate(
         train_successors(missing_work, results, settings, show_epoch), start=1
     ):
-        print(f"{count}/{len(missing_work)} {network.label}: {_said(row)}")
+        say(f"{count}/{len(missing_work)} {network.label}: {_said(row)}")
     found = store.read_frame(results, "successors")
     of_these = found.filter(found["key"].is_in(list(parents)))
     show(retraining_table(of_these), options.console())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS, Places
 from memgen_bench.plan.axes import Axes
@@ -98,7 +98,7 @@ def run(
         _print_plan(plan)
         _print_missing(plan, results, places, fresh=fresh, retry_failed=retry_failed)
         if not dry_run:
-            print(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
+            say(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
         return
     how: dict[str, Any] = {
         "slow": slow,
@@ -137,10 +137,10 @@ def _run(suite: str, **keywords: Any) -> Summary:
         with ProgressObserver(console) as observer:
             summary = memgen_bench.run(suite, **keywords, observer=observer)
     except KeyboardInterrupt:
-        print(
+        say(
             "memgen-bench: stopped; what is finished is stored, and the same command goes on from "
             "here",
-            file=sys.stderr,
+            warns=True,
         )
         raise typer.Exit(130) from None
     print_boards(all_scores(summary.snapshot))
@@ -150,11 +150,11 @@ def _run(suite: str, **keywords: Any) -> Summary:
 
 def _print_summary(summary: Summary, seconds: float) -> None:
     for reason in summary.left_out:
-        print(f"left out: {reason}")
+        say(f"left out: {reason}")
     counts = [f"{summary.ok} ok / {summary.planned} planned"]
     counts += [f"{n} {what}" for n, what in _shortfalls(summary) if n]
-    print(f"{summary.networks} networks, readings {', '.join(counts)}; {seconds:.0f} s")
-    print(
+    say(f"{summary.networks} networks, readings {', '.join(counts)}; {seconds:.0f} s")
+    say(
         f"Results are in {summary.results}; next: memgen-bench leaderboard "
         f"--results {summary.results}"
     )
@@ -172,18 +172,18 @@ def _print_plan(plan: Plan) -> None:
     from collections import Counter
 
     for reason in plan.left_out:
-        print(f"left out: {reason}")
+        say(f"left out: {reason}")
     for notice in plan.notices:
-        print(f"note: {notice}")
+        say(f"note: {notice}")
     for (model, dataset, kind), count in Counter(
         (network.model, network.data.name, network.kind) for network in plan.networks
     ).items():
-        print(f"{model} on {dataset}: {count} {kind}")
+        say(f"{model} on {dataset}: {count} {kind}")
     for fault in dict.fromkeys(network.fault for network in plan.networks if network.fault):
-        print(f"will fail: {fault}")
+        say(f"will fail: {fault}")
     decoders = {d.decoder for network in plan.networks for d in network.decoders if d.decoder}
-    print(f"decoders: {', '.join(sorted(decoders))}")
-    print(f"{len(plan.networks)} networks, {plan.reading_count} readings")
+    say(f"decoders: {', '.join(sorted(decoders))}")
+    say(f"{len(plan.networks)} networks, {plan.reading_count} readings")
 
 
 def _print_missing(plan: Plan, results: Path, places: Places, **again: bool) -> None:
@@ -194,17 +194,17 @@ def _print_missing(plan: Plan, results: Path, places: Places, **again: bool) -> 
 
     missing_work = find_missing(plan, Snapshot(results), places.network_folders(), **again)
     for notice in missing_work.notices:
-        print(f"note: {notice}")
+        say(f"note: {notice}")
     if not missing_work.networks:
-        print("all of it is in the results")
+        say("all of it is in the results")
         return
     readings = sum(len(keys) for _, keys in missing_work.networks.values())
     cached = f"({missing_work.cached} cached)"
-    print(f"to do: {len(missing_work.networks)} networks {cached}, {readings} readings")
+    say(f"to do: {len(missing_work.networks)} networks {cached}, {readings} readings")
     estimate = missing_work.estimate
     if estimate.unknown == len(estimate.seconds):
-        print("no timing of an earlier run is in the results: how long it takes is not known")
+        say("no timing of an earlier run is in the results: how long it takes is not known")
         return
     spent = timedelta(seconds=round(sum(estimate.weights)))
     guessed = f"; {estimate.unknown} networks are guessed" if estimate.unknown else ""
-    print(f"about {spent} of computing, and {estimate.bytes / 2**20:.0f} MiB on disk{guessed}")
+    say(f"about {spent} of computing, and {estimate.bytes / 2**20:.0f} MiB on disk{guessed}")

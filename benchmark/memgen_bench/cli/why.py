@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS
 
@@ -40,7 +40,7 @@ def why(
         **_stored(results),
     )
     for line in explain(known, key):
-        print(line)
+        say(line)
 
 
 def _notes(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
@@ -54,7 +54,7 @@ def _notes(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
             if entry.state == "network":
                 notes.setdefault(entry.network_id, entry.note())
         except DamagedError as error:
-            print(f"memgen-bench: warning: {entry.files[0]}: damaged ({error})", file=sys.stderr)
+            say(f"memgen-bench: warning: {entry.files[0]}: damaged ({error})", warns=True)
     return notes
 
 

@@ -20,6 +20,7 @@ from memgen_bench.errors import (
     text_of,
 )
 from memgen_bench.files.atomic import write_atomically
+from memgen_bench.files.regular import read_regular
 from memgen_bench.global_state import preserved
 from memgen_bench.hashing import array_digest, digest
 from memgen_bench.plan.plan import DataInfo
@@ -124,7 +125,7 @@ def _stamp(spec: DatasetSpec, data_dir: Path) -> str:
 
 def _recall(memo: Path) -> DataInfo | None:
     try:
-        fields = json.loads(memo.read_bytes())
+        fields = json.loads(read_regular(memo))
         known = {"task": Task(**fields["task"]), "notices": tuple(fields["notices"])}
         return DataInfo(**{**fields, **known})
     except (OSError, ValueError, TypeError, KeyError):

@@ -110,6 +110,7 @@ class Outcome:
     lasting: tuple[str, ...] = ()
 
 
+_CHOSEN = 10_000  # characters of what a decoder chose, as JSON
 CHANGED = (
     "X belongs to all decoders and must not be written to, nor what is computed from it for all of "
     "them; work on a copy"
@@ -234,8 +235,23 @@ def _shared_seconds(extras: Extras) -> float:
 
 
 def _chosen(decoder: Any) -> str | None:
+    """Return what a decoder chose for itself, as JSON.
+
+    Raises:
+        ValueError: It holds numbers that are not finite, or is very long.
+    """
     chosen = plain(getattr(decoder, "chosen_", None))
-    return json.dumps(chosen, sort_keys=True) if chosen else None
+    if not chosen:
+        return None
+    try:
+        text = json.dumps(chosen, sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(
+            f"chosen_ holds what is no finite number ({error}); store what was chosen"
+        ) from error
+    if len(text) > _CHOSEN:
+        raise ValueError(f"chosen_ has {len(text)} characters; store a few plain values")
+    return text
 
 
 @preserved()

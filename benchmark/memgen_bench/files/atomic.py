@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +17,7 @@ from memgen_bench.errors import WriteError
 
 # The name of a file while it is written: `.memgen-<machine>-<process>-<random>.tmp`.
 _PREFIX, _SUFFIX = ".memgen-", ".tmp"
+_NAME = re.compile(r"\.memgen-(?P<machine>.+)-(?P<process>\d{1,9})-[^-]+\.tmp")
 _A_DAY = 24 * 60 * 60.0
 
 
@@ -52,11 +55,12 @@ def remove_leftovers(folder: Path) -> None:
     """Remove temporary files that killed processes left anywhere below a folder.
 
     A file of this machine is left over if its process has ended. A file of another machine that
-    shares the folder is removed only if it has not been changed for a day.
+    shares the folder is removed only if it has not been changed for a day. What has another name,
+    or is no file, is not ours and stays.
     """
     for path in folder.rglob(f"{_PREFIX}*{_SUFFIX}"):
         with contextlib.suppress(OSError):  # removed meanwhile, or another user's
-            if _abandoned(path):
+            if stat.S_ISREG(path.lstat().st_mode) and _abandoned(path):
                 path.unlink()
 
 
@@ -78,10 +82,12 @@ def _machine() -> str:
 
 
 def _abandoned(path: Path) -> bool:
+    named = _NAME.fullmatch(path.name)
+    if named is None:
+        return False
     if time.time() - path.stat().st_mtime > _A_DAY:
         return True
-    machine, process, _ = path.name.removeprefix(_PREFIX).rsplit("-", 2)
-    return machine == _machine() and not _runs(int(process))
+    return named["machine"] == _machine() and not _runs(int(named["process"]))
 
 
 def _runs(process: int) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from memgen_bench import hashing
 from memgen_bench.errors import DamagedError, MemgenError
 from memgen_bench.files.checksummed import checksum, read_checksummed, with_checksum
+from memgen_bench.files.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -183,7 +184,7 @@ def note_of(network: PlannedNetwork, weights: bytes, **fields: Any) -> bytes:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_regular(file)
     except FileNotFoundError:
         raise DamagedError(f"{file.name} is missing") from None
     except OSError as error:

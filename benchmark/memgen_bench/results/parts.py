@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from memgen_bench.errors import DamagedPartError, StoreError, VanishedPartError, one_line
 from memgen_bench.files.atomic import write_atomically
+from memgen_bench.files.regular import read_regular
 from memgen_bench.results import schemas
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PART = "part"  # an optional column with the file that a row comes from
+_MANY_ROWS = 10_000_000  # a part that is written has a hundredth of them
 _NAME = re.compile(r".+-(?P<hash>[0-9a-f]{12})\.parquet")
 
 
@@ -123,7 +125,7 @@ def _checked(path: Path) -> bytes:
     if named is None:
         raise _not_ours(path)
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError as error:
         raise VanishedPartError(path) from error
     except OSError as error:
@@ -149,6 +151,7 @@ def _scan(paths: list[Path], name: str, version: int, columns: Sequence[str]) ->
         pl.lit(None, now[column]).alias(column) for column in now if column not in (*then, PART)
     ]
     try:
+        _refuse_bombs(parts, paths)
         return parts.with_columns(added).select(columns).collect()
     except FileNotFoundError as error:
         raise VanishedPartError(str(error)) from error
@@ -157,6 +160,15 @@ def _scan(paths: list[Path], name: str, version: int, columns: Sequence[str]) ->
         if wrong is None:
             raise StoreError(f"{paths[0].parent}: cannot be read ({one_line(error)})") from error
         raise _not_ours(wrong) from error
+
+
+def _refuse_bombs(parts: pl.LazyFrame, paths: list[Path]) -> None:
+    """Refuse parts of very many rows, which take few bytes where all of them are equal."""
+    if parts.select(pl.len()).collect().item() <= _MANY_ROWS:
+        return
+    for path in paths:
+        if pq.read_metadata(path).num_rows > _MANY_ROWS:
+            raise _not_ours(path)
 
 
 def _no_rows(name: str) -> pl.DataFrame:

@@ -114,7 +114,17 @@ def read_frame(
     needed = [] if name == "plans" else [IDENTITIES[name], "status", "created"]
     snapshot = results if isinstance(results, Snapshot) else Snapshot(Path(results))
     rows = snapshot.rows(name, list(dict.fromkeys([*asked, *needed])))
-    return counting(rows, name).select(asked)
+    return counting(_of_numbers(rows), name).select(asked)
+
+
+def _of_numbers(rows: pl.DataFrame) -> pl.DataFrame:
+    """Leave out rows with a number that is none, which we never write; `verify` names them."""
+    numbers = [column for column, kind in rows.schema.items() if kind.is_float()]
+    return (
+        rows.filter(~pl.any_horizontal(pl.col(numbers).is_nan().fill_null(False)))
+        if numbers
+        else rows
+    )
 
 
 def counting(rows: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from memgen_bench.errors import DamagedPartError, StoreError, WriteError
+from memgen_bench.errors import DamagedPartError, StoreError, VanishedPartError, WriteError
 from memgen_bench.results.merging import columns_to_compare, find_conflicts
 from memgen_bench.results.parts import PART, list_parts, read_parts, version_of
 from memgen_bench.results.schemas import IDENTITIES, STATUSES, TABLES
@@ -39,16 +39,32 @@ def verify(folder: Path) -> list[Fault]:
     accuracies between 0 and 1 that agree with `test_correct`, a network for each reading, and no
     two `ok` rows of one identity that differ in measured columns.
 
+    Beside a run or a compaction the folder is looked at as it is at one moment: later parts do not
+    count, and where parts vanish, all is looked at anew.
+
     Raises:
         StoreError: The folder does not exist.
     """
+    while True:
+        # Rows of networks are written first: listed last, they are there for all readings listed.
+        listed = {name: list_parts(folder, name) for name in reversed(TABLES)}
+        try:
+            return _verify(folder, listed)
+        except VanishedPartError:
+            if listed == {name: list_parts(folder, name) for name in listed}:
+                raise
+
+
+def _verify(folder: Path, listed: Mapping[str, list[Path]]) -> list[Fault]:
     faults: list[Fault] = []
     rows: dict[str, pl.DataFrame] = {}
     for name in TABLES:
         fine: dict[Path, int] = {}
-        for path in list_parts(folder, name):
+        for path in listed[name]:
             try:
                 fine[path] = version_of(path)
+            except VanishedPartError:
+                raise
             except DamagedPartError as error:
                 faults.append(Fault(str(error), path))
             except StoreError as error:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
-
-import psutil
 
 from memgen_bench.decode.footprint import least_bytes
 from memgen_bench.errors import DataNotFoundError, RunStop, UsageError
@@ -27,6 +24,7 @@ from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.running.execution import Execution
 from memgen_bench.running.locks import Locks
 from memgen_bench.running.missing import find_missing
+from memgen_bench.running.resources import available_memory, usable_cpus
 from memgen_bench.running.unstored import UnstoredRows
 from memgen_bench.workers.child import Children
 from memgen_bench.workers.in_child import InChild
@@ -289,7 +287,7 @@ class _Run:
             self._observer.notice(text)
         networks = [network for network, _ in missing_work.networks.values()]
         jobs = _jobs(jobs, networks)
-        memory = (memory or psutil.virtual_memory().available // 2) // jobs
+        memory = (memory or available_memory() // 2) // jobs
         _check_memory(memory, networks)
         for folder in (self._results, self._settings.network_dir):
             remove_leftovers(folder)
@@ -343,7 +341,7 @@ class _FirstFailure(RunStop):
 def _jobs(asked: int | None, networks: Sequence[PlannedNetwork]) -> int:
     """Return the number of networks computed at once, on which no result depends."""
     threads = max((network.recipe.threads for network in networks), default=1)
-    return max(1, min(asked or (os.cpu_count() or 1) // threads, len(networks)))
+    return max(1, min(asked or usable_cpus() // threads, len(networks)))
 
 
 def _check_memory(memory: int, networks: Sequence[PlannedNetwork]) -> None:

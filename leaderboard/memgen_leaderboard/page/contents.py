@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from memgen_bench.results.csv_text import csv_text
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.figures import charts, frames
 from memgen_leaderboard.scoring.suite_scores import decoder_order
@@ -72,7 +73,7 @@ def pack(data: dict[str, Any], readings: pl.DataFrame) -> dict[str, str]:
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     contents = {
         "data": gzip.compress(text.encode(), mtime=0),
-        "readings": gzip.compress(readings.write_csv().encode(), mtime=0),
+        "readings": gzip.compress(csv_text(readings).encode(), mtime=0),
         "parquet": parquet.getvalue(),
     }
     return {name: base64.b64encode(content).decode() for name, content in contents.items()}

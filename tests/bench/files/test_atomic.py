@@ -126,3 +126,16 @@ def test_other_files_stay(name: str, tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_has_no_leftovers(tmp_path: Path) -> None:
     remove_leftovers(tmp_path / "nowhere")
+
+
+def test_what_others_left_in_the_folder_stays(tmp_path: Path) -> None:
+    names = (".memgen-x.tmp", ".memgen-.tmp", ".memgen-a-b-c.tmp", f".memgen-m-{10**30}-x.tmp")
+    for name in names:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    os.mkfifo(tmp_path / ".memgen-host-1-pipe.tmp")
+    os.utime(tmp_path / ".memgen-host-1-pipe.tmp", (0, 0))
+    (tmp_path / ".memgen-host-1-folder.tmp").mkdir()
+    before = sorted(tmp_path.iterdir())
+    remove_leftovers(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before

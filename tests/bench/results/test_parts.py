@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -280,3 +281,32 @@ def test_a_column_that_came_later_is_not_made_up_for_newer_parts(
     assert lacking.schema.metadata[b"memgen_schema_version"] == version
     path = put(tmp_path, lacking)
     assert refusal(tmp_path).startswith(f"{path}: not a results file")
+
+
+def test_a_part_of_very_many_equal_rows_is_refused(
+    tmp_path: Path, make_reading: ReadingMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_MANY_ROWS", 1000)
+    fine = add(tmp_path, *(make_reading(key=f"k{n}") for n in range(600)))
+    row = store.table("readings", [make_reading(key="same")])
+    bomb = parts.write_part(tmp_path, "readings", "net", pa.concat_tables([row] * 1500))
+    assert bomb.stat().st_size < 2 * fine.stat().st_size
+    assert f"{bomb}: not a results file" in refusal(tmp_path)
+    bomb.unlink()
+    add(tmp_path, *(make_reading(key=f"l{n}") for n in range(600)))  # together more, each fewer
+    assert len(read_results(tmp_path)) == 1200
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "sparse"])
+def test_what_is_no_file_of_ours_is_named_and_never_waited_for(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "readings").mkdir()
+    path = tmp_path / "readings" / "net-0123456789ab.parquet"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        with path.open("wb") as file:
+            file.truncate(200 << 30)
+    assert f"{path}: cannot be read" in refusal(tmp_path)
+    assert kind == "folder" or "move it" in refusal(tmp_path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from memgen_bench.errors import DamagedPartError, StoreError, VanishedPartError
-from memgen_bench.results import snapshot, store
+from memgen_bench.results import parts, snapshot, store
 from memgen_bench.results.compaction import compact
 from memgen_bench.results.snapshot import Snapshot
 
@@ -26,13 +26,13 @@ def add(folder: Path, network: str, *rows: dict[str, Any]) -> Path:
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> Counter[Path]:
     """Count how often the bytes of each file are read."""
-    counts, read_bytes = Counter[Path](), Path.read_bytes
+    counts, read = Counter[Path](), parts.read_regular
 
     def count(path: Path) -> bytes:
         counts[path] += 1
-        return read_bytes(path)
+        return read(path)
 
-    monkeypatch.setattr(Path, "read_bytes", count)
+    monkeypatch.setattr(parts, "read_regular", count)
     return counts
 
 
@@ -43,12 +43,12 @@ def keys(results: Snapshot) -> list[str]:
 def test_a_part_is_checked_once_however_often_it_is_asked_for(
     tmp_path: Path, make_reading: ReadingMaker, checked: Counter[Path]
 ) -> None:
-    parts = [add(tmp_path, "net", make_reading(key=key)) for key in ("a", "b")]
+    added = [add(tmp_path, "net", make_reading(key=key)) for key in ("a", "b")]
     seen = Snapshot(tmp_path)
     assert sorted(keys(seen)) == sorted(keys(seen)) == ["a", "b"]
     accuracies = store.read_frame(seen, "readings", ["test_accuracy"])
     assert accuracies["test_accuracy"].to_list() == [0.5, 0.5]
-    assert checked == dict.fromkeys(parts, 1)
+    assert checked == dict.fromkeys(added, 1)
 
 
 def test_what_came_later_counts_after_a_refresh_and_is_all_that_is_checked(

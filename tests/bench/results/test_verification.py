@@ -10,7 +10,8 @@ import pytest
 
 from memgen_bench import read_results
 from memgen_bench.errors import StoreError
-from memgen_bench.results import schemas, store
+from memgen_bench.results import schemas, store, verification
+from memgen_bench.results.compaction import compact
 from memgen_bench.results.verification import set_aside, verify
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     ReadingMaker = Callable[..., dict[str, Any]]
 
 WITHOUT = "fine without a test accuracy, or with one and not fine"
+RIGHT = np.packbits([1, 0] * 100).tobytes()
 START = datetime(2026, 5, 1, tzinfo=UTC)
 
 
@@ -146,3 +148,45 @@ def test_a_newer_part_and_a_strange_file_are_named_but_not_damaged(sound: Path) 
 def test_a_folder_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no such results folder"):
         verify(tmp_path / "nowhere")
+
+
+def test_rows_that_a_run_adds_meanwhile_are_no_faults(
+    sound: Path, make_reading: ReadingMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed, list_parts = [], verification.list_parts
+
+    def with_a_run_beside(folder: Path, name: str) -> list[Path]:
+        number = len(listed)
+        listed.append(name)
+        network = {"network_id": f"n{number}", "status": "ok", "created": START}
+        add(folder, network, name="networks")
+        add(folder, make_reading(key=f"k{number}", network_id=f"n{number}", test_correct=RIGHT))
+        return list_parts(folder, name)
+
+    monkeypatch.setattr(verification, "list_parts", with_a_run_beside)
+    assert messages(sound) == []
+    assert set(listed) == set(schemas.TABLES)
+
+
+def test_parts_that_a_compaction_replaces_meanwhile_are_no_faults(
+    sound: Path, make_reading: ReadingMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(sound, make_reading(key="c", network_id="net", test_correct=RIGHT))
+    version_of, compacted = verification.version_of, []
+
+    def with_a_compaction_beside(path: Path) -> int:
+        if not compacted:
+            compacted.extend(compact(sound))
+        return version_of(path)
+
+    monkeypatch.setattr(verification, "version_of", with_a_compaction_beside)
+    assert messages(sound) == []
+    assert compacted
+
+
+def test_rows_with_nan_are_named_and_do_not_count(sound: Path, make_reading: ReadingMaker) -> None:
+    for column in ("test_accuracy", "validation_accuracy", "train_accuracy_true"):
+        row = make_reading(key=column, network_id="net", test_correct=RIGHT) | {column: np.nan}
+        part = add(sound, row)
+        assert any(str(part) in message for message in messages(sound)), column
+    assert set(read_results(sound)["key"].to_pylist()) == {"a", "b"}

@@ -1,0 +1,18 @@
+"""Lines in a terminal: what others named or wrote cannot move its cursor or turn its text."""
+
+from __future__ import annotations
+
+import sys
+
+from memgen_bench.errors import printable
+
+
+def say(text: object, *, warns: bool = False) -> None:
+    """Print lines, what cannot be printed in them escaped.
+
+    Args:
+        text: The lines.
+        warns: Whether they go to standard error.
+    """
+    lines = "\n".join(map(printable, str(text).split("\n")))
+    print(lines, file=sys.stderr if warns else sys.stdout)
