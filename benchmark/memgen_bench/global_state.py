@@ -92,7 +92,12 @@ _OWNERS = (
     *("torch", "torch.Tensor", "torch.linalg", "torch.nn.Module", "torch.nn.functional"),
 )
 _OUR_PACKAGES = ("memgen_bench", "memgen_plugins")
-_WATCHED = (*_OUR_PACKAGES, "memgen_plugin_file_")
+_WATCHED = (
+    *(f"memgen_bench.{room}" for room in ("compute", "data", "decode", "network", "plugin")),
+    *("memgen_bench.errors", "memgen_bench.seeds", "memgen_bench.workers"),
+    *("memgen_plugins", "memgen_plugin_file_"),
+)
+_SCIENTIFIC = ("numpy", "scipy", "sklearn", "torch")
 _FILES_LEFT_OPEN = 64  # more than these are too many
 _PATIENCE = 0.2  # seconds that threads and processes have to end
 
@@ -136,8 +141,8 @@ def preserved(changes: Changes | None = None) -> Iterator[Changes]:
     """
     changes = changes or Changes()
     imported = len(sys.modules)
-    settings = [(setting, _value(setting)) for setting in _settings(imported)]
-    functions = [(owner, vars(owner).copy()) for owner in _owners(imported)]
+    settings, owners = _settings(imported), _owners(imported)
+    values, names = _values(settings), _names(owners)
     streams = [(put, get()) for get, put in _streams()]
     running = _running()
     _told.append(changes)
@@ -145,10 +150,12 @@ def preserved(changes: Changes | None = None) -> Iterator[Changes]:
         with warnings.catch_warnings():
             yield changes
     finally:
-        for owner, before in functions:
-            _put_back(owner, before, changes)
-        for setting, value in settings:
-            _restore(setting, value, changes)
+        if not _equal(list(map(vars, owners)), names):
+            for owner, before in zip(owners, names, strict=True):
+                _put_back(owner, before, changes)
+        if _values(settings) != values:
+            for setting, value in zip(settings, values, strict=True):
+                _restore(setting, value, changes)
         for put, state in streams:
             put(state)
         changes.lasting += _left_running(running)
@@ -157,6 +164,31 @@ def preserved(changes: Changes | None = None) -> Iterator[Changes]:
         if _told:
             _told[-1].restored += changes.restored
             _told[-1].lasting += changes.lasting
+        else:
+            _known.clear()
+
+
+# What the outermost of the calls that are being made found in each module and class.
+_known: dict[int, dict[str, Any]] = {}
+
+
+def _names(owners: list[Any]) -> list[dict[str, Any]]:
+    """Return what modules and classes hold; within another call, what they held before that."""
+    for owner in owners:
+        if id(owner) not in _known:
+            _known[id(owner)] = vars(owner).copy()
+    return [_known[id(owner)] for owner in owners]
+
+
+def _equal(first: Any, second: Any) -> bool:
+    try:
+        return bool(first == second)
+    except Exception:  # what differs cannot be compared
+        return False
+
+
+def _values(settings: list[_Setting]) -> list[Any]:
+    return list(map(_value, settings))
 
 
 def _value(setting: _Setting) -> Any:
@@ -440,14 +472,19 @@ def _owners(_: int) -> list[Any]:
     found = {id(each): each for name in _OWNERS if (each := _find(name)) is not None}
     for name, module in list(sys.modules.items()):
         if name.startswith(_WATCHED) and name != __name__:
-            used = (each for each in vars(module).values() if isinstance(each, type | ModuleType))
-            found |= {id(each): each for each in (module, *used) if _can_change(each)}
+            used = (each for each in vars(module).values() if _is_theirs(each, name))
+            found |= {id(each): each for each in (module, *used)}
     return list(found.values())
 
 
-def _can_change(owner: Any) -> bool:
+def _is_theirs(value: Any, module: str) -> bool:
+    """Whether it is a class that a module defines, or a class or module of scientific Python."""
+    if isinstance(value, ModuleType):
+        return value.__name__.startswith(_SCIENTIFIC)
     heap_type = 1 << 9  # a class that was made by a class statement
-    return isinstance(owner, ModuleType) or bool(owner.__flags__ & heap_type)
+    if not (isinstance(value, type) and value.__flags__ & heap_type):
+        return False
+    return value.__module__ == module or value.__module__.startswith(_SCIENTIFIC)
 
 
 def _find(name: str) -> Any:
@@ -459,11 +496,8 @@ def _find(name: str) -> Any:
 def _put_back(owner: Any, before: dict[str, Any], changes: Changes) -> None:
     """Put functions back that others took the places of, and in our own modules all names."""
     now = vars(owner)
-    try:
-        if now == before:
-            return
-    except Exception:  # what differs cannot be compared
-        pass
+    if _equal(now, before):
+        return
     name_of_owner = getattr(owner, "__qualname__", owner.__name__)
     ours = getattr(owner, "__module__", owner.__name__).partition(".")[0] in _OUR_PACKAGES
     for name, value in before.items():

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import multiprocessing
 import os
 import subprocess
+import sys
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import psutil
 
 from memgen_bench.workers import child
 
@@ -48,7 +54,17 @@ class ForkedChild:
 
     def __init__(self, command: Sequence[str], *, pass_fds: Sequence[int], **_: Any) -> None:
         with Connection(os.dup(pass_fds[0])) as pipe:
-            self._process = forked(_serve, pipe)
+            self._process = forked(_serve, pipe, json.loads(command[-1]))
+        self.stdin = self  # to be closed
+        self.stdout = Path(os.devnull).open("rb")  # noqa: SIM115 - whoever reads it closes it
+
+    def close(self) -> None:
+        """End the process and all that it started, as its supervisor would do."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            tree = psutil.Process(self._process.pid)
+            for process in (*tree.children(recursive=True), tree):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     @property
     def pid(self) -> int | None:
@@ -58,18 +74,20 @@ class ForkedChild:
     def returncode(self) -> int | None:
         return self._process.exitcode
 
-    def wait(self, timeout: float | None = None) -> None:
+    def wait(self, timeout: float | None = None) -> int:
         self._process.join(timeout)
         if self.returncode is None:
             raise subprocess.TimeoutExpired("child", timeout or 0)
+        return self.returncode
 
 
-def _serve(pipe: Connection) -> None:
-    child._serve(pipe, os.getppid())
+def _serve(pipe: Connection, path: Sequence[str]) -> None:
+    sys.path[:] = path
+    child.serve(pipe)
 
 
 class Forking:
     """All of `subprocess` that `child` uses."""
 
-    DEVNULL, TimeoutExpired = subprocess.DEVNULL, subprocess.TimeoutExpired
+    PIPE, STDOUT, TimeoutExpired = subprocess.PIPE, subprocess.STDOUT, subprocess.TimeoutExpired
     Popen = ForkedChild

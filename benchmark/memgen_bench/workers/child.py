@@ -46,7 +46,7 @@ _PATIENCE = 5.0  # seconds that a process has to end
 # A child's program; the search path comes first, for the current folder may hold anything.
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[2]); "
-    "from memgen_bench.workers.child import serve; serve()"
+    "from memgen_bench.workers.child import main; main()"
 )
 _OUR_ERRORS = (
     *(MemgenError, DamagedError, DataError, DataNotFoundError, PluginError, TrainingError),
@@ -250,9 +250,13 @@ def _search_path() -> list[str]:
     return others if len(others) == len(sys.path) else [*others, here]
 
 
-def serve() -> None:
+def main() -> None:
+    """Answer calls, as a program whose first argument is the number of its pipe."""
+    serve(Connection(int(sys.argv[1])))
+
+
+def serve(pipe: Connection) -> None:
     """Answer the calls that come through a pipe until it is closed."""
-    pipe = Connection(int(sys.argv[1]))
     own = os.getpid()
 
     def stop(number: int, _: Any) -> None:
