@@ -173,7 +173,7 @@ _known: dict[int, dict[str, Any]] = {}
 
 
 def _names(owners: list[Any]) -> list[dict[str, Any]]:
-    """Return what modules and classes hold; within another call, what they held before that."""
+    """Return the names in modules and classes; within another call, those from before it."""
     for owner in owners:
         if id(owner) not in _known:
             _known[id(owner)] = vars(owner).copy()
@@ -218,7 +218,7 @@ def _settings(_: int) -> list[_Setting]:
 
 
 def _of_modules() -> Iterator[_Setting]:
-    """Yield what the tables name, of modules that are imported."""
+    """Yield the settings that the tables name, of modules that are imported."""
     for module, names in _imported(_ATTRIBUTES):
         for name in names:
             if hasattr(type(module), name) or name in vars(module):
@@ -274,7 +274,7 @@ def _streams() -> Iterator[tuple[Callable[[], Any], Callable[[Any], None]]]:
 
 
 def _of_process() -> Iterator[_Setting]:
-    """Yield what belongs to the process: folder, locale, limits, logging, arithmetic."""
+    """Yield the settings of the process: folder, locale, limits, logging, arithmetic."""
     yield _Setting("working directory", os.getcwd, os.chdir)
     yield _Setting("umask", _umask, os.umask)
     yield _Setting("locale", partial(locale.setlocale, locale.LC_ALL), _set_locale)
@@ -360,7 +360,7 @@ def _libm() -> Any:
 
 
 def _blas() -> Any:
-    """Return what controls the threads of the libraries that are loaded now."""
+    """Return the control of the threads of the libraries that are loaded now."""
     threadpoolctl = sys.modules.get("threadpoolctl")
     return threadpoolctl.ThreadpoolController() if threadpoolctl else None
 
@@ -409,7 +409,7 @@ def _set_handlers(before: list[Any]) -> None:
 
 
 def _of_torch(torch: Any) -> Iterator[_Setting]:
-    """Yield what torch's functions neither tell nor set in pairs."""
+    """Yield settings that torch's functions neither tell nor set in pairs."""
     yield _Setting(
         "torch's default device",
         partial(_default_device, torch),
@@ -512,7 +512,7 @@ def _put_back(owner: Any, before: dict[str, Any], changes: Changes) -> None:
 
 
 def _running() -> dict[str, int]:
-    """Count what may go on after a call."""
+    """Count threads, processes and open files, which may outlive a call."""
     return {"threads": _thread._count(), "processes": _children(), "open files": _open_files()}
 
 
@@ -534,7 +534,7 @@ def _open_files() -> int:
 
 
 def _left_running(before: dict[str, int]) -> list[str]:
-    """Return what runs on, or is open, that was not; it gets a moment to end."""
+    """Return the names of those that have become more; they get a moment to end."""
     allowed = before | {"open files": before["open files"] + _FILES_LEFT_OPEN}
     until = time.monotonic() + _PATIENCE
     while left := [name for name, count in _running().items() if count > allowed[name]]:

@@ -1,4 +1,4 @@
-"""Lines in a terminal: what others named or wrote cannot move its cursor or turn its text."""
+"""Lines in a terminal: names and texts of others cannot move its cursor or turn their order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from memgen_bench.errors import printable
 
 
 def say(text: object, *, warns: bool = False) -> None:
-    """Print lines, what cannot be printed in them escaped.
+    """Print lines, characters that cannot be printed escaped.
 
     Args:
         text: The lines.

@@ -235,7 +235,7 @@ def _shared_seconds(extras: Extras) -> float:
 
 
 def _chosen(decoder: Any) -> str | None:
-    """Return what a decoder chose for itself, as JSON.
+    """Return the parameters that a decoder chose for itself, as JSON.
 
     Raises:
         ValueError: It holds numbers that are not finite, or is very long.

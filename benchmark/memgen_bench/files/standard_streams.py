@@ -1,4 +1,4 @@
-"""The standard streams, which may be closed, or may not be able to show what is printed."""
+"""The standard streams, which may be closed, or may lack characters that are printed."""
 
 from __future__ import annotations
 

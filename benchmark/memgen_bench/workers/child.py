@@ -158,7 +158,7 @@ class Child:
         self.kill()
 
     def _ending(self) -> str:
-        """Return how the process ended, once it has, and what it printed last."""
+        """Return how the process ended, once it has, and the last line that it printed."""
         try:
             code = self._process.wait(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:

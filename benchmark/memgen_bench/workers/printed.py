@@ -1,4 +1,4 @@
-"""What a child prints: passed on to this process's standard error, and quoted where it dies."""
+"""The output of a child: passed on to this process's standard error, and quoted at its death."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEPT = 10_000  # bytes that are kept of a line
 
 
 class Printed(threading.Thread):
-    """Reads what a child prints until all its ends are closed.
+    """Reads the output of a child until all its ends are closed.
 
     Args:
         pipe: The end to read from.
