@@ -195,13 +195,11 @@ def _intervals(found: Estimates | None, compared: Sequence[str]) -> pl.DataFrame
         return pl.DataFrame(schema=_INTERVALS)
     names = found.decoders
     excess = np.stack([found.contrast({("decoded", name): 1, CONTROL: -1}) for name in names])
-    widths = found.crossed.half_widths(excess)
+    widths, p_values = found.crossed.half_widths(excess), found.crossed.p_values(excess)
     ranked = [place for place, name in enumerate(names) if name in compared]
-    p_values = dict.fromkeys(names) | dict(
-        zip(compared, holm(found.crossed.p_values(excess[ranked])), strict=True)
-    )
+    corrected = dict.fromkeys(names) | dict(zip(compared, holm(p_values[ranked]), strict=True))
     rows = [
-        (name, float(width), p_values[name], found.interval)
+        (name, float(width), corrected[name], found.interval)
         for name, width in zip(names, widths, strict=True)
     ]
     return pl.DataFrame(rows, schema=_INTERVALS, orient="row")

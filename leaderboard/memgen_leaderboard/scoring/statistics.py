@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +16,10 @@ Array = npt.NDArray[np.float64]
 
 LEVEL = 0.95
 LEAST_SEEDS = 3  # two are too few to estimate the variance between seeds
+
+_FEWEST_TO_MODERATE = 3  # contrasts; the variance of two logarithms says nothing
+_RELATIVE_ZERO = 1e-9  # variances that are this much smaller than the largest are rounding errors
+_LARGE = 1e6  # degrees of freedom of what is as good as normal
 
 # Cuts of the distribution function of a χ² into pieces, finest where the function is smallest.
 _CUTS = np.concatenate([np.logspace(-16, -2, 280), np.linspace(0.01, 1, 250)[1:]])
@@ -46,6 +49,9 @@ class Crossed:
     with as many as there are images. So an error is distributed as t·√first + z·√second, the
     solution of Behrens (1929) and Fisher (1935). With few seeds it also holds in the far tails,
     which matter where many pairs are compared; one approximate t (Satterthwaite 1946) does not.
+    The first terms of a family of contrasts are moderated (see `moderated`), with at most half of
+    the degrees of freedom that the family adds to those of one contrast: the prior comes from the
+    same contrasts, which are not independent.
 
     Attributes:
         means: The means over networks and images, one for each quantity.
@@ -67,39 +73,98 @@ class Crossed:
         """Return half the width of the `LEVEL` interval of each linear combination of the means.
 
         Args:
-            contrasts: Combinations × quantities.
+            contrasts: Combinations × quantities: a family, whose variances are moderated together.
         """
-        student, normal = self._variances(contrasts)
-        high = stats.t.isf((1 - LEVEL) / 2, self.freedom) * (np.sqrt(student) + np.sqrt(normal))
+        student, normal, freedom = self._variances(contrasts)
+        stretches = _stretches(freedom)
+        high = stats.t.isf((1 - LEVEL) / 2, freedom) * (np.sqrt(student) + np.sqrt(normal))
         low = np.zeros_like(high)
         for _ in range(40):
             middle = (low + high) / 2
-            outside = self._two_sided(middle, student, normal) > 1 - LEVEL
+            outside = _two_sided(middle, student, normal, stretches) > 1 - LEVEL
             low, high = np.where(outside, middle, low), np.where(outside, high, middle)
         return np.asarray(high)
 
     def p_values(self, contrasts: Array) -> Array:
-        """Return two-sided p values for each combination being zero; tiny ones are inexact."""
-        return self._two_sided(np.abs(contrasts @ self.means), *self._variances(contrasts))
+        """Return two-sided p values for each combination being zero; tiny ones are inexact.
 
-    def _variances(self, contrasts: Array) -> tuple[Array, Array]:
+        Args:
+            contrasts: As in `half_widths`.
+        """
+        student, normal, freedom = self._variances(contrasts)
+        errors = np.abs(contrasts @ self.means)
+        return _two_sided(errors, student, normal, _stretches(freedom))
+
+    def _variances(self, contrasts: Array) -> tuple[Array, Array, float]:
         images = _quadratic(contrasts, self.images)
         if self.seeds is None:
-            return images, np.zeros_like(images)
+            return images, np.zeros_like(images), self.freedom
         rest = images - _quadratic(contrasts, self.residual)
-        return _quadratic(contrasts, self.seeds), rest.clip(min=0)
+        own = _quadratic(contrasts, self.seeds)
+        known = _freedom_of_all(contrasts, self.seeds, self.freedom)
+        student, freedom = moderated(own, self.freedom, (known - self.freedom) / 2)
+        return student, rest.clip(min=0), freedom
 
-    def _two_sided(self, errors: Array, student: Array, normal: Array) -> Array:
-        """Return the probability of errors of at least this size, in either direction."""
-        deviations = np.sqrt(np.outer(student, self._stretches) + normal[:, None])
-        ratios = errors[:, None] / np.maximum(deviations, np.finfo(float).tiny)
-        return np.asarray(2 * special.ndtr(-ratios) @ np.diff(_CUTS) / (_CUTS[-1] - _CUTS[0]))
 
-    @cached_property
-    def _stretches(self) -> Array:
-        """The ratio of a variance to its estimate, a value for each piece of the χ²."""
-        middles = (_CUTS[1:] + _CUTS[:-1]) / 2
-        return np.asarray(self.freedom / stats.chi2.ppf(middles, self.freedom))
+def moderated(variances: Array, freedom: int, most: float) -> tuple[Array, float]:
+    """Squeeze estimated variances towards each other (Smyth 2004).
+
+    True variances are taken to be s²·d/χ²(d) distributed, with s² and the prior's degrees of
+    freedom d from the mean and the variance of the estimates' logarithms. The further the estimates
+    are apart than chance alone would have them, the less they are squeezed.
+
+    Args:
+        variances: Estimates, each with the same degrees of freedom.
+        freedom: Their degrees of freedom.
+        most: The most that the prior may have.
+
+    Returns:
+        The moderated variances and their degrees of freedom, those of the prior included.
+    """
+    positive = variances[variances > _RELATIVE_ZERO * variances.max(initial=0)]
+    if len(positive) < _FEWEST_TO_MODERATE or most <= 0:
+        return variances, float(freedom)
+    logs = np.log(positive) - special.digamma(freedom / 2) + np.log(freedom / 2)
+    spread = float(logs.var(ddof=1) - special.polygamma(1, freedom / 2))
+    prior = min(2 * _inverse_trigamma(spread), most)
+    common = np.exp(logs.mean() + special.digamma(prior / 2) - np.log(prior / 2))
+    return (prior * common + freedom * variances) / (prior + freedom), prior + freedom
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Return x with ψ′(x) = value; infinity where the value is too small to tell from 0."""
+    if value < special.polygamma(1, _LARGE):
+        return np.inf
+    log = optimize.brentq(lambda y: special.polygamma(1, np.exp(y)) - value, -20, np.log(_LARGE))
+    return float(np.exp(log))
+
+
+def _freedom_of_all(contrasts: Array, covariance: Array, freedom: int) -> float:
+    """Return the degrees of freedom of the sum of all contrasts' variances (Box 1954).
+
+    Where all contrasts move together they know no more of variances than one. Σ² is estimated
+    without bias from an estimate of Σ.
+    """
+    product = covariance @ (contrasts.T @ contrasts)
+    total, of_square = float(np.trace(product)), float((product * product.T).sum())
+    unbiased = (of_square - total**2 / freedom) * freedom**2 / ((freedom + 2) * (freedom - 1))
+    if total <= 0:
+        return float(freedom)
+    least = total**2 / len(contrasts)  # that of equal and independent variances
+    return max(freedom * total**2 / max(unbiased, least), float(freedom))
+
+
+def _two_sided(errors: Array, student: Array, normal: Array, stretches: Array) -> Array:
+    """Return the probability of errors of at least this size, in either direction."""
+    deviations = np.sqrt(np.outer(student, stretches) + normal[:, None])
+    ratios = errors[:, None] / np.maximum(deviations, np.finfo(float).tiny)
+    return np.asarray(2 * special.ndtr(-ratios) @ np.diff(_CUTS) / (_CUTS[-1] - _CUTS[0]))
+
+
+def _stretches(freedom: float) -> Array:
+    """Return the ratio of a variance to its estimate, a value for each piece of the χ²."""
+    middles = (_CUTS[1:] + _CUTS[:-1]) / 2
+    return np.asarray(freedom / stats.chi2.ppf(middles, freedom))
 
 
 def crossed(samples: Sequence[Answers]) -> Crossed:

@@ -129,7 +129,8 @@ def _certainty(scores: Scores) -> list[str]:
     seeds = f"{scores.units['seed'].n_unique()} seeds and the test images"
     sentences = [
         f"± is half the width of a {SURE} interval over "
-        f"{'the test images alone' if few else seeds}; data sets, models and rates are fixed.",
+        f"{'the test images alone' if few else seeds}; data sets with the pool of images that "
+        "seeds split, models and rates are fixed.",
     ]
     if few:
         sentences.append(

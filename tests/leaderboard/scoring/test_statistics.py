@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +14,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from memgen_leaderboard.scoring.statistics import Answers, Array, Crossed, crossed, holm
+from memgen_leaderboard.scoring.statistics import (
+    Answers,
+    Array,
+    Crossed,
+    crossed,
+    holm,
+    moderated,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -124,6 +134,164 @@ def test_small_p_values_are_rare_though_seeds_are_few(of_seeds: float) -> None:
         drawn = draw(rng, of_seeds, 0.3, data_sets=1000, images=40)
         small += np.sum(crossed([answers(drawn)]).p_values(np.eye(1000)) < level)
     assert small <= stats.binom.isf(1e-3, 10_000, level)
+
+
+# families of decoders, on training sets that overlap, with effects of seeds that have heavy tails
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """Decoders that are equally good on average over the subsets of one pool of training points.
+
+    Attributes:
+        heavy: Whether effects follow Student's t with three degrees of freedom, or the normal.
+        apart: Standard deviation of the logarithms of the decoders' scales.
+        pool: Weight of the training points: seeds share three of four.
+        shared: Dimensions of effects that decoders share, each in its own measure.
+    """
+
+    heavy: bool = True
+    apart: float = 0.5
+    pool: float = 1.0
+    shared: int = 1
+    decoders: int = 8
+    seeds: int = 5
+
+    def draw(self, rng: np.random.Generator, *, of_this_pool: bool = True) -> Answers:
+        """Draw answers; of other pools, decoders differ by the luck of the pool."""
+
+        def effects(*shape: int) -> Array:
+            normal = rng.standard_normal(shape)
+            return rng.standard_t(3, shape) / np.sqrt(3) if self.heavy else normal
+
+        scales = np.exp(self.apart * rng.standard_normal((self.decoders, 1)))
+        of_seeds = scales * effects(self.decoders, self.seeds)
+        loads = rng.standard_normal((self.decoders, self.shared))
+        of_seeds += loads @ effects(self.shared, self.seeds) + effects(self.seeds)
+        points = 20 * scales * effects(self.decoders, POOL)
+        points -= of_this_pool * points.mean(axis=1, keepdims=True)
+        subsets = [rng.permutation(POOL)[: 3 * POOL // 4] for _ in range(self.seeds)]
+        of_seeds += self.pool * np.stack([points[:, own].mean(axis=1) for own in subsets], axis=1)
+        of_images = rng.standard_normal((self.decoders, 1, 30))
+        rest = rng.standard_normal((self.decoders, self.seeds, 30))
+        return answers(0.02 * of_seeds[:, :, None] + 0.05 * (of_images + rest))
+
+
+POOL = 100
+WORLDS = {
+    "plain": World(heavy=False, apart=0.0, pool=0.0),
+    "normal": World(heavy=False),
+    "heavy tails": World(pool=0.0),
+    "heavy tails and one pool": World(),
+    "three decoders": World(decoders=3),
+    "very different decoders": World(apart=1.0, decoders=5),
+    "decoders that move together": World(shared=4),
+    "three seeds": World(seeds=3),
+    "ten seeds": World(seeds=10),
+    "many decoders": World(decoders=25),
+}
+
+
+Family = Callable[[int], Array]
+
+
+def all_pairs(count: int) -> Array:
+    """Return the contrasts of all pairs of quantities."""
+    places = list(combinations(range(count), 2))
+    return np.eye(count)[[i for i, _ in places]] - np.eye(count)[[j for _, j in places]]
+
+
+def over_the_first(count: int) -> Array:
+    """Return the contrasts of all quantities with the first, as decoders with the control."""
+    return np.eye(count)[1:] - np.eye(count)[:1]
+
+
+def errors(
+    world: World, worlds: int, family: Family = all_pairs, *, of_this_pool: bool = True
+) -> tuple[float, float]:
+    """Return the rate of worlds with any false difference, and the intervals' coverage."""
+    rng, contrasts = np.random.default_rng(11), family(world.decoders)
+    found = [
+        crossed([world.draw(rng, of_this_pool=of_this_pool)]).p_values(contrasts)
+        for _ in range(worlds)
+    ]
+    false = [holm(p_values).min() < 0.05 for p_values in found]
+    return float(np.mean(false)), float(np.mean(np.concatenate(found) >= 0.05))
+
+
+@pytest.mark.parametrize("name", ["normal", "heavy tails and one pool"])
+def test_few_families_have_a_false_difference(name: str) -> None:
+    false, coverage = errors(WORLDS[name], 300)
+    assert false <= stats.binom.isf(1e-2, 300, 0.05) / 300
+    assert 0.93 <= coverage <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", [all_pairs, over_the_first])
+@pytest.mark.parametrize("name", WORLDS)
+def test_at_most_5_percent_of_families_have_a_false_difference(name: str, family: Family) -> None:
+    false, coverage = errors(WORLDS[name], 3000, family)
+    assert false <= 0.05
+    assert 0.93 <= coverage <= 0.97
+
+
+def test_nothing_is_claimed_of_other_pools() -> None:
+    """The spread of seeds that share a pool says nothing of how far pools are apart."""
+    false, coverage = errors(World(), 200, of_this_pool=False)
+    assert false > 0.3
+    assert coverage < 0.8
+
+
+def test_shared_variances_find_more_than_each_alone() -> None:
+    """Half a family is better by four standard errors of its seeds, which are alike in spread."""
+    rng, pairs = np.random.default_rng(2), all_pairs(12)
+    together, alone = 0, 0
+    for _ in range(30):
+        drawn = World(heavy=False, apart=0.0, pool=0.0, decoders=12).draw(rng)
+        drawn.correct[:6] += 4 * 0.02 * np.sqrt(2 / 5)
+        found = crossed([drawn])
+        together += int((holm(found.p_values(pairs)) < 0.05).sum())
+        each = np.array([found.p_values(pair[None])[0] for pair in pairs])
+        alone += int((holm(each) < 0.05).sum())
+    assert together > 1.5 * alone > 0
+
+
+def test_variances_that_are_alike_are_squeezed_to_one() -> None:
+    rng = np.random.default_rng(0)
+    variances = 3 * rng.chisquare(4, 5000) / 4
+    found, freedom = moderated(variances, 4, 1e4)
+    assert found == pytest.approx(np.full(5000, 3), rel=0.15)
+    assert freedom > 300
+
+
+def test_the_prior_of_variances_is_found_again() -> None:
+    rng = np.random.default_rng(1)
+    true = 2 * 6 / rng.chisquare(6, 20_000)  # scale 2, six degrees of freedom
+    found, freedom = moderated(true * rng.chisquare(4, 20_000) / 4, 4, 1e4)
+    assert freedom == pytest.approx(4 + 6, rel=0.1)
+    assert np.mean((found - true) ** 2) < np.mean((true - true.mean()) ** 2)
+
+
+def test_a_prior_weighs_at_most_what_it_may() -> None:
+    variances = np.array([1.0, 2.0, 1.5, 1.2])
+    _, freedom = moderated(variances, 4, 2.5)
+    assert freedom == 6.5
+    for most in (0.0, -1.0):
+        found, freedom = moderated(variances, 4, most)
+        assert (found.tolist(), freedom) == (variances.tolist(), 4.0)
+
+
+def test_two_variances_or_zeros_are_left_as_they_are() -> None:
+    for variances in (np.array([1.0, 5.0]), np.zeros(4), np.array([])):
+        found, freedom = moderated(variances, 4, 10.0)
+        assert (found.tolist(), freedom) == (variances.tolist(), 4.0)
+
+
+def test_decoders_that_move_as_one_share_no_variance() -> None:
+    one = draw(np.random.default_rng(3), 0.1, 0.0)
+    family = crossed([answers(np.concatenate([k * one for k in (1.0, 2.0, 3.0, 4.0)]))])
+    lone = family.half_widths(np.eye(4)[:1])
+    assert family.half_widths(np.eye(4))[0] == pytest.approx(lone[0], rel=0.02)
 
 
 # limits
