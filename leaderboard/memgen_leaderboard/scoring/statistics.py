@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float64]
 LEVEL = 0.95
 LEAST_SEEDS = 3  # two are too few to estimate the variance between seeds
 
-_FEWEST_TO_MODERATE = 3  # contrasts; the variance of two logarithms says nothing
+_FEWEST_TO_MODERATE = 4  # contrasts; the variance of fewer logarithms says too little
 _RELATIVE_ZERO = 1e-9  # variances that are this much smaller than the largest are rounding errors
 _LARGE = 1e6  # degrees of freedom of what is as good as normal
 
@@ -49,7 +49,7 @@ class Crossed:
     with as many as there are images. So an error is distributed as t·√first + z·√second, the
     solution of Behrens (1929) and Fisher (1935). With few seeds it also holds in the far tails,
     which matter where many pairs are compared; one approximate t (Satterthwaite 1946) does not.
-    The first terms of a family of contrasts are moderated (see `moderated`), with at most half of
+    The first terms of a family of contrasts are moderated (see `moderated`), with at most a third of
     the degrees of freedom that the family adds to those of one contrast: the prior comes from the
     same contrasts, which are not independent.
 
@@ -102,7 +102,7 @@ class Crossed:
         rest = images - _quadratic(contrasts, self.residual)
         own = _quadratic(contrasts, self.seeds)
         known = _freedom_of_all(contrasts, self.seeds, self.freedom)
-        student, freedom = moderated(own, self.freedom, (known - self.freedom) / 2)
+        student, freedom = moderated(own, self.freedom, (known - self.freedom) / 3)
         return student, rest.clip(min=0), freedom
 
 

@@ -281,8 +281,8 @@ def test_a_prior_weighs_at_most_what_it_may() -> None:
         assert (found.tolist(), freedom) == (variances.tolist(), 4.0)
 
 
-def test_two_variances_or_zeros_are_left_as_they_are() -> None:
-    for variances in (np.array([1.0, 5.0]), np.zeros(4), np.array([])):
+def test_few_variances_or_zeros_are_left_as_they_are() -> None:
+    for variances in (np.array([1.0, 5.0, 2.0]), np.zeros(4), np.array([])):
         found, freedom = moderated(variances, 4, 10.0)
         assert (found.tolist(), freedom) == (variances.tolist(), 4.0)
 
