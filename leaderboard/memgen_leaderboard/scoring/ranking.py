@@ -195,7 +195,10 @@ def _intervals(found: Estimates | None, compared: Sequence[str]) -> pl.DataFrame
         return pl.DataFrame(schema=_INTERVALS)
     names = found.decoders
     excess = np.stack([found.contrast({("decoded", name): 1, CONTROL: -1}) for name in names])
-    widths, p_values = found.crossed.half_widths(excess), found.crossed.p_values(excess)
+    # Each for itself: all of them have the luck of the one control, which they cannot share out.
+    alone = [excess[place : place + 1] for place in range(len(names))]
+    widths = np.concatenate([found.crossed.half_widths(one) for one in alone])
+    p_values = np.concatenate([found.crossed.p_values(one) for one in alone])
     ranked = [place for place, name in enumerate(names) if name in compared]
     corrected = dict.fromkeys(names) | dict(zip(compared, holm(p_values[ranked]), strict=True))
     rows = [

