@@ -168,6 +168,24 @@ def preserved(changes: Changes | None = None) -> Iterator[Changes]:
             _known.clear()
 
 
+def is_checked(build: Callable[..., Any]) -> bool:
+    """Whether a function builds a plugin that ships, with plain arguments if any.
+
+    The contract of these is tested here: they leave the process alone, and need not be watched.
+    """
+    if isinstance(build, partial):
+        return is_checked(build.func) and _is_plain(build.args) and _is_plain(build.keywords)
+    return str(getattr(build, "__module__", "")).startswith("memgen_plugins.")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, tuple | list):
+        return all(map(_is_plain, value))
+    return isinstance(value, str | int | float | None) or is_checked(value)
+
+
 # What the outermost of the calls that are being made found in each module and class.
 _known: dict[int, dict[str, Any]] = {}
 

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,9 +28,10 @@ import sklearn
 import threadpoolctl
 import torch
 
-from memgen_bench import global_state
+from memgen_bench import global_state, load_registry
 from memgen_bench.decode import decoding
-from memgen_bench.global_state import preserved
+from memgen_bench.global_state import is_checked, preserved
+from memgen_bench.testing.planted import DecoderBench
 from memgen_plugins.decoders.layer.centroid import CosineCentroid
 
 if TYPE_CHECKING:
@@ -260,3 +262,24 @@ def test_functions_can_be_wrapped() -> None:
     before = threading.excepthook
     assert rude(1) == 2
     assert threading.excepthook is before
+
+
+def test_only_what_ships_and_is_checked_need_not_be_watched() -> None:
+    class Stranger(CosineCentroid):
+        pass
+
+    assert is_checked(CosineCentroid)
+    assert is_checked(partial(CosineCentroid, "plain", weight=1.0))
+    assert not is_checked(Stranger)
+    assert not is_checked(lambda: CosineCentroid())
+    assert not is_checked(partial(CosineCentroid, Stranger()))
+
+
+def test_all_decoders_that_ship_leave_the_process_alone() -> None:
+    for name, spec in load_registry().decoders.items():
+        if is_checked(spec.build) and spec.scope == "layer" and not spec.slow:
+            decoder = DecoderBench(spec)
+            decoder.exercise()  # what is imported for the first time may change settings
+            with preserved() as changes:
+                decoder.exercise()
+            assert (changes.restored, changes.lasting) == ([], []), name

@@ -8,7 +8,7 @@ import random
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ import torch
 from memgen_bench.compute import as_tensor, finish
 from memgen_bench.decode.lent_memory import LentMemory
 from memgen_bench.errors import NotApplicable, error_type_of, is_fault, one_line, text_of
-from memgen_bench.global_state import Changes, preserved
+from memgen_bench.global_state import Changes, is_checked, preserved
 from memgen_bench.plugin.parameters import plain
 
 if TYPE_CHECKING:
@@ -159,7 +159,8 @@ def _caught(
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            with preserved(changes), _seeded_streams(extras):
+            watch = nullcontext() if is_checked(given.spec.build) else preserved(changes)
+            with watch, _seeded_streams(extras):
                 return _decode(given, activations, labels, extras, num_classes, caught)
     except NotApplicable as reason:
         return Outcome(status="skipped", message=one_line(text_of(reason)))
@@ -172,13 +173,18 @@ def _caught(
 
 @contextmanager
 def _seeded_streams(extras: Extras) -> Iterator[None]:
-    """Seed the global random streams; those of CUDA are restored here, others by `preserved`."""
+    """Seed the global random streams, and restore them afterwards."""
     devices = [extras.device] if extras.device.type == "cuda" else []
+    of_numpy, of_python = np.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(extras.seed)
         np.random.seed(extras.seed)
         random.seed(extras.seed)
-        yield
+        try:
+            yield
+        finally:
+            np.random.set_state(of_numpy)
+            random.setstate(of_python)
 
 
 def failure(message: str, error_type: str) -> Outcome:
