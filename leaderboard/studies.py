@@ -20,14 +20,13 @@ import matplotlib as mpl
 import polars as pl
 
 from memgen_bench.files.atomic import write_atomically
-from memgen_bench.protocol import MEMORIZED, READOUT
+from memgen_bench.protocol import FEATURES, MEMORIZED, READOUT
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.figures.frames import epoch_frame, rate_frame
 from memgen_leaderboard.figures.palette import styles
 from memgen_leaderboard.figures.plots import STYLE, rates_figure
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.layer_choice import regret
-from memgen_leaderboard.scoring.older_protocol import FEATURES
 from memgen_leaderboard.scoring.suite_scores import (
     Scores,
     View,

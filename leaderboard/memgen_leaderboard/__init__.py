@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from memgen_bench.plan.suite import Labels
-    from memgen_leaderboard.scoring.layer_choice import FittedOn
+    from memgen_bench.plan.suite import FittedOn, Labels
     from memgen_leaderboard.scoring.suite_scores import Scores
     from memgen_leaderboard.scoring.units import ShownKind
 

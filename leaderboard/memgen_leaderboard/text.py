@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from memgen_bench.protocol import ALL_LAYERS
-from memgen_leaderboard.scoring.older_protocol import FEATURES
+from memgen_bench.protocol import ALL_LAYERS, FEATURES
 from memgen_leaderboard.scoring.statistics import LEVEL
 
 if TYPE_CHECKING:

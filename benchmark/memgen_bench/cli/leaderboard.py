@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -15,7 +16,7 @@ from memgen_bench.files.places import DEFAULT_RESULTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memgen_bench.plan.suite import Labels
+    from memgen_bench.plan.suite import FittedOn, Labels
     from memgen_leaderboard.scoring.suite_scores import Scores
     from memgen_leaderboard.scoring.units import ShownKind
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 def leaderboard(
     *,
     results: options.Results = DEFAULT_RESULTS,
-    view: Annotated[dict[str, Any], options.only("rates", "datasets", "models", "labels")],
+    view: Annotated[
+        dict[str, Any], options.only("rates", "datasets", "models", "labels", "fitted_on")
+    ],
     kinds: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,6 +52,7 @@ def leaderboard(
     """Show how much each decoder reads beyond the controls, with 95 % intervals.
 
     Memorized networks decoded from corrupted labels are ranked; other kinds and labels are shown.
+    Decoders that are fitted on training points, on held-out points or on both have boards apart.
     """
     from memgen_bench.errors import UsageError
     from memgen_leaderboard.scoring.suite_scores import View, require_scores
@@ -59,11 +63,19 @@ def leaderboard(
         raise UsageError("--update and --html are written one at a time; name one of them")
     if open_ and not html:
         raise UsageError("--open needs --html DIR: where the page is written")
-    labels = view.pop("labels", ["corrupted"])
+    conditions = product(
+        kinds or ["memorized"],
+        view.pop("labels", ["corrupted"]),
+        view.pop("fitted_on", ["training"]),
+    )
     views = [
-        View(**view, kind=cast("ShownKind", kind), labels=cast("Labels", fitted))
-        for kind in kinds or ["memorized"]
-        for fitted in labels
+        View(
+            **view,
+            kind=cast("ShownKind", kind),
+            labels=cast("Labels", labels),
+            fitted_on=cast("FittedOn", points),
+        )
+        for kind, labels, points in conditions
     ]
     found = require_scores(results, views)
     if update:

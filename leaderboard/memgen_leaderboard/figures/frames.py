@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from memgen_bench.protocol import ALL_LAYERS, READOUT
+from memgen_bench.protocol import ALL_LAYERS, FEATURES, READOUT
 from memgen_leaderboard.scoring.layer_choice import CONDITION, UNIT, choose_layers
-from memgen_leaderboard.scoring.older_protocol import FEATURES
 from memgen_leaderboard.scoring.ranking import ELIGIBLE
 from memgen_leaderboard.scoring.suite_scores import decoder_order
 from memgen_leaderboard.scoring.units import by_outcome

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from memgen_bench.protocol import READOUT
+from memgen_bench.protocol import FEATURES, READOUT
 from memgen_leaderboard.scoring.layer_choice import CELL, DIGITS, SIZES, UNIT
-from memgen_leaderboard.scoring.older_protocol import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from memgen_bench.plan.suite import Labels
-    from memgen_leaderboard.scoring.layer_choice import FittedOn
+    from memgen_bench.plan.suite import FittedOn, Labels
 
 # Decoders of scope `training`: they read a network's own epochs, so that they have no control.
 REFERENCES = ("early-stopped", "best-epoch")

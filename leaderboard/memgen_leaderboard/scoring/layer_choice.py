@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import polars as pl
 
-from memgen_bench.protocol import READOUT
-from memgen_leaderboard.scoring.older_protocol import FEATURES
+from memgen_bench.protocol import FEATURES, READOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +22,6 @@ UNIT = (*CELL, "seed", "noise_seed", "init_seed", "order_seed")
 # looks at no accuracy.
 Rule = Literal["network", "cell", "rates", "penultimate"]
 RULES: tuple[Rule, ...] = get_args(Rule)
-# The points that decoders are fitted on: those that the network was trained on, others with labels
-# as noisy, or all of them.
-FittedOn = Literal["training", "held_out", "both"]
-
 # What a decoder is read under, beside the cell and the seeds.
 CONDITION = ("kind", "labels", "fitted_on", "decoder")
 DIGITS = 12  # means that differ by less are equal

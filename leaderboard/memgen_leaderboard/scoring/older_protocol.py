@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from memgen_bench.protocol import INPUT
+from memgen_bench.protocol import FEATURES, INPUT
 
-PIXELS, FEATURES = "pixels", "features"
+PIXELS = "pixels"
 
 _NO_NETWORK = {
     "kind": FEATURES,

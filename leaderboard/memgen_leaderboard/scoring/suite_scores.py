@@ -35,8 +35,7 @@ from memgen_leaderboard.scoring.units import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from memgen_bench.plan.suite import Labels
-    from memgen_leaderboard.scoring.layer_choice import FittedOn
+    from memgen_bench.plan.suite import FittedOn, Labels
     from memgen_leaderboard.scoring.units import ShownKind
 
 
@@ -241,7 +240,7 @@ def require_scores(results: str | Path, views: Sequence[View]) -> list[Scores]:
 
     Raises:
         StoreError: There is no such folder, it is damaged, or nothing can be scored.
-        UsageError: A view names a rate, data set, model, kind or labels that no suite has.
+        UsageError: A view names a rate, data set, model, kind, labels or points that no suite has.
     """
     suites = all_suites(results, views)
     found = [scores for scores in suites if scores.units.height]
@@ -264,7 +263,7 @@ def all_suites(results: str | Path | Snapshot, views: Sequence[View] = (View(),)
 
     Raises:
         StoreError: There is no such folder, or it is damaged.
-        UsageError: A view names a rate, data set, model, kind or labels that no suite has.
+        UsageError: A view names a rate, data set, model, kind, labels or points that no suite has.
     """
     suites = [suite for snapshot in _snapshots(results) for suite in _suites(snapshot)]
     for view in views if suites else ():
@@ -309,6 +308,8 @@ def _check(view: View, readings: Sequence[pl.DataFrame]) -> None:
     asked = dict(view.axes)
     if not view.is_ranked:
         asked |= {"kind": (view.kind,), "labels": (view.labels,)}
+    if view.fitted_on != "training":
+        asked["fitted_on"] = (view.fitted_on,)
     for name, values in asked.items():
         there = pl.concat([by_outcome(frame).select(name).unique() for frame in readings])[name]
         known = sorted({value for value in there.cast(pl.String) if value is not None})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from memgen_bench.protocol import READOUT
+from memgen_bench.protocol import FEATURES, READOUT
 from memgen_bench.results.store import latest
 from memgen_leaderboard.scoring.controls import DRAW, REFERENCES, SOURCES, control_readings
 from memgen_leaderboard.scoring.layer_choice import (
@@ -16,13 +16,12 @@ from memgen_leaderboard.scoring.layer_choice import (
     choose_layers,
     oracle_layers,
 )
-from memgen_leaderboard.scoring.older_protocol import FEATURES, PIXELS, in_newer_form
+from memgen_leaderboard.scoring.older_protocol import PIXELS, in_newer_form
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    from memgen_bench.plan.suite import Kind, Labels
-    from memgen_leaderboard.scoring.layer_choice import FittedOn
+    from memgen_bench.plan.suite import FittedOn, Kind, Labels
 
     # The kinds of networks, judged by whether they memorized their labels.
     ShownKind: TypeAlias = Kind | Literal["unmemorized"]

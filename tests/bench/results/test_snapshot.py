@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from memgen_bench.errors import DamagedPartError, StoreError, VanishedPartError
+from memgen_bench.files import regular
 from memgen_bench.results import parts, snapshot, store
 from memgen_bench.results.compaction import compact
 from memgen_bench.results.snapshot import Snapshot
@@ -26,7 +27,7 @@ def add(folder: Path, network: str, *rows: dict[str, Any]) -> Path:
 @pytest.fixture
 def checked(monkeypatch: pytest.MonkeyPatch) -> Counter[Path]:
     """Count how often the bytes of each file are read."""
-    counts, read = Counter[Path](), parts.read_regular
+    counts, read = Counter[Path](), regular.read_regular
 
     def count(path: Path) -> bytes:
         counts[path] += 1

@@ -11,7 +11,8 @@ import pytest
 from memgen_bench import read_results
 from memgen_bench.errors import StoreError
 from memgen_bench.results import schemas, store, verification
-from memgen_bench.results.compaction import compact
+from memgen_bench.results.compaction import Compacted, compact
+from memgen_bench.results.parts import list_parts, version_of
 from memgen_bench.results.verification import set_aside, verify
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def test_a_folder_must_be_there(tmp_path: Path) -> None:
 def test_rows_that_a_run_adds_meanwhile_are_no_faults(
     sound: Path, make_reading: ReadingMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed, list_parts = [], verification.list_parts
+    listed: list[str] = []
 
     def with_a_run_beside(folder: Path, name: str) -> list[Path]:
         number = len(listed)
@@ -172,7 +173,7 @@ def test_parts_that_a_compaction_replaces_meanwhile_are_no_faults(
     sound: Path, make_reading: ReadingMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(sound, make_reading(key="c", network_id="net", test_correct=RIGHT))
-    version_of, compacted = verification.version_of, []
+    compacted: list[Compacted] = []
 
     def with_a_compaction_beside(path: Path) -> int:
         if not compacted:

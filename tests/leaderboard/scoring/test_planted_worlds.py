@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from helpers.readings import Bench, Row
-    from memgen_leaderboard.scoring.layer_choice import FittedOn
+    from memgen_bench.plan.suite import FittedOn
 
     Bits = npt.NDArray[np.bool_]
 
