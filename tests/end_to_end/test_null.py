@@ -25,9 +25,10 @@ from memgen_bench.plugin.specs import Data, Task
 
 REGISTRY = load_registry()
 DRAWS = 24
-MEMORIZED = 500  # images: how many draws there are decides what is noticed, not how many images
+IMAGES = 500  # how many draws there are decides what is noticed, not how many images
 TASK = Task(channels=1, height=8, width=8, num_classes=10)
 CPU = torch.device("cpu")
+RECIPE = Recipe(max_epochs=500, batch_size=250, lr=1e-2)  # memorizes in a few large steps
 NULLS = [("uniform", 1.0), ("permute", 1.0), ("flip", 0.9)]
 ONE_QUICK = [NULLS[0], *(pytest.param(*null, marks=pytest.mark.slow) for null in NULLS[1:])]
 ON_A_LAYER = {name: spec for name, spec in REGISTRY.decoders.items() if spec.scope == "layer"}
@@ -70,9 +71,11 @@ def test_decoders_of_an_untrained_network_are_at_chance(name: str, noise: str, r
     module = initial_module(spec, TASK, 0)
     train_x, test_x = (
         extract(module, images, layers, device=CPU)["fc1"]
-        for images in (digits().train_x, digits().test_x)
+        for images in (digits().train_x[:IMAGES], digits().test_x)
     )
-    found = [decode(name, train_x, given(noise, rate, draw), test_x) for draw in range(DRAWS)]
+    found = [
+        decode(name, train_x, given(noise, rate, draw)[:IMAGES], test_x) for draw in range(DRAWS)
+    ]
     assert abs(excess(found)) < 3
 
 
@@ -90,9 +93,9 @@ def test_decoders_of_memorized_networks_are_at_chance(noise: str, rate: float) -
     spec, data = REGISTRY.models["mlp"], digits()
     layers = find_layers(spec, TASK, 0)
     found: dict[str, list[float]] = {n: [] for n, spec in ON_A_LAYER.items() if not spec.slow}
-    images, nothing = data.train_x[:MEMORIZED], (data.train_x[:0], data.train_y[:0])
+    images, nothing = data.train_x[:IMAGES], (data.train_x[:0], data.train_y[:0])
     for draw in range(DRAWS):
-        y = given(noise, rate, draw)[:MEMORIZED]
+        y = given(noise, rate, draw)[:IMAGES]
         module = initial_module(spec, TASK, draw)
         with threads(1):
             record = train(
@@ -100,13 +103,13 @@ def test_decoders_of_memorized_networks_are_at_chance(noise: str, rate: float) -
                 TrainingData(
                     x=images,
                     given=y,
-                    true=data.train_y[:MEMORIZED],
+                    true=data.train_y[:IMAGES],
                     validation_x=nothing[0],
                     validation_given=nothing[1],
                     test_x=data.test_x,
                     test_y=data.test_y,
                 ),
-                Recipe(max_epochs=500),
+                RECIPE,
                 order_seed=draw,
                 device=CPU,
                 on_epoch=lambda record: None,
