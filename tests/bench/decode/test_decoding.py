@@ -11,82 +11,25 @@ import pytest
 import torch
 from torch import nn
 
-from memgen_bench import DecoderSpec, NotApplicable
-from memgen_bench.decode.decoding import (
-    CHANGED,
-    Activations,
-    Extras,
-    Outcome,
-    Predictions,
-    decode,
-    recall,
-    scores,
+from helpers.nearest_decoder import (
+    LABELS,
+    MODULE,
+    SAMPLE,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    K,
+    Nearest,
+    predicted,
+    raise_,
+    run,
+    spec,
 )
+from memgen_bench import DecoderSpec, NotApplicable
+from memgen_bench.decode.decoding import Predictions, recall, scores
 from memgen_bench.decode.moments import moments_of
 from memgen_bench.decode.neighbors import Neighbors
 from memgen_bench.plugin.training_record import TrainingRecord
-
-K = 4
-RNG = np.random.default_rng(0)
-CENTRES = RNG.standard_normal((K, 6)) * 5
-LABELS = np.arange(80, dtype=np.int64) % K
-
-
-def matrix(labels: np.ndarray, seed: int) -> np.ndarray:
-    noise = np.random.default_rng(seed).standard_normal((len(labels), 6))
-    return np.asarray(CENTRES[labels] + noise, dtype=np.float32)
-
-
-TRAIN, VALIDATION, TEST = (matrix(LABELS, seed) for seed in (1, 2, 3))
-SAMPLE = np.arange(0, 80, 4)
-MODULE = nn.Linear(6, K)
-
-
-class Nearest:
-    """A minimal decoder: no scikit-learn, just fit and predict."""
-
-    def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
-        self.means = np.stack([X[y == k].mean(axis=0) for k in range(K)])
-        return self
-
-    def predict(self, X: Any) -> Any:
-        return ((X[:, None] - self.means) ** 2).sum(axis=2).argmin(axis=1)
-
-
-def spec(build: Any = Nearest, **fields: Any) -> DecoderSpec:
-    return DecoderSpec(name="d", summary="", build=build, **fields)
-
-
-def sampled(train: Any) -> Any:
-    if isinstance(train, Mapping):
-        return {name: matrix[SAMPLE] for name, matrix in train.items()}
-    return train[SAMPLE]
-
-
-def run(
-    decoder: DecoderSpec,
-    train: Any = TRAIN,
-    validation: Any = VALIDATION,
-    test: Any = TEST,
-    **extras: Any,
-) -> Outcome:
-    given = Extras(
-        validation_labels=LABELS if isinstance(validation, Mapping) else LABELS[: len(validation)],
-        transition=np.eye(K),
-        module=MODULE,
-        seed=7,
-        device=torch.device("cpu"),
-        **extras,
-    )
-    sample = TRAIN[SAMPLE] if train is None else sampled(train)
-    activations = Activations(train=train, sample=sample, validation=validation, test=test)
-    return decode(decoder, activations, LABELS, given, K)
-
-
-def predicted(outcome: Outcome) -> Predictions:
-    assert outcome.status == "ok", outcome.message
-    assert outcome.predictions is not None
-    return outcome.predictions
 
 
 def test_an_ok_outcome_holds_predictions_of_all_subsets_and_times() -> None:
@@ -108,10 +51,6 @@ def decoder_that(predict: Any) -> DecoderSpec:
             return predict(super().predict(X))
 
     return spec(Odd)
-
-
-def raise_(error: BaseException) -> Any:
-    raise error
 
 
 @pytest.mark.parametrize(
@@ -210,74 +149,6 @@ def test_labels_and_extras_are_copies_that_a_decoder_may_spoil() -> None:
     for subset, kept in zip((TRAIN, VALIDATION, TEST, LABELS), before, strict=True):
         assert (subset == kept).all()
     assert any(weights.any() for weights in MODULE.parameters())
-
-
-class Overwrites(Nearest):
-    """Writes to what it is given at one place."""
-
-    where = "fit"
-
-    def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
-        super().fit(np.array(X), np.array(y))
-        if self.where == "validation":
-            X = needs["validation"][0]
-        if self.where in ("fit", "validation"):
-            X[:3] = 0
-        return self
-
-    def predict(self, X: Any) -> Any:
-        labels = super().predict(np.array(X))
-        if self.where == "predict":
-            X[:3] = 0
-        return labels
-
-
-@pytest.mark.parametrize("where", ["fit", "predict", "validation"])
-def test_arrays_cannot_be_written_to(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Overwrites, "where", where)
-    before = [subset.copy() for subset in (TRAIN, VALIDATION, TEST)]
-    outcome = run(spec(Overwrites, needs=("validation",)))
-    assert (outcome.status, outcome.error_type) == ("failed", "error")
-    assert "read-only" in str(outcome.message)
-    assert CHANGED in str(outcome.message)
-    assert "work on a copy" in CHANGED
-    for subset, kept in zip((TRAIN, VALIDATION, TEST), before, strict=True):
-        assert (subset == kept).all()
-        assert subset.flags.writeable  # only the decoder's views are not
-
-
-@pytest.mark.parametrize("where", ["fit", "predict", "validation"])
-@pytest.mark.parametrize("then_fails", [False, True])
-def test_tensors_that_were_written_to_are_reported(
-    where: str, then_fails: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Careless(Overwrites):
-        def predict(self, X: Any) -> Any:
-            labels = super().predict(X)
-            return raise_(NotApplicable("too late")) if then_fails else labels
-
-    monkeypatch.setattr(Overwrites, "where", where)
-    outcome = run(
-        spec(Careless, arrays="torch", needs=("validation",)),
-        TRAIN.copy(),
-        VALIDATION.copy(),
-        TEST.copy(),
-    )
-    assert outcome == Outcome(status="failed", error_type="error", message=CHANGED, spoilt=True)
-
-
-def test_a_tensor_that_is_only_read_counts_as_unchanged() -> None:
-    class Reads(Nearest):
-        def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
-            spoilt = X.clone().mul_(0)
-            assert not spoilt.any()
-            X.view(-1).sum(), X.T @ X, X[3:].double().add_(1)
-            return super().fit(X.numpy(), y.numpy())
-
-        def predict(self, X: Any) -> Any:
-            return super().predict(X.numpy())
-
-    assert (predicted(run(spec(Reads, arrays="torch"))).test == LABELS).all()
 
 
 class FromMoments(Nearest):
