@@ -10,6 +10,7 @@ import pytest
 
 from helpers.command_line import SUITE, CommandLine, Completed, Workplace
 from memgen_bench import read_networks, read_results
+from memgen_bench.files.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,15 +68,15 @@ def test_the_network_memorized(first_run: tuple[Workplace, Completed]) -> None:
 def test_a_run_reads_each_part_once_from_its_start_to_the_board(
     workplace: Workplace, here: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, read_bytes = Counter[Path](), Path.read_bytes
+    read = Counter[Path]()
 
     def count(path: Path) -> bytes:
         read[path] += 1
-        return read_bytes(path)
+        return read_regular(path)
 
     before = set(workplace.results.rglob("*.parquet"))
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", count)
+        patch.setattr("memgen_bench.results.parts.read_regular", count)
         done = here(*workplace.run("--kind", "untrained", "--decoder", "lda"))
     assert done.code == 0, done.err
     parts = set(workplace.results.rglob("*.parquet"))

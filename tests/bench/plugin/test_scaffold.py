@@ -63,13 +63,17 @@ def test_a_name_that_cannot_be_used_is_refused(name: str, says: str, tmp_path: P
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "work.py").write_text("years")
+    (tmp_path / "years-of-work").mkdir()
+    (tmp_path / "years-of-work" / "work.py").write_text("years")
     (tmp_path / "linked").symlink_to(tmp_path / "nowhere")
-    for name in ("mine", "linked"):
+    for name in ("years-of-work", "linked"):
         with pytest.raises(UsageError, match="is there already"):
             write_package("decoder", name, tmp_path, REGISTRY)
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["linked", "mine", "work.py"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [
+        "linked",
+        "work.py",
+        "years-of-work",
+    ]
 
 
 def test_where_nothing_can_be_written_nothing_is(tmp_path: Path) -> None:
