@@ -8,14 +8,20 @@ import shutil
 import site
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
 
 import memgen_bench
 import memgen_leaderboard
 import memgen_plugins
+from helpers.forking import forked
 
 _PLUGIN = "memgen_bench.testing.pytest_plugin"
+_IMPORTED_BEFORE = ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
 _SOURCES = [
     str(Path(str(package.__file__)).parents[1])
     for package in (memgen_bench, memgen_plugins, memgen_leaderboard)
@@ -37,12 +43,33 @@ def register(folder: Path, name: str, *modules: str) -> None:
     (info / "entry_points.txt").write_text("\n".join(["[memgen_bench]", *entries, ""]))
 
 
-def ask_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+class Asked(NamedTuple):
+    """How a test run ended."""
+
+    returncode: int | None
+    stdout: str
+    stderr: str
+
+
+def ask_pytest(folder: Path, *options: str) -> Asked:
     """Run pytest in a folder whose modules are on the path, with this project's plugin."""
-    command = [sys.executable, "-m", *pytest_words(), *options]
-    path = os.pathsep.join([str(folder), *_SOURCES])
-    environment = os.environ | {"PYTHONPATH": path}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as place:
+        said = Path(place, "out"), Path(place, "err")
+        words = [*pytest_words()[1:], *_IMPORTED_BEFORE, *options]
+        process = forked(_run_pytest, folder, words, said)
+        process.join()
+        return Asked(process.exitcode, *(file.read_text() for file in said))
+
+
+def _run_pytest(folder: Path, words: list[str], said: tuple[Path, Path]) -> None:
+    path = [str(folder), *_SOURCES]
+    sys.path[:0] = path
+    os.environ["PYTHONPATH"] = os.pathsep.join(path)  # for children
+    os.chdir(folder)
+    for number, file in enumerate(said, start=1):
+        with file.open("w") as opened:
+            os.dup2(opened.fileno(), number)
+    sys.exit(int(pytest.main(words)))
 
 
 def pytest_words() -> list[str]:
