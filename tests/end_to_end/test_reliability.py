@@ -164,7 +164,7 @@ def test_each_fault_of_a_decoder_costs_its_own_readings_alone(
         results=tmp_path / "results",
         cache_dir=tmp_path,
         plugins=[faults],
-        timeout=4,
+        timeout=6,
         jobs=2,
     )
     check_that_every_key_has_one_row(summary, tmp_path / "results")
@@ -215,7 +215,7 @@ def test_whatever_fails_every_planned_key_ends_with_one_row(
         cache_dir=folder,
         data_dir=folder / "data",
         plugins=[faults],
-        timeout=3 if "hang" in (decoder, model, data) else 60,
+        timeout=8 if "hang" in (decoder, model, data) else 60,
         jobs=jobs,
     )
     check_that_every_key_has_one_row(summary, folder / "results")
