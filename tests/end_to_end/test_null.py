@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
+import memgen_bench
 from memgen_bench import Recipe, load_registry
 from memgen_bench.compute import threads
 from memgen_bench.data.corruption import corrupt
@@ -22,6 +25,9 @@ from memgen_bench.files.places import default_data_dir
 from memgen_bench.network.layers import find_layers
 from memgen_bench.network.training import TrainingData, initial_module, train
 from memgen_bench.plugin.specs import Data, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REGISTRY = load_registry()
 DRAWS = 24
@@ -122,3 +128,34 @@ def test_decoders_of_memorized_networks_are_at_chance(noise: str, rate: float) -
         for name in found:
             found[name].append(decode(name, train_x, y, test_x))
     assert {name: e for name, values in found.items() if abs(e := excess(values)) >= 3} == {}
+
+
+@pytest.mark.slow
+def test_sources_that_know_no_label_are_at_chance_wherever_decoders_are_fitted(
+    tmp_path: Path,
+) -> None:
+    summary = memgen_bench.run(
+        "smoke",
+        kinds=["features", "untrained"],
+        features=["pixels", "patches/25"],
+        decoders=["ncm", "lda-shrunk", "knn-50"],
+        labels=["corrupted"],
+        rates=[1.0],
+        noise_seeds=range(DRAWS),
+        held_out_fraction=0.25,
+        fitted_on=["training", "held_out", "both"],
+        engine="serial",
+        results=tmp_path / "results",
+        cache_dir=tmp_path,
+    )
+    assert summary.ok == summary.planned
+    rows = pl.from_arrow(memgen_bench.read_results(tmp_path / "results"))
+    assert isinstance(rows, pl.DataFrame)
+    decoded = rows.filter(pl.col("decoder") != "readout")
+    source = ["kind", "model", "fitted_on"]
+    of_draws = decoded.group_by(*source, "noise_seed").agg(pl.col("test_accuracy").mean())
+    found = {
+        group: excess(own["test_accuracy"].to_list()) for group, own in of_draws.group_by(source)
+    }
+    assert len(found) == 9
+    assert {group: e for group, e in found.items() if abs(e) >= 3} == {}
