@@ -103,7 +103,7 @@ def test_a_verb_that_plans_takes_all_axes_and_sizes_but_those_it_fixes(
 @pytest.mark.parametrize(
     ("verb", "taken"),
     [
-        ("leaderboard", ["rates", "datasets", "models", "labels", "kinds"]),
+        ("leaderboard", ["rates", "datasets", "models", "labels", "fitted_on", "kinds"]),
         ("figures", ["decoders", "rates", "datasets", "models"]),
         ("compare", ["rates", "datasets", "models"]),
     ],
