@@ -21,6 +21,6 @@ MEMORIZED = 0.99
 # Activations are read in batches of this many images.
 FEATURE_BATCH = 500
 # Train accuracy is measured on a fixed sample of at most this many points.
-TRAIN_SAMPLE = 10_000
+TRAIN_SAMPLE = 1_000
 # Maps (not vectors) wider than this are average-pooled, unless a suite says otherwise.
 MAX_LAYER_DIM = 4096

@@ -48,7 +48,7 @@ def test_the_seed_alone_decides_the_split() -> None:
 
 def test_train_accuracy_is_taken_on_a_bounded_sample() -> None:
     sample = train_sample(np.arange(25_000) % 10, seed=0)
-    assert len(set(sample)) == 10_000
+    assert len(set(sample)) == 1000
     assert (np.diff(sample) > 0).all()
     assert (train_sample(LABELS, seed=0) == np.arange(len(LABELS))).all()
 
