@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     # called after each epoch with the record so far
     OnEpoch = Callable[["TrainingRecord"], None]
 
+_AN_OCTAVE = 4  # epochs of the grid, from an epoch to the one twice as late
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingData:
@@ -120,10 +122,11 @@ def _train_on(
             raise TrainingError(f"the loss is {loss} in epoch {epoch}", error_type="nan")
         record.loss.append(loss)
         record.train_accuracy.append(accuracy)
-        watch.update(record, module, epoch)
+        reached = accuracy >= recipe.target and epoch >= recipe.min_epochs
+        watch.update(record, module, epoch, last=reached or epoch == recipe.max_epochs)
         record.seconds = time.perf_counter() - started
         on_epoch(record)
-        if accuracy >= recipe.target and epoch >= recipe.min_epochs:
+        if reached:
             record.stop_reason = "target"
             return
         if checkpoint:
@@ -183,27 +186,43 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 class _Watch:
-    """Evaluates a network after each epoch on noisy validation and on test."""
+    """Evaluates a network after each epoch on noisy validation, and after some epochs on test."""
 
     def __init__(self, data: TrainingData, device: torch.device) -> None:
         self.data = data
         self.test_x = tensor_of(data.test_x, device)
         self.validation_x = tensor_of(data.validation_x, device)
 
-    def update(self, record: TrainingRecord, module: nn.Module, epoch: int) -> None:
+    def update(self, record: TrainingRecord, module: nn.Module, epoch: int, *, last: bool) -> None:
+        """Evaluate an epoch; on test only one that may be asked for later, or is on the grid."""
+        best = self._validate(record, module)
+        if not (best or last or on_grid(epoch)):
+            record.test_accuracy.append(None)
+            return
         predicted = predict(module, self.test_x)
         accuracy = float(np.mean(predicted == self.data.test_y))
-        if accuracy > max(record.test_accuracy, default=-1.0):
+        if accuracy > max(record.tested().values(), default=-1.0):
             record.best_test_epoch = epoch
             record.best_test_predictions = predicted.tolist()
         record.test_accuracy.append(accuracy)
-        if not len(self.data.validation_given):
-            return
-        noisy = float(np.mean(predict(module, self.validation_x) == self.data.validation_given))
-        if noisy > max(record.validation_accuracy, default=-1.0):
+        if best:
             record.best_validation_epoch = epoch
             record.best_validation_predictions = predicted.tolist()
+
+    def _validate(self, record: TrainingRecord, module: nn.Module) -> bool:
+        """Evaluate on noisy validation; return whether no epoch was as good."""
+        if not len(self.data.validation_given):
+            return False
+        noisy = float(np.mean(predict(module, self.validation_x) == self.data.validation_given))
+        best = noisy > max(record.validation_accuracy, default=-1.0)
         record.validation_accuracy.append(noisy)
+        return best
+
+
+def on_grid(epoch: int) -> bool:
+    """Whether an epoch is one of 1 to 8, 10, 11, 13, 16, 19, …: the powers of 2^(1/4), rounded."""
+    nearest = round(_AN_OCTAVE * math.log2(epoch))
+    return epoch == round(2 ** (nearest / _AN_OCTAVE))
 
 
 def predict(module: nn.Module, x: torch.Tensor) -> LabelVector:

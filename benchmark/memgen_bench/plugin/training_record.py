@@ -15,9 +15,11 @@ class TrainingRecord:
         loss: Mean loss of each epoch.
         train_accuracy: Running train accuracy on the given labels.
         validation_accuracy: Accuracy on noisy validation labels; empty without validation.
-        test_accuracy: Accuracy on true test labels.
+        test_accuracy: Accuracy on true test labels; None for an epoch that was not tested. Tested
+            are the first epoch, the last, each that is better on noisy validation than all before
+            it, and a geometric grid.
         best_validation_epoch: First epoch (from 1) that is best on noisy validation; 0: none.
-        best_test_epoch: First epoch that is best on test (an oracle).
+        best_test_epoch: First of the tested epochs that is best on test (an oracle).
         best_validation_predictions: Test predictions after `best_validation_epoch`.
         best_test_predictions: Test predictions after `best_test_epoch`.
         stop_reason: `target` or `max_epochs`.
@@ -29,7 +31,7 @@ class TrainingRecord:
     loss: list[float] = field(default_factory=list)
     train_accuracy: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
-    test_accuracy: list[float] = field(default_factory=list)
+    test_accuracy: list[float | None] = field(default_factory=list)
     best_validation_epoch: int = 0
     best_test_epoch: int = 0
     best_validation_predictions: list[int] = field(default_factory=list)
@@ -44,6 +46,11 @@ class TrainingRecord:
         """Whether the network memorized its labels, the wrong ones too, whatever stopped it."""
         wrong = self.accuracy_wrong is None or self.accuracy_wrong >= MEMORIZED
         return wrong and self.accuracy_given >= MEMORIZED
+
+    def tested(self) -> dict[int, float]:
+        """Return test accuracy by epoch (from 1), of the epochs that were tested."""
+        curve = enumerate(self.test_accuracy, start=1)
+        return {epoch: accuracy for epoch, accuracy in curve if accuracy is not None}
 
     def without_test(self) -> TrainingRecord:
         """Return the record without the fields that depend on test labels."""

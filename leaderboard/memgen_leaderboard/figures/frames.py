@@ -232,12 +232,12 @@ def training_frame(networks: pl.DataFrame) -> pl.DataFrame:
         .with_columns(series=pl.lit(series))
         for series, column in CURVES.items()
     ]
-    curves = pl.concat(parts)
-    last = pl.col("epoch").max().over("network_id")
-    step = ((last + MOST_EPOCHS - 1) // MOST_EPOCHS).clip(1)
-    kept = (pl.col("epoch") == last) | ((pl.col("epoch") - 1) % step == 0)
     columns = ("network_id", "series", "epoch", "accuracy")
-    return curves.filter(kept).drop_nulls("accuracy").select(columns).sort(columns[:3])
+    curves = pl.concat(parts).drop_nulls("accuracy").select(columns).sort(columns[:3])
+    of_curve = ("network_id", "series")
+    place, count = pl.int_range(pl.len()).over(of_curve), pl.len().over(of_curve)
+    step = ((count + MOST_EPOCHS - 1) // MOST_EPOCHS).clip(1)
+    return curves.filter((place == count - 1) | (place % step == 0))
 
 
 def _spread(name: str) -> tuple[pl.Expr, ...]:

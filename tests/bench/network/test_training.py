@@ -12,11 +12,13 @@ from torch import nn
 from memgen_bench import ModelSpec, Recipe, Task, load_registry
 from memgen_bench.data.corruption import corrupt
 from memgen_bench.errors import TrainingError
+from memgen_bench.network import training
 from memgen_bench.network.training import (
     TrainingData,
     _batches,
     initial_module,
     make_optimizer,
+    on_grid,
     predict,
     train,
 )
@@ -90,18 +92,49 @@ def test_stopping_early_is_not_memorizing() -> None:
 def test_the_best_epochs_are_the_first_best_and_keep_their_predictions() -> None:
     data = digits()
     _, record = trained(data)
+    tested, validated = record.tested(), dict(enumerate(record.validation_accuracy, start=1))
     for curve, best, predictions in (
-        (record.test_accuracy, record.best_test_epoch, record.best_test_predictions),
-        (
-            record.validation_accuracy,
-            record.best_validation_epoch,
-            record.best_validation_predictions,
-        ),
+        (tested, record.best_test_epoch, record.best_test_predictions),
+        (validated, record.best_validation_epoch, record.best_validation_predictions),
     ):
-        assert best == int(np.argmax(curve)) + 1
-        accuracy = np.mean(np.array(predictions) == data.test_y)
-        assert accuracy == record.test_accuracy[best - 1]
+        assert best == max(curve, key=lambda epoch: (curve[epoch], -epoch))
+        assert tested[best] == np.mean(np.array(predictions) == data.test_y)
     assert record.best_test_epoch < len(record.loss)  # memorizing came after generalizing
+
+
+def test_what_is_not_tested_would_have_changed_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = digits()
+    module, record = trained(data)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "on_grid", lambda epoch: True)
+        plainly, full = trained(data)  # every epoch is tested
+    assert all(
+        torch.equal(own, other)
+        for own, other in zip(module.parameters(), plainly.parameters(), strict=True)
+    )
+    assert full.tested().keys() == set(range(1, len(full.loss) + 1))
+    tested = record.tested()
+    assert len(tested) < len(full.loss) / 2
+    assert tested.items() <= full.tested().items()
+    validated = record.validation_accuracy
+    firsts = {
+        epoch
+        for epoch in range(1, len(validated) + 1)
+        if validated[epoch - 1] > max(validated[: epoch - 1], default=-1.0)
+    }
+    grid = {epoch for epoch in range(1, len(validated)) if on_grid(epoch)}
+    assert tested.keys() == firsts | grid | {len(validated)}
+    untouched = ("loss", "train_accuracy", "validation_accuracy", "best_validation_epoch")
+    for name in (*untouched, "best_validation_predictions", "accuracy_given", "accuracy_wrong"):
+        assert getattr(record, name) == getattr(full, name)
+
+
+def test_the_grid_has_four_epochs_an_octave() -> None:
+    assert [epoch for epoch in range(1, 33) if on_grid(epoch)] == [
+        *(1, 2, 3, 4, 5, 6, 7, 8),
+        *(10, 11, 13, 16),
+        *(19, 23, 27, 32),
+    ]
 
 
 def test_without_validation_there_is_no_best_validation_epoch() -> None:
@@ -187,7 +220,7 @@ def test_both_precisions_learn(precision: str) -> None:
     recipe = Recipe(precision=precision, max_epochs=60)  # type: ignore[arg-type] # parametrized
     _, record = trained(digits(rate=0.0), recipe)
     assert record.memorized
-    assert record.test_accuracy[-1] > 0.7
+    assert record.tested()[len(record.loss)] > 0.7
 
 
 def test_whole_batches_take_one_step_an_epoch() -> None:

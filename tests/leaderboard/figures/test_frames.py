@@ -156,6 +156,16 @@ def test_long_training_curves_are_thinned_out_to_their_ends(epochs: int) -> None
     assert one["accuracy"].to_list() == [epoch / epochs for epoch in one["epoch"]]
 
 
+def test_all_tested_epochs_of_a_long_training_are_drawn() -> None:
+    epochs, tested = 5 * MOST_EPOCHS, (1, 2, 3, 5, 1000)
+    curve = [0.5 if epoch in tested else None for epoch in range(1, epochs + 1)]
+    columns = {name: [curve] for name in frames.CURVES.values()}
+    networks = pl.DataFrame({"network_id": ["a"], "curve_loss": [[0.0] * epochs], **columns})
+    frame = frames.training_frame(networks)
+    for name in frames.CURVES:
+        assert frame.filter(series=name)["epoch"].to_list() == list(tested)
+
+
 def test_many_decoders_look_different() -> None:
     found = styles([f"decoder-{place}" for place in range(54)]).values()
     assert len({(style.colour, style.shape) for style in found}) == 54

@@ -72,9 +72,10 @@ def network_decoders() -> list[DecoderSpec]:
         decoder(
             "best-epoch",
             estimator("network.early_stopping:BestEpoch"),
-            "the readout of the epoch that was best on test: an oracle, never ranked",
+            "the readout of the tested epoch that was best on test: an oracle, never ranked",
             _EARLY,
             scope="training",
             needs=("test",),
+            version=2,
         ),
     ]

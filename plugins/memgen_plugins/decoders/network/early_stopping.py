@@ -18,7 +18,8 @@ class EarlyStopped(BaseEstimator):  # type: ignore[misc] # untyped base
     """The readout of the epoch with the highest accuracy on noisy validation labels.
 
     Cost:
-        A forward pass over validation and test images after each epoch of the training.
+        A forward pass over the validation images after each epoch of the training, and over the
+        test images after each that is better than all before it.
 
     References:
         Arpit et al. 2017, arXiv 1706.05394; Li, Soltanolkotabi & Oymak 2020, arXiv 1903.11680.
@@ -32,10 +33,12 @@ class EarlyStopped(BaseEstimator):  # type: ignore[misc] # untyped base
 
 
 class BestEpoch(BaseEstimator):  # type: ignore[misc] # untyped base
-    """The readout of the epoch with the highest accuracy on test: an oracle, never ranked.
+    """The readout of the tested epoch with the highest accuracy on test: an oracle, never ranked.
+
+    Not every epoch is tested: see `TrainingRecord.test_accuracy`.
 
     Cost:
-        A forward pass over the test images after each epoch of the training.
+        A forward pass over the test images after each tested epoch of the training.
 
     References:
         Arpit et al. 2017, arXiv 1706.05394.
