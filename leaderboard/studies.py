@@ -26,6 +26,7 @@ from memgen_leaderboard.figures.frames import epoch_frame, rate_frame
 from memgen_leaderboard.figures.palette import styles
 from memgen_leaderboard.figures.plots import STYLE, rates_figure
 from memgen_leaderboard.scoring.controls import REFERENCES
+from memgen_leaderboard.scoring.decoder_choice import CHOSEN
 from memgen_leaderboard.scoring.layer_choice import regret
 from memgen_leaderboard.scoring.suite_scores import (
     Scores,
@@ -110,13 +111,13 @@ def board() -> Scores:
 
 
 def top() -> str:
-    """Return the first decoders on each model, and the papers', with what the suite can tell."""
+    """Return what is chosen, the first decoders and the papers' on each model, and their room."""
     scores = board()
     whole = summary_table(scores)
-    papers = [row for row in whole.rows if row[0] == PAPERS]
-    ranked = [row for row in whole.rows if row[0] not in REFERENCES]
+    chosen, papers = ([row for row in whole.rows if row[0] == name] for name in (CHOSEN, PAPERS))
+    ranked = [row for row in whole.rows if row[0] not in (CHOSEN, *REFERENCES)]
     notes = (*headroom_notes(scores), *whole.notes)
-    return markdown(replace(whole, rows=(*ranked[:TOP], *papers), notes=notes))
+    return markdown(replace(whole, rows=(*chosen, *ranked[:TOP], *papers), notes=notes))
 
 
 def figure() -> str:
@@ -192,7 +193,7 @@ def judged() -> Scores:
 def winner() -> str:
     """Return the winner beside earlier decoders and early stopping, on each model."""
     whole = summary_table(judged())
-    shown = {WINNER, *FIRST, *REFERENCES}
+    shown = {WINNER, CHOSEN, *FIRST, *REFERENCES}
     rates = ", ".join(f"{rate:g}" for rate in RATES)
     title = f"{WINNER} and earlier decoders at rates {rates}: excess over the control"
     rows = tuple(row for row in whole.rows if row[0] in shown)

@@ -19,6 +19,7 @@ from memgen_leaderboard.scoring.critical_difference import (
     block_means,
     critical_difference,
 )
+from memgen_leaderboard.scoring.decoder_choice import chosen_units
 from memgen_leaderboard.scoring.layer_choice import UNIT
 from memgen_leaderboard.scoring.ranking import Ranking, by_rate, rank
 from memgen_leaderboard.scoring.units import (
@@ -129,9 +130,18 @@ class Scores:
     @cached_property
     def ranking(self) -> Ranking:
         """The ranking of the decoders."""
-        view = self.view
-        planned = planned_networks(self.readings, view.kind, view.labels, view.fitted_on)
-        return rank(self.units, planned=view.select(planned).height, ranked=view.is_ranked)
+        return rank(self.units, planned=self._planned, ranked=self.view.is_ranked)
+
+    @cached_property
+    def chosen(self) -> pl.DataFrame:
+        """The reading that each compared network gives its user; see `chosen_units`."""
+        compared = self.ranking.compared.select(UNIT).unique()
+        return chosen_units(self.units.join(compared, on=list(UNIT), how="semi", nulls_equal=True))
+
+    @cached_property
+    def chosen_board(self) -> pl.DataFrame:
+        """The scores of `chosen`: one row without a rank, or none."""
+        return rank(self.chosen, planned=self._planned, ranked=False).board
 
     @cached_property
     def cells(self) -> pl.DataFrame:
@@ -142,6 +152,12 @@ class Scores:
     def sources(self) -> pl.DataFrame:
         """One row for each cell and source: the control of it alone; see `cells.sources`."""
         return sources(self._counted, self.controls)
+
+    @cached_property
+    def _planned(self) -> int:
+        view = self.view
+        planned = planned_networks(self.readings, view.kind, view.labels, view.fitted_on)
+        return view.select(planned).height
 
     @property
     def _counted(self) -> pl.DataFrame:
@@ -171,18 +187,22 @@ class Scores:
     @cached_property
     def summary(self) -> pl.DataFrame:
         """The boards of all pairs, one below the other, with columns `dataset` and `model`."""
-        boards = [
-            one.board.select(
-                *(
-                    pl.lit(values[0]).alias(axis)
-                    for axis, values in one.view.axes.items()
-                    if axis in ("dataset", "model")
-                ),
+        return self._of_all_pairs([one.board for one in self.of_pairs])
+
+    @cached_property
+    def chosen_summary(self) -> pl.DataFrame:
+        """Likewise what is chosen on validation: `chosen_board` of each pair."""
+        return self._of_all_pairs([one.chosen_board for one in self.of_pairs])
+
+    def _of_all_pairs(self, boards: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        named = [
+            board.select(
+                *(pl.lit(one.view.axes[axis][0]).alias(axis) for axis in ("dataset", "model")),
                 pl.all(),
             )
-            for one in self.of_pairs
+            for one, board in zip(self.of_pairs, boards, strict=True)
         ]
-        return pl.concat(boards)
+        return pl.concat(named)
 
     @property
     def board(self) -> pl.DataFrame:

@@ -137,7 +137,8 @@ def units(
 
     Returns:
         Columns of `UNIT`, `decoder`, `layer`, `chosen_by`, `rankable`, `told_noise`, `saw_test`,
-        `seconds` (fit and predictions), and the test accuracies `decoded` (at the chosen layer),
+        `seconds` (fit and predictions), `validation`, the accuracy on noisy validation labels at
+        the chosen layer, and the test accuracies `decoded` (at the chosen layer),
         `oracle` (layer chosen on test), `control` (the best control reading of the cell; see
         `controls`), `clean` (the same decoder on the clean network), `true_labels` (the same
         network, fitted on true labels: a reference), `readout` and `ceiling` (readout of the clean
@@ -156,6 +157,7 @@ def units(
         *("network_id", "decoder", "layer", "chosen_by", "rankable", "told_noise"),
         pl.col("saw_test").fill_null(False),
         seconds=pl.col("fit_seconds") + pl.col("predict_seconds"),
+        validation="validation_accuracy",
         decoded="test_accuracy",
         decoded_bits="test_correct",
     )

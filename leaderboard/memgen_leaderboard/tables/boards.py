@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memgen_leaderboard.scoring.controls import REFERENCES
+from memgen_leaderboard.scoring.decoder_choice import CHOSEN
 from memgen_leaderboard.scoring.published import best_layers, compare, read_published, references
-from memgen_leaderboard.scoring.ranking import scored
+from memgen_leaderboard.scoring.ranking import by_rate, scored
 from memgen_leaderboard.scoring.suite_scores import decoder_order
 from memgen_leaderboard.text import (
     FITTED_ON,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
-    """Return the board: readout, control, references, ranked decoders, the others, published."""
+    """Return the board: readout, control, what is chosen, references, decoders, published."""
     columns = (
         "rank",
         "decoder",
@@ -49,6 +50,7 @@ def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
     decoders = scores.board.filter(~pl.col("decoder").is_in(REFERENCES))
     rows = [
         *_shared_rows(scores.cells),
+        *(("", *_board_row(row)[1:]) for row in scores.chosen_board.iter_rows(named=True)),
         *(("", *_board_row(row)[1:]) for row in references.iter_rows(named=True)),
         *map(_board_row, decoders.iter_rows(named=True)),
     ]
@@ -140,7 +142,8 @@ def rates_table(scores: Scores) -> Table:
     """Return mean accuracies by rate, in the board's order."""
     found: dict[tuple[str, str, float], str] = {}
     readouts: dict[tuple[str, float], float | None] = {}
-    for row in scores.rates.sort("ok").iter_rows(named=True):
+    of_chosen = by_rate(scores.chosen)
+    for row in (*of_chosen.iter_rows(named=True), *scores.rates.sort("ok").iter_rows(named=True)):
         draw = (row["noise"] or "", row["rate"])
         found[row["decoder"], *draw] = covered(percent(row["decoded"]), row["ok"], row["planned"])
         readouts[draw] = row["readout"]  # the last row is of a decoder with all networks
@@ -158,7 +161,7 @@ def rates_table(scores: Scores) -> Table:
         rows.append(("control", *(percent(controls.get(draw)) for draw in draws)))
     rows += [
         (name, *(found.get((name, *draw), NOTHING) for draw in draws))
-        for name in decoder_order(scores)
+        for name in (*of_chosen["decoder"].unique(), *decoder_order(scores))
     ]
     return table("Accuracy by rate", ("decoder", *headings), rows)
 
@@ -205,8 +208,11 @@ def sources_table(scores: Scores) -> Table:
 
 
 def summary_table(scores: Scores) -> Table:
-    """Return X and E of each decoder on each model and data set, with the spread of X."""
-    summary = scores.summary
+    """Return X and E of each decoder on each model and data set, with the spread of X.
+
+    First stands what is chosen on validation.
+    """
+    summary = pl.concat([scores.chosen_summary, scores.summary])
     pairs = summary.select("model", "dataset").unique(maintain_order=True).rows()
     found = {
         (row["decoder"], row["model"], row["dataset"]): row for row in summary.iter_rows(named=True)
@@ -219,7 +225,11 @@ def summary_table(scores: Scores) -> Table:
             high=pl.col("excess").max(),
             pairs=pl.col("excess").count(),
         )
-        .sort(pl.col("pairs") < len(pairs), -pl.col("mean"), "decoder", nulls_last=True)
+        .sort(
+            *(pl.col("decoder") != CHOSEN, pl.col("pairs") < len(pairs)),
+            *(-pl.col("mean"), "decoder"),
+            nulls_last=True,
+        )
     )
     rows = []
     for row in spreads.iter_rows(named=True):

@@ -9,6 +9,7 @@ import polars as pl
 from memgen_bench.protocol import MEMORIZED
 from memgen_leaderboard.scoring.cells import LEAST_SUITE_HEADROOM
 from memgen_leaderboard.scoring.controls import REFERENCES
+from memgen_leaderboard.scoring.decoder_choice import CHOSEN
 from memgen_leaderboard.scoring.estimates import IMAGES
 from memgen_leaderboard.scoring.layer_choice import UNIT
 from memgen_leaderboard.scoring.ranking import LEAST_COVERAGE, LEAST_HEADROOM
@@ -88,6 +89,7 @@ def _columns(scores: Scores) -> list[str]:
         "untrained network, the network of random labels), of any decoder and layer. E is X as a "
         "share of the headroom, Σ X / Σ (ceiling - control), in %, without void cells; recovery is "
         "Σ (accuracy - readout) / Σ (ceiling - readout), and the control has one, too.",
+        *_on_chosen(scores),
         *[f"The ceiling is the clean network's readout ({percent(ceiling)} %)."]
         * (ceiling is not None),
         *[not_ranked] * (not view.is_ranked),
@@ -95,6 +97,14 @@ def _columns(scores: Scores) -> list[str]:
         "clean net is the same decoder on the clean network; s is seconds of fit and predictions; "
         "ok is how many of the planned networks it was read from.",
     ]
+
+
+def _on_chosen(scores: Scores) -> list[str]:
+    note = (
+        f"{CHOSEN} is what one network gives its user: the decoder and layer that are best on its "
+        "own noisy validation labels. The first of the ranked decoders is best in hindsight."
+    )
+    return [note] * (not scores.chosen.is_empty())
 
 
 def _how_far(scores: Scores) -> list[str]:
@@ -196,7 +206,31 @@ def in_short(scores: Scores) -> list[str]:
 
 def _of_pair(scores: Scores) -> list[str]:
     first = scores.board.row(0, named=True)
-    return [*_best(scores, first), _rivals(scores, first), *_references(scores)]
+    return [
+        *_chosen(scores),
+        *_best(scores, first),
+        _rivals(scores, first),
+        *_references(scores),
+    ]
+
+
+def _chosen(scores: Scores) -> list[str]:
+    """Return whether what a network gives its user is more than the control, in a sentence."""
+    sentences = []
+    for row in scores.chosen_board.drop_nulls("excess_half_width").iter_rows(named=True):
+        excess, half_width = row["excess"], row["excess_half_width"]
+        if excess > half_width:
+            verdict = "so these networks hold more than the controls"
+        elif excess < -half_width:
+            verdict = "less than the control"
+        else:
+            verdict = "which is not significantly different from the control"
+        share = "" if row["share"] is None else f", {percent(row['share'])} % of the headroom"
+        sentences.append(
+            f"What is {row['decoder']} has X = {points(excess, half_width)} points{share}: "
+            f"{percent(row['decoded'])} % against {percent(row['control'])} %, {verdict}."
+        )
+    return sentences
 
 
 def _best(scores: Scores, first: dict[str, Any]) -> list[str]:

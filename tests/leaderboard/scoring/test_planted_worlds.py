@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from helpers.readings import frame
+from memgen_leaderboard.scoring.decoder_choice import chosen_units
 from memgen_leaderboard.scoring.ranking import rank
 from memgen_leaderboard.scoring.units import current, units
 
@@ -72,8 +73,14 @@ class World:
                 self.bench.readout(0.3, seed=seed, rate=rate)
 
     def board(self, fitted_on: FittedOn = "training") -> pl.DataFrame:
-        readings = current(frame(self.bench.rows))
-        return rank(units(readings, fitted_on=fitted_on)).board
+        return rank(self.units(fitted_on)).board
+
+    def units(self, fitted_on: FittedOn = "training") -> pl.DataFrame:
+        return units(current(frame(self.bench.rows)), fitted_on=fitted_on)
+
+    def chosen(self) -> Row:
+        """Return the scores of what each network's own validation labels choose."""
+        return rank(chosen_units(self.units()), ranked=False).board.row(0, named=True)
 
 
 def layer_of(source: str) -> str:
@@ -162,6 +169,52 @@ def test_a_planted_direction_is_found_whatever_the_luck_of_the_seeds(
     found = worlds(new_bench, 10, accuracy)
     assert all(said for _, _, said in found)
     assert abs(np.mean([excess for excess, _, _ in found]) - 0.2) < 0.015
+
+
+# what one network gives its user
+
+
+def spread_out(source: str, decoder: str) -> float:
+    """Return an accuracy that depends on the decoder, and a little on what it reads."""
+    of_pair = np.random.default_rng([*source.encode(), *decoder.encode()])
+    return 0.7 + 0.03 * float(of_pair.standard_normal())
+
+
+def chosen_worlds(
+    new_bench: Callable[[], Bench], count: int, accuracy: Callable[[str, str], float]
+) -> list[tuple[float, Row]]:
+    """Return the best X in hindsight, and the scores of what is chosen, of each world."""
+    found = []
+    for number in range(count):
+        world = World(new_bench(), 200 + number)
+        world.networks()
+        for source, place, seed, rate in product(
+            ("memorized", "pixels", "untrained"), range(12), SEEDS, RATES
+        ):
+            own = {"seed": seed, "decoder": f"{number}-{place}"}
+            right = world.right(accuracy(source, own["decoder"]))  # type: ignore[arg-type]
+            world.read(source, layer_of(source), right, rate, **own)
+        found.append((world.board()["excess"][0], world.chosen()))
+    return found
+
+
+def test_what_is_chosen_has_no_excess_where_nothing_is_held(
+    new_bench: Callable[[], Bench],
+) -> None:
+    """The best of 12 decoders is above the control in hindsight; what is chosen is not."""
+    found = chosen_worlds(new_bench, 10, spread_out)
+    assert np.mean([best for best, _ in found]) > 0.005
+    chosen = [(row["excess"], row["excess_half_width"]) for _, row in found]
+    assert np.mean([excess for excess, _ in chosen]) < 0
+    assert sum(excess > width for excess, width in chosen) <= stats.binom.isf(1e-2, 10, 0.025)
+
+
+def test_what_is_chosen_finds_a_planted_direction(new_bench: Callable[[], Bench]) -> None:
+    def accuracy(source: str, decoder: str) -> float:
+        return spread_out(source, decoder) + 0.2 * (source == "memorized")
+
+    for _, row in chosen_worlds(new_bench, 3, accuracy):
+        assert row["excess"] > row["excess_half_width"] > 0
 
 
 # (c) fairer controls

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from memgen_bench.results import store
+from memgen_leaderboard.scoring.decoder_choice import CHOSEN
 from memgen_leaderboard.scoring.suite_scores import View, all_scores
 from memgen_leaderboard.tables import boards
 from memgen_leaderboard.tables.notes import board_notes, in_short
@@ -37,7 +38,7 @@ def test_a_board_shows_readout_control_and_decoders(bench: Bench, tmp_path: Path
     table = boards.main_table(scores_of(bench, tmp_path))
     assert table.title == "toy v1: digits × mlp, noise uniform, 1 seed"
     rows = rows_of(table)
-    assert list(rows) == ["readout", "control", "masc"]
+    assert list(rows) == ["readout", "control", CHOSEN, "masc"]
     names = ("X", "E", "recovery", "accuracy")
     assert [rows["readout"][name] for name in names] == ["-10.0", "-25.0", "0.0", "40.0"]
     assert [rows["control"][name] for name in names] == ["+0.0", "0.0", "20.0", "50.0"]
@@ -45,13 +46,15 @@ def test_a_board_shows_readout_control_and_decoders(bench: Bench, tmp_path: Path
     assert (masc["rank"], masc["accuracy"], masc["ok"]) == ("1", "65.0", "1/1")
     assert masc["X"].startswith("+15.0 ± ")
     assert (masc["E"], masc["recovery"], masc["clean net"]) == ("37.5", "50.0", "–")
+    own = {name: masc[name] for name in (*names, "ok")} | {"rank": "", "oracle": "–"}
+    assert own.items() <= rows[CHOSEN].items()
 
 
 def test_references_stand_beside_the_control_without_a_rank(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9, control=0.5).decode({"fc1": (0.5, 0.8)}, decoder="early-stopped")
     rows = boards.main_table(scores_of(bench, tmp_path)).rows
     assert [row[:2] for row in rows] == [
-        *(("", "readout"), ("", "control"), ("", "early-stopped"), ("1", "masc"))
+        *(("", "readout"), ("", "control"), ("", CHOSEN), ("", "early-stopped"), ("1", "masc"))
     ]
 
 
@@ -62,7 +65,8 @@ def test_decoders_that_cannot_be_told_apart_have_a_range_of_ranks(
     bench.decode({"fc1": (0.5, 0.8)}, decoder="told", told_noise=True)
     rows = rows_of(boards.main_table(scores_of(bench, tmp_path)))
     ranks = {name: row["rank"] for name, row in rows.items()}
-    assert ranks == {"readout": "", "control": "", "hardly": "1–2", "masc": "1–2", "told": "–"}
+    shared = dict.fromkeys(("readout", "control", CHOSEN), "")
+    assert ranks == {**shared, "hardly": "1–2", "masc": "1–2", "told": "–"}
 
 
 def test_accuracies_by_rate_include_those_that_are_not_ranked(bench: Bench, tmp_path: Path) -> None:
@@ -70,7 +74,8 @@ def test_accuracies_by_rate_include_those_that_are_not_ranked(bench: Bench, tmp_
     table = boards.rates_table(scores_of(bench, tmp_path))
     assert table.columns == ("decoder", "ρ 0.4", "ρ 1")
     assert table.rows == (
-        *(("readout", "40.0", "12.0"), ("control", "40.0", "–"), ("masc", "65.0", "10.0")),
+        *(("readout", "40.0", "12.0"), ("control", "40.0", "–")),
+        *((CHOSEN, "65.0", "–"), ("masc", "65.0", "10.0")),
     )
 
 
@@ -84,7 +89,8 @@ def test_a_summary_shows_each_pair_and_the_spread(bench: Bench, tmp_path: Path) 
     bench.cell(0.6, 0.4, 0.8, control=0.5).cell(0.7, 0.4, 0.8, model="cnn", control=0.5)
     table = boards.summary_table(scores_of(bench, tmp_path))
     assert table.columns[3:] == ("cnn on digits", "mlp on digits")
-    ((name, spread, mean, cnn, mlp),) = table.rows
+    of_chosen, (name, spread, mean, cnn, mlp) = table.rows
+    assert of_chosen == (CHOSEN, spread, mean, cnn, mlp)
     assert (name, spread, mean) == ("masc", "+10.0 to +20.0", "+15.0")
     assert (cnn[:5], cnn.split()[-1]) == ("+20.0", "(66.7)")
     assert (mlp[:5], mlp.split()[-1]) == ("+10.0", "(33.3)")
@@ -119,7 +125,8 @@ def test_a_mean_over_fewer_networks_than_others_says_so(bench: Bench, tmp_path: 
     scores = scores_of(bench, tmp_path)
     rows = boards.rates_table(scores).rows
     assert rows[:2] == (("readout", "45.0"), ("control", "45.0"))
-    assert set(rows[2:]) == {("masc", "65.0"), ("rare", "50.0 (1/2)"), ("a", "50.0 (1/2)")}
+    assert rows[2] == (CHOSEN, "57.5")  # where all are equally good, the first in the alphabet
+    assert set(rows[3:]) == {("masc", "65.0"), ("rare", "50.0 (1/2)"), ("a", "50.0 (1/2)")}
     pairs = {row[0]: row[-1] for row in boards.summary_table(scores).rows}
     assert pairs["rare"].endswith(" (1/2)")
     assert not pairs["masc"].endswith("/2)")
@@ -188,7 +195,7 @@ def test_published_numbers_stay_away_from_means_over_other_pairs(
     bench.decode({"fc1": (0.5, 0.7)}, rate=0.8, **own).readout(0.3, rate=0.8, **own)
     bench.clean_readout(0.9, **own).cell(0.6, 0.4, 0.8, rate=0.8)
     scores = scores_of(bench, tmp_path)
-    assert list(rows_of(boards.main_table(scores))) == ["readout", "control", "masc"]
+    assert list(rows_of(boards.main_table(scores))) == ["readout", "control", CHOSEN, "masc"]
     on_its_own = {
         one.view.models[0]: set(rows_of(boards.main_table(one))) for one in scores.of_pairs
     }
@@ -330,9 +337,30 @@ def test_in_short_names_the_best_its_excess_and_the_control(bench: Bench, tmp_pa
 def test_in_short_speaks_of_each_pair(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.6, 0.4, 0.8, control=0.5).cell(0.5, 0.4, 0.8, model="cnn", control=0.5)
     _, cnn, mlp, _ = in_short(scores_of(bench, tmp_path))
-    assert cnn.startswith("On digits, cnn: The best decoder, masc, has X = +0.0 ± ")
-    assert "not significantly different from what the control reads" in cnn
-    assert mlp.startswith("On digits, mlp: The best decoder, masc, has X = +10.0 ± ")
+    assert cnn.startswith(f"On digits, cnn: What is {CHOSEN} has X = +0.0 ± ")
+    assert " The best decoder, masc, has X = +0.0 ± " in cnn
+    for who in ("from the control.", "from what the control reads."):
+        assert f"which is not significantly different {who}" in cnn
+    assert mlp.startswith(f"On digits, mlp: What is {CHOSEN} has X = +10.0 ± ")
+    assert " The best decoder, masc, has X = +10.0 ± " in mlp
+
+
+def test_in_short_says_that_networks_hold_something_by_what_is_chosen(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """The best in hindsight is good on each model; validation finds it on one alone."""
+    for model, validation in (("mlp", 0.9), ("cnn", 0.1)):
+        bench.cell(0.2, 0.2, 0.8, model=model, control=0.4)
+        bench.decode({"fc1": (validation, 0.7)}, decoder="best", model=model)
+    _, cnn, mlp, _ = in_short(scores_of(bench, tmp_path))
+    verdicts = {
+        cnn: ("X = -20.0", ", less than the control."),
+        mlp: ("X = +30.0", ", so these networks hold more than the controls."),
+    }
+    for text, (excess, verdict) in verdicts.items():
+        assert excess in text
+        assert verdict in text
+        assert "The best decoder, best, has X = +30.0" in text
 
 
 def test_no_sentence_gives_recovery_without_the_controls(bench: Bench, tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ def test_a_report_answers_and_shows_what_it_rests_on(bench: Bench, tmp_path: Pat
     text = reports(all_scores(bench.stored(tmp_path)))
     for part in (
         "### toy v1: cnn on digits, mlp on digits",
-        "- On digits, cnn: The best decoder, better, has X = +30.0",
+        "- On digits, cnn: What is chosen on validation has X = +30.0",
+        " The best decoder, better, has X = +30.0",
         "**toy v1: all pairs**",
         "**toy v1: digits × cnn, noise uniform, 3 seeds**",
         "**cnn on digits: Accuracy by rate**",
