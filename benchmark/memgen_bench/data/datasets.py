@@ -42,6 +42,7 @@ def load_data(spec: DatasetSpec, data_dir: Path) -> Data:
     """
     try:
         with preserved():
+            _generate(spec, data_dir)
             data = spec.load(data_dir)
     except (MemgenError, MemoryError):
         raise
@@ -67,6 +68,7 @@ def describe(spec: DatasetSpec, data_dir: Path, cache_dir: Path) -> DataInfo:
         DataError: The data set is damaged.
     """
     with _notices() as of_files, preserved():
+        _generate(spec, data_dir)
         stamp = _stamp(spec, data_dir)
     memo = cache_dir / "fingerprints" / f"{stamp}.json"
     info = _recall(memo)
@@ -74,6 +76,16 @@ def describe(spec: DatasetSpec, data_dir: Path, cache_dir: Path) -> DataInfo:
         info = _read(spec, data_dir)
         write_atomically(memo, json.dumps(asdict(info), indent=1).encode())
     return replace(info, notices=(*of_files, *info.notices))
+
+
+def _generate(spec: DatasetSpec, data_dir: Path) -> None:
+    """Make a data set that is generated on this machine, where it is missing."""
+    if not (spec.generated and spec.download):
+        return
+    try:
+        spec.files(data_dir)
+    except DataNotFoundError:
+        spec.download(data_dir)
 
 
 def _read(spec: DatasetSpec, data_dir: Path) -> DataInfo:

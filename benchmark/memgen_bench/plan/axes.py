@@ -34,8 +34,8 @@ class Axes(TypedDict, total=False):
 class Sizes(TypedDict, total=False):
     """Sizes that hold for a whole suite."""
 
-    train_size: Annotated[int | None, "Training images to use"]
-    test_size: Annotated[int | None, "Test images to use"]
+    train_size: Annotated[int | None, "The most training images to use"]
+    test_size: Annotated[int | None, "The most test images to use"]
     validation_fraction: Annotated[float | None, "Share of the training images to set aside"]
     held_out_fraction: Annotated[float | None, "Share that the network never sees"]
     max_layer_dim: Annotated[int | None, "Pool maps that are wider than this; 0: none"]

@@ -60,7 +60,7 @@ def make_plan(
         missing_data: Data sets that are not on disk, with the reason for each.
 
     Raises:
-        UsageError: An unknown name, or sizes that the data do not allow.
+        UsageError: An unknown name.
     """
     planner = _Planner(suite, registry, find_layers, device_type, find_parameters, slow)
     networks: dict[str, PlannedNetwork] = {}
@@ -302,8 +302,8 @@ class _Block:
 def _sizes(suite: Suite, data: DataInfo) -> dict[str, Any]:
     """Return the sizes of a data set's subsets, and the width of layers."""
     return {
-        "train_size": _size(suite.train_size, data.train_count, "train_size", data.name),
-        "test_size": _size(suite.test_size, data.test_count, "test_size", data.name),
+        "train_size": min(suite.train_size or data.train_count, data.train_count),
+        "test_size": min(suite.test_size or data.test_count, data.test_count),
         "validation_fraction": suite.validation_fraction,
         "held_out_fraction": suite.held_out_fraction,
         "max_layer_dim": suite.max_layer_dim,
@@ -334,12 +334,6 @@ def _by_noise(draws: Sequence[Draw]) -> list[list[Draw]]:
     for draw in draws:
         groups.setdefault(replace(draw, rate=1.0), []).append(draw)
     return list(groups.values())
-
-
-def _size(asked: int | None, there: int, key: str, dataset: str) -> int:
-    if asked is not None and asked > there:
-        raise UsageError(f"{key} {asked} is more than the {there} images of {dataset!r}")
-    return asked or there
 
 
 def _chosen_decoders(suite: Suite, registry: Registry, slow: bool) -> list[DecoderSpec]:

@@ -114,8 +114,9 @@ class Suite(_Strict):
         fitted_on: Points that decoders are fitted on: `training`, those that the network was
             trained on; `held_out`, those that it never saw; `both`.
         decoders: Decoder names, or `all`.
-        train_size: Number of training images, validation subset included; all by default.
-        test_size: Number of test images; all by default.
+        train_size: The most training images of a data set, validation and held-out subsets
+            included; all by default.
+        test_size: The most test images of a data set; all by default.
         validation_fraction: Share of the training images in the validation subset.
         held_out_fraction: Share of the training images in the held-out subset, which has noisy
             labels and which no network is trained on.

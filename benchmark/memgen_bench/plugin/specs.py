@@ -246,6 +246,8 @@ class DatasetSpec(Spec):
         files: The files that `load` reads; raises `DataNotFoundError` where they are not there.
             Their sizes and times stand for the contents, so that planning reads no data.
         download: Fetches the data into a data root; None where that is not offered.
+        generated: Whether `download` makes the data on this machine, with no connection; it is then
+            called wherever they are missing.
         import_from: Takes files that the user already has (a file or folder) into a data root.
 
     Examples:
@@ -261,6 +263,7 @@ class DatasetSpec(Spec):
     load: Callable[[Path], Data]
     files: Callable[[Path], tuple[Path, ...]] = _no_files
     download: Callable[[Path], None] | None = None
+    generated: bool = False
     import_from: Callable[[Path, Path], None] | None = None
 
 

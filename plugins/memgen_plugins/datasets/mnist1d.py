@@ -93,7 +93,7 @@ def _generate() -> Data:
     except ImportError as error:
         raise UsageError(
             f"{NAME} is made by the package mnist1d, which cannot be imported ({error}); run pip "
-            "install 'memgen-bench[mnist1d]'"
+            "install mnist1d"
         ) from error
 
     defaults = package.get_dataset_args()
@@ -132,5 +132,6 @@ def register_datasets() -> list[DatasetSpec]:
             load=load_mnist1d,
             files=mnist1d_files,
             download=make_mnist1d,
+            generated=True,
         )
     ]

@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
 _WIDTH = 512
 # On modular addition wrong sums are memorized after some fifty epochs; the rule is learnt later.
+# Chosen on seed 100, which is in no suite, with its clean labels seen.
 _RECIPE = Recipe(
     optimizer="adamw",
-    lr=5e-3,
-    weight_decay=1.0,
+    lr=1e-2,
+    weight_decay=3.0,
     batch_size=0,
     target=1.0,
-    min_epochs=1500,
-    max_epochs=3000,
+    min_epochs=300,
+    max_epochs=2000,
     threads=1,
 )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from memgen_bench import ModelSpec, Recipe, Task, hookimpl
@@ -52,9 +54,46 @@ def build_cnn(task: Task) -> nn.Module:
     )
 
 
+def build_pooled_cnn(task: Task, *, normalised: bool) -> nn.Module:
+    """3x3 convolutions of 16 and 32 channels, each pooled, and one hidden layer.
+
+    Args:
+        task: The task to build for.
+        normalised: Whether each convolution is batch-normalised.
+    """
+    from torch import nn
+
+    def conv(inputs: int, outputs: int) -> nn.Module:
+        norm = [nn.BatchNorm2d(outputs)] if normalised else []
+        pool = nn.MaxPool2d(2, ceil_mode=True)
+        return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), *norm, nn.ReLU(), pool)
+
+    flat = 32 * -(-task.height // 4) * -(-task.width // 4)
+    return nn.Sequential(
+        OrderedDict(
+            conv1=conv(task.channels, 16),
+            conv2=conv(16, 32),
+            flat=nn.Flatten(),
+            fc1=nn.Sequential(nn.Linear(flat, 128), nn.ReLU()),
+            out=nn.Linear(128, task.num_classes),
+        )
+    )
+
+
+def _pooled(name: str, summary: str, *, normalised: bool) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        summary=summary,
+        build=partial(build_pooled_cnn, normalised=normalised),
+        recipe=replace(_RECIPE, lr=2e-3),
+        layers=("conv1", "conv2", "fc1"),
+        parameters={"normalised": normalised},
+    )
+
+
 @hookimpl
 def register_models() -> list[ModelSpec]:
-    """Offer the two small networks."""
+    """Offer the small networks."""
     return [
         ModelSpec(
             name="mlp",
@@ -70,4 +109,10 @@ def register_models() -> list[ModelSpec]:
             recipe=_RECIPE,
             layers=("conv1", "conv2", "conv3", "fc1"),
         ),
+        _pooled(
+            "cnn-pooled",
+            "two 3x3 convolutions, each pooled, and one hidden layer of 128 ReLU units",
+            normalised=False,
+        ),
+        _pooled("cnn-pooled-bn", "cnn-pooled with batch normalisation", normalised=True),
     ]

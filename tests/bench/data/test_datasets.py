@@ -228,3 +228,25 @@ def test_files_that_are_not_there_are_an_error_for_the_user(tmp_path: Path) -> N
     spec = spec_of(lambda _: valid(), files=lambda root: (root / "gone",))
     with pytest.raises(DataNotFoundError, match="gone"):
         describe(spec, tmp_path, tmp_path / "cache")
+
+
+def test_a_generated_data_set_is_made_once_where_it_is_missing(tmp_path: Path) -> None:
+    file, made = tmp_path / "data" / "made.npy", []
+
+    def make(data_dir: Path) -> None:
+        made.append(data_dir)
+        file.parent.mkdir()
+        file.write_bytes(b"made")
+
+    def files(data_dir: Path) -> tuple[Path, ...]:
+        if not file.is_file():
+            raise DataNotFoundError("not made")
+        return (file,)
+
+    spec = spec_of(lambda _: valid(), files=files, download=make, generated=True)
+    with pytest.raises(DataNotFoundError, match="not made"):
+        describe(replace(spec, generated=False), file.parent, tmp_path)
+    for _ in range(2):
+        describe(spec, file.parent, tmp_path)
+        load_data(spec, file.parent)
+    assert made == [file.parent]

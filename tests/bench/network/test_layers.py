@@ -128,23 +128,27 @@ def test_a_map_with_more_channels_than_allowed_is_pooled_to_one_cell() -> None:
     assert (layer.name, layer.grid, layer.dim) == ("conv1", (1, 1), 16)
 
 
-def test_the_limit_of_core_pools_three_maps_and_no_features() -> None:
-    core = load_suite("core")
-    pooled = {
-        (pair.model, layer.name): (layer.width, layer.dim)
+def test_the_limit_of_core_pools_nothing() -> None:
+    core, registry = load_suite("core"), load_registry()
+    tasks = {
+        "modular-addition": Task(channels=1, height=2, width=53, num_classes=53),
+        "mnist1d": Task(channels=1, height=1, width=40, num_classes=10),
+        "digits-shifted": Task(channels=1, height=16, width=16, num_classes=10),
+        "digits": TASK,
+    }
+    found = {
+        layer
         for pair in core.combinations()
-        for layer in find_layers(MODELS[pair.model], TASK, core.max_layer_dim)
-        if layer.grid
+        for layer in find_layers(MODELS[pair.model], tasks[pair.dataset], core.max_layer_dim)
     }
-    assert pooled == {
-        ("timm/test_resnet", "act1"): (8192, 800),
-        ("timm/test_resnet", "layer1"): (2048, 800),
-        ("timm/test_convnext", "stages.0"): (1536, 864),
+    found |= {
+        layer
+        for name in core.features
+        for task in tasks.values()
+        for layer in features_layers(registry.features[name], task, core.max_layer_dim)[0]
     }
-    for name in core.features:
-        spec = load_registry().features[name]
-        ((layer,), _) = features_layers(spec, TASK, core.max_layer_dim)
-        assert layer.grid is None
+    assert not [layer.name for layer in found if layer.grid]
+    assert max(layer.dim for layer in found) == core.max_layer_dim
 
 
 def test_depth_runs_from_the_input_at_zero_to_one() -> None:

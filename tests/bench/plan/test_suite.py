@@ -88,16 +88,17 @@ def test_a_shipped_suite_is_valid_and_says_what_it_is(name: str) -> None:
 def test_core_is_what_the_protocol_says() -> None:
     core = load_suite("core")
     assert names(core) == [
+        ("quadratic", "modular-addition"),
+        ("conv1d", "mnist1d"),
+        ("cnn-pooled", "digits-shifted"),
         ("mlp", "digits"),
-        ("cnn", "digits"),
-        ("timm/test_resnet", "digits"),
-        ("timm/test_convnext", "digits"),
     ]
     assert core.rates == (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    assert (core.noises, core.seeds, core.decoders) == (("uniform",), (0, 1), "all")
-    assert core.kinds == get_args(Kind)
-    assert core.labels == ("corrupted", "true")
-    assert (core.validation_fraction, core.max_layer_dim) == (0.25, 1024)
+    assert (core.noises, core.seeds, core.decoders) == (("uniform",), (0, 1, 2), "all")
+    assert set(core.kinds) == set(get_args(Kind)) - {"clean"}  # clean networks are ceilings alone
+    assert (core.labels, core.fitted_on) == (("corrupted",), ("training", "held_out"))
+    assert (core.validation_fraction, core.held_out_fraction) == (0.15, 0.1)
+    assert (core.max_layer_dim, core.test_size) == (1024, 2000)
 
 
 @pytest.mark.parametrize("name", shipped_suites())

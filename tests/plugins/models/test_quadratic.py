@@ -21,5 +21,5 @@ def test_it_computes_squares_of_sums_without_biases() -> None:
 
 def test_its_recipe_goes_on_after_memorizing_in_whole_batches() -> None:
     recipe = SPEC.recipe
-    assert (recipe.optimizer, recipe.weight_decay, recipe.batch_size) == ("adamw", 1.0, 0)
-    assert recipe.min_epochs == 1500
+    assert (recipe.optimizer, recipe.weight_decay, recipe.batch_size) == ("adamw", 3.0, 0)
+    assert recipe.min_epochs == 300
