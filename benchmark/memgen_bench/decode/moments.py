@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
+from scipy.linalg.blas import dsyrk
 
 from memgen_bench.compute import as_tensor, block_rows, finish
 from memgen_bench.decode.eigen import SIDE_BY_SIDE, eigh, eigh_each
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 # Points are added up when there are this many, on average, for each class, or the buffer is full.
 _ROWS_A_CLASS = 1024
-# A Gram matrix is computed in blocks of so many rows, each up to the diagonal.
+# On a GPU a Gram matrix is computed in blocks of so many rows, each up to the diagonal.
 _GRAM_BLOCK = 96
 
 
@@ -149,7 +150,7 @@ class Moments(ABC):
     def covariance(self, k: int) -> torch.Tensor:
         """Return the covariance of the k-th class about its mean (divided by n_k), D×D."""
         mean = self.means[k]
-        return self.second(k) / self.counts[k] - torch.outer(mean, mean)
+        return torch.addr(self.second(k), mean, mean, beta=1 / float(self.counts[k]), alpha=-1)
 
     def within(self) -> torch.Tensor:
         """Return the scatter within classes, Σ_k n_k·covariance(k), D×D."""
@@ -282,11 +283,14 @@ class KeptMoments(Moments):
 
 
 def add_gram(lower: torch.Tensor, rows: torch.Tensor) -> None:
-    """Add rowsᵀ·rows to at least the lower triangle of a D×D matrix, block by block.
+    """Add rowsᵀ·rows to at least the lower triangle of a D×D matrix.
 
     Products are in float64: in float32 a direction is lost in which points are ten thousand times
     closer to each other than in others, and LDA, which needs it, would be another classifier.
     """
+    if lower.is_cpu:  # BLAS has a routine; a row-major lower triangle is a column-major upper one
+        dsyrk(1.0, rows.numpy().T, beta=1.0, c=lower.numpy().T, overwrite_c=True)
+        return
     for start in range(0, len(lower), _GRAM_BLOCK):
         stop = min(start + _GRAM_BLOCK, len(lower))
         lower[start:stop, :stop].addmm_(rows[:, start:stop].T, rows[:, :stop])

@@ -10,6 +10,7 @@ import torch
 from memgen_bench import NotApplicable
 from memgen_bench.toolkit.decoders import as_tensor, eigh64
 from memgen_plugins.decoders.base.argmax import LinearScores, MomentClassifier, not_zero
+from memgen_plugins.decoders.base.triangular import times_upper, whitened
 
 if TYPE_CHECKING:
     from memgen_bench.toolkit.decoders import Moments
@@ -29,7 +30,7 @@ def oas_shrinkage(covariance: torch.Tensor, count: int) -> float:
     dim = len(covariance)
     if dim == 1:
         return 0.0
-    squares = float(covariance.square().mean())
+    squares = float(torch.linalg.vector_norm(covariance)) ** 2 / dim**2
     level = float(covariance.trace() / dim) ** 2
     spread = (count + 1) * (squares - level / dim)
     # Up to rounding, `spread` is 0 where all directions vary alike.
@@ -167,7 +168,7 @@ class _Quadratic(MomentClassifier):
     Attributes:
         classes_: The classes seen, ascending.
         means_: K×D, float64.
-        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, D×D, float32.
+        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, upper triangular, D×D, float32.
         offsets_: −log √|C_k| + log(n_k / N), K, float64.
     """
 
@@ -181,20 +182,18 @@ class _Quadratic(MomentClassifier):
         self.whitenings_, offsets = [], []
         for k, label in enumerate(moments.classes):
             covariance = self._covariance(moments, k)
-            factor = _cholesky(
-                covariance, f"class {label} does not vary; n_samples = {int(counts[k])}"
-            )
-            unit = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
-            whitening = torch.linalg.solve_triangular(factor, unit, upper=False).T
+            if (found := whitened(covariance)) is None:
+                raise NotApplicable(f"class {label} does not vary; n_samples = {int(counts[k])}")
+            whitening, log_root = found
             self.whitenings_.append(moments.scratch.hold(whitening.float().cpu().numpy()))
-            offsets.append(float(priors[k] - factor.diagonal().log().sum()))
+            offsets.append(float(priors[k]) - log_root)
         self.offsets_ = torch.tensor(offsets, dtype=torch.float64).numpy()
 
     def _scores(self, X: torch.Tensor) -> torch.Tensor:
         scores = torch.empty(len(X), len(self.means_), dtype=torch.float64, device=X.device)
         for k, (mean, whitening) in enumerate(zip(self.means_, self.whitenings_, strict=True)):
             shifted = X - as_tensor(mean).to(X)
-            white = shifted @ as_tensor(whitening).to(X)
+            white = times_upper(shifted, as_tensor(whitening).to(X))
             scores[:, k] = float(self.offsets_[k]) - white.square().sum(dim=1).double() / 2
         return scores
 
@@ -205,7 +204,7 @@ class ShrunkQDA(_Quadratic):
     Attributes:
         classes_: The classes seen, ascending.
         means_: K×D, float64.
-        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, D×D, float32.
+        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, upper triangular, D×D, float32.
         offsets_: −log √|C_k| + log(n_k / N), K, float64.
 
     Cost:
@@ -233,7 +232,7 @@ class RDA(_Quadratic):
     Attributes:
         classes_: The classes seen, ascending.
         means_: K×D, float64.
-        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, D×D, float32.
+        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, upper triangular, D×D, float32.
         offsets_: −log √|C_k| + log(n_k / N), K, float64.
 
     Cost:
@@ -255,7 +254,8 @@ class RDA(_Quadratic):
             )
         own = (1 - self.pooling) * float(moments.counts[k])
         weight = own + self.pooling * float(moments.counts.sum())
-        covariance = (own * moments.covariance(k) + self.pooling * moments.within()) / weight
+        covariance = moments.covariance(k).mul_(own / weight)
+        covariance.add_(moments.within(), alpha=self.pooling / weight)
         level = covariance.trace() / len(covariance)
         covariance *= 1 - self.shrinkage
         covariance.diagonal().add_(self.shrinkage * level)
