@@ -148,7 +148,7 @@ def test_a_link_shows_another_reader_the_same(visit: Visit, url: str) -> None:
 def test_every_figure_is_drawn_with_its_numbers_beside_it(visit: Visit, url: str) -> None:
     visit.go(url)
     figures = visit.page.locator("[data-figure]").all_inner_texts()
-    assert figures == ["Layers", "Rates", "Models and data sets", "Time"]
+    assert figures == ["Layers", "Controls", "Rates", "Models and data sets", "Time"]
     assert "need 8 independent data sets" in visit.page.locator(".absent").inner_text()
     captions = set()
     visit.page.locator(".figures summary").click()

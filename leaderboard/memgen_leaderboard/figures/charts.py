@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from memgen_bench.errors import UsageError
 from memgen_bench.protocol import READOUT
 from memgen_leaderboard.figures.frames import CEILING, CURVES, IMAGES, RANDOM, UNTRAINED
-from memgen_leaderboard.figures.palette import COLOURS, DASHES, styles
+from memgen_leaderboard.figures.palette import (
+    COLOURS,
+    DASHES,
+    GREY,
+    LINES,
+    SOURCE_COLOURS,
+    styles,
+)
 
 try:
     import altair as alt
@@ -32,6 +39,15 @@ TEXTS: dict[str, dict[str, Any]] = {
         "network trained on true labels.",
         "pairs": True,
         "decoders": True,
+    },
+    "controls": {
+        "title": "Controls",
+        "caption": "Test accuracy over layers of the networks and of controls that have layers, "
+        "with 95 % intervals over three seeds or more: of the decoder that is best on noisy "
+        "validation labels, and of the papers'. Across: the ceiling, the control and the best "
+        "features of the images, early stopping and the network's own readout.",
+        "pairs": True,
+        "decoders": False,
     },
     "epochs": {
         "title": "Epochs",
@@ -171,6 +187,69 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=3, data=FRAME
     )
     return _spec(faceted, "Test accuracy over layers, a panel for each rate.")
+
+
+def controls_chart(own: str, panels: Sequence[str]) -> Spec:
+    """Return accuracy over layers beside all controls, a panel for each decoder and rate.
+
+    Args:
+        own: The source that is not a control.
+        panels: The names of the panels.
+    """
+    curves = {own: (1, 0), **{name: DASHES[name] for name in (UNTRAINED, RANDOM)}}
+    dashes = {**curves, **{name: dash or (1, 0) for name, dash in LINES.items()}}
+    colours = [SOURCE_COLOURS.get(None if name == own else name, GREY) for name in dashes]
+    domain = list(dashes)
+    legend = alt.Legend(
+        symbolType="stroke",
+        symbolSize=500,  # so long that dashes can be told apart
+        symbolOpacity=1,
+        symbolFillColor="transparent",
+        offset=4,
+    )
+    colour = alt.Color(
+        "source:N", title=None, legend=legend, scale=alt.Scale(domain=domain, range=colours)
+    )
+    dash = alt.StrokeDash(
+        "source:N",
+        title=None,
+        legend=legend,
+        scale=alt.Scale(domain=domain, range=[list(dash) for dash in dashes.values()]),
+    )
+    layer = alt.X(
+        "layer:N",
+        title=None,
+        sort=alt.EncodingSortField("layer_index", op="min"),
+        axis=alt.Axis(labelAngle=-40),
+    )
+    accuracy = _percent("accuracy", "test accuracy", zero=False)
+    tips = [
+        *_tips("source:N", "what:N", "decoder:N", "layer:N", "draw:N"),
+        *(alt.Tooltip(f"{name}:Q", format=PERCENT) for name in ("accuracy", "low", "high")),
+    ]
+    across = alt.Chart().transform_filter("!isValid(datum.layer)")
+    rules = across.mark_rule(strokeWidth=1.4).encode(
+        y=accuracy, color=colour, strokeDash=dash, tooltip=tips
+    )
+    base = alt.Chart().transform_filter("isValid(datum.layer)").encode(x=layer)
+    bands = (
+        base.transform_filter("isValid(datum.low)")
+        .mark_area(opacity=0.15)
+        .encode(y=alt.Y("low:Q"), y2="high:Q", color=colour)
+    )
+    lines = base.mark_line(strokeWidth=1.8).encode(y=accuracy, color=colour, strokeDash=dash)
+    points = base.mark_point(size=32, filled=True, opacity=1).encode(
+        y=accuracy, color=colour, tooltip=tips
+    )
+    lines_of_text = alt.Header(labelExpr="split(datum.value, '\\n')", labelFontWeight="normal")
+    panel = alt.Facet("panel:N", title=None, sort=list(panels), header=lines_of_text)
+    faceted = (
+        alt.layer(rules, bands, lines, points)
+        .properties(width=200, height=190)
+        .facet(facet=panel, columns=2, data=FRAME)
+        .resolve_scale(y="independent")
+    )
+    return _spec(faceted, "Test accuracy over layers beside all controls, for each rate.")
 
 
 def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:

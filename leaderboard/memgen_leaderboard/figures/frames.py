@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from scipy import stats
 
 from memgen_bench.protocol import ALL_LAYERS, FEATURES, READOUT
-from memgen_leaderboard.scoring.layer_choice import CONDITION, UNIT, choose_layers
+from memgen_leaderboard.scoring.controls import NAME, REFERENCES
+from memgen_leaderboard.scoring.decoder_choice import first_on_validation
+from memgen_leaderboard.scoring.layer_choice import CELL, CONDITION, UNIT, choose_layers
 from memgen_leaderboard.scoring.ranking import ELIGIBLE
+from memgen_leaderboard.scoring.statistics import LEAST_SEEDS, LEVEL
 from memgen_leaderboard.scoring.suite_scores import decoder_order
 from memgen_leaderboard.scoring.units import by_outcome
+from memgen_leaderboard.text import control_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from memgen_leaderboard.scoring.suite_scores import Scores
 
 PAIR = ("dataset", "model")
+PUBLISHED = "masc"  # the decoder of the papers
 UNTRAINED, RANDOM = "untrained network", "network of random labels"
-IMAGES, CEILING = "features of the images", "ceiling"
+IMAGES, CEILING, CONTROL = "features of the images", "ceiling", "control"
+EARLY = REFERENCES[0]
 MOST_EPOCHS = 200  # points of a training curve; longer ones are thinned out
 
 # Series of a training curve, and the columns of a network that hold them.
@@ -26,6 +36,8 @@ CURVES = {
     "validation images, noisy labels": "curve_validation_accuracy",
     "test images, true labels": "curve_test_accuracy",
 }
+
+_LETTERS = 44  # of a line above a narrow panel
 
 # Names on the Pareto front do not overlap where points are at least this far apart.
 _LEAST_ACCURACY, _LEAST_FACTOR = 0.02, 2.0
@@ -54,20 +66,10 @@ def layer_frame(scores: Scores) -> pl.DataFrame:
         `memorized network` (or the view's kind), `untrained network`, `network of random labels`,
         `features of the images`, and without decoder and layer `readout` and `ceiling`.
     """
-    own = f"{scores.view.kind} network"
-    sources = {scores.view.kind: own, "untrained": UNTRAINED, "random": RANDOM}
-    of_networks = pl.col("kind").replace_strict(sources, default=None)
-    readings = by_outcome(scores.readings).with_columns(pl.col(pl.Categorical).cast(pl.String))
-    fine = readings.filter(
-        pl.col("layer") != ALL_LAYERS,
-        pl.col("decoder") != READOUT,
-        status="ok",
-        labels=scores.view.labels,
-        fitted_on=scores.view.fitted_on,
-    )
+    fine = _of_layers(scores)
     draws = ["dataset", "noise", "rate"]
     pairs = scores.units.select(*PAIR, "noise", "rate").unique()
-    of_pairs = fine.with_columns(source=of_networks).drop_nulls("source")
+    of_pairs = fine.drop_nulls("source")
     features = fine.filter(kind=FEATURES).with_columns(layer="model", source=pl.lit(IMAGES))
     of_images = features.drop("model").join(pairs, on=draws, nulls_equal=True)
     first = pl.col("layer").rank("dense").cast(pl.Int64) - 1000  # before all layers
@@ -89,6 +91,150 @@ def layer_frame(scores: Scores) -> pl.DataFrame:
     ]
     found = pl.concat([decoded, *lines], how="diagonal")
     return _drawn(found).sort(*PAIR, "noise", "rate", "source", "decoder", "layer_index")
+
+
+def _of_layers(scores: Scores) -> pl.DataFrame:
+    """Return the readings of single layers that are fitted as the view says.
+
+    Networks have a `source`, as in `layer_frame`; features and other kinds have none.
+    """
+    kind = scores.view.kind
+    sources = {kind: f"{kind} network", "untrained": UNTRAINED, "random": RANDOM}
+    readings = by_outcome(scores.readings).with_columns(pl.col(pl.Categorical).cast(pl.String))
+    fine = readings.filter(
+        pl.col("layer") != ALL_LAYERS,
+        pl.col("decoder") != READOUT,
+        status="ok",
+        labels=scores.view.labels,
+        fitted_on=scores.view.fitted_on,
+    )
+    return fine.with_columns(source=pl.col("kind").replace_strict(sources, default=None))
+
+
+def controls_frame(scores: Scores) -> pl.DataFrame:
+    """Return a pair's accuracies over layers beside all of its controls and references.
+
+    Shown are two decoders of single layers: the one with the highest mean accuracy on noisy
+    validation labels of the pair's networks, and the papers'. Only cells with a control have rows.
+
+    Returns:
+        A row for each data set, model, noise, rate, decoder, `source` and layer: `accuracy`, the
+        mean over the seeds, with its 95 % interval over them from `low` to `high` (null with fewer
+        than three); `layer_index`, the place of the layer from 0. The sources are the view's
+        networks, the untrained network and the network of random labels; and without layer, once
+        for each decoder, `control`, the best of the `features of the images` on noisy validation
+        labels, `readout`, `early-stopped` and `ceiling`. `what` names the control and the features,
+        and `panel` the decoder, noise and rate, with these names in lines of their own.
+    """
+    curves = _of_layers(scores).drop_nulls("source")
+    drawn = pl.concat([_drawn_decoders(one) for one in scores.of_pairs])
+    cell = [*PAIR, "noise", "rate"]
+    controlled = scores.cells.drop_nulls("control").select(cell)
+    place = pl.col("layer_index").rank("dense").over(PAIR).cast(pl.Int64) - 1
+    decoded = (
+        curves.join(drawn, on=[*PAIR, "decoder"])
+        .rename({"test_accuracy": "value"})
+        .with_columns(layer_index=place)
+    )
+    lines = _lines(scores).join(drawn, on=PAIR)
+    columns = [*cell, "place", "decoder", "source", "what", "layer", "layer_index"]
+    rows = pl.concat([decoded, lines], how="diagonal").join(controlled, on=cell, how="semi")
+    order = [*cell, "place", "source", "layer_index", "what"]
+    found = _drawn(_over_seeds(rows, columns)).sort(order).drop("place")
+    named = controls_named(found).with_columns(pl.col("named").map_elements(_in_lines, pl.String))
+    return (
+        found.join(named, on=[*PAIR, "draw"], how="left", maintain_order="left")
+        .with_columns(panel=pl.format("{}, {}\n{}", "decoder", "draw", "named"))
+        .drop("named")
+    )
+
+
+def controls_named(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the name of the control of each `draw` of a pair, and that of the best features.
+
+    Args:
+        frame: From `controls_frame`, or its rows.
+
+    Returns:
+        A row for each data set, model and draw, in order, in which `named` has a line for each;
+        that of the features is left out where they are the control.
+    """
+    group = [*PAIR, "draw"]
+    what = {
+        name: frame.filter(source=name)
+        .group_by(group, maintain_order=True)
+        .agg(what=pl.first("what"))
+        for name in (CONTROL, IMAGES)
+    }
+    both = what[CONTROL].join(what[IMAGES], on=group, how="left", suffix="_images")
+    control, images = pl.col("what"), pl.col("what_images")
+    beside = (
+        pl.when(images != control).then(pl.format("\nfeatures: {}", images)).otherwise(pl.lit(""))
+    )
+    return both.select(*group, named=pl.format("control: {}{}", control, beside))
+
+
+def _in_lines(text: str) -> str:
+    return "\n".join(line for part in text.split("\n") for line in wrap(part, _LETTERS))
+
+
+def _drawn_decoders(pair: Scores) -> pl.DataFrame:
+    """Return the decoders of single layers that `controls_frame` shows of one pair, in order."""
+    of_layers = pair.units.filter("rankable", pl.col("layer") != ALL_LAYERS)
+    found = dict.fromkeys([first_on_validation(of_layers), PUBLISHED])
+    there = [name for name in found if name in set(of_layers["decoder"])]
+    (axes,) = pair.units.select(PAIR).unique().iter_rows()
+    named = {name: [value] * len(there) for name, value in zip(PAIR, axes, strict=True)}
+    schema = dict.fromkeys((*PAIR, "decoder"), pl.String)
+    return pl.DataFrame({**named, "decoder": there}, schema=schema).with_row_index("place")
+
+
+def _lines(scores: Scores) -> pl.DataFrame:
+    """Return what a cell has once: references, control and features, a row for each network."""
+    cell = [*PAIR, "noise", "rate", "seed"]
+    units = scores.units.filter("rankable")
+    networks = units.unique(UNIT, keep="any")
+    shared = [
+        networks.select(*cell, value=name, source=pl.lit(name)).drop_nulls("value")
+        for name in (READOUT, CEILING)
+    ]
+    early = units.filter(decoder=EARLY).select(*cell, value="decoded", source=pl.lit(EARLY))
+    of_cell = scores.controls.with_columns(
+        what=pl.struct(NAME).map_elements(control_name, pl.String), value="test_accuracy"
+    )
+    of_images = of_cell.filter(~pl.col("source").is_in(["untrained", "random"]))
+    first = pl.struct(-pl.col("merit"), *NAME).rank("dense").over(CELL) == 1
+    named = [
+        part.select(*cell, "what", "value", source=pl.lit(source))
+        for part, source in (
+            (of_cell.filter("is_best"), CONTROL),
+            (of_images.filter(first), IMAGES),
+        )
+    ]
+    return pl.concat([*shared, early, *named], how="diagonal")
+
+
+def _over_seeds(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Return the mean of `value` over seeds for each group, with its interval."""
+    of_seeds = rows.group_by(*columns, "seed").agg(pl.col("value").mean())
+    value, count = pl.col("value"), pl.len()
+    means = of_seeds.group_by(columns).agg(
+        accuracy=value.mean(), error=value.std() / count.sqrt(), seeds=count
+    )
+    quantiles = [
+        (seeds, float(stats.t.isf((1 - LEVEL) / 2, seeds - 1)) if seeds >= LEAST_SEEDS else None)
+        for seeds in means["seeds"].unique()
+    ]
+    schema: Any = {"seeds": means.schema["seeds"], "quantile": pl.Float64}
+    width = pl.col("error") * pl.col("quantile")
+    return (
+        means.join(pl.DataFrame(quantiles, schema=schema, orient="row"), on="seeds", how="left")
+        .with_columns(
+            low=(pl.col("accuracy") - width).clip(0, 1),
+            high=(pl.col("accuracy") + width).clip(0, 1),
+        )
+        .drop("error", "quantile", "seeds")
+    )
 
 
 def epoch_frame(scores: Scores) -> pl.DataFrame:

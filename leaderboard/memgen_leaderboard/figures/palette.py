@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memgen_leaderboard.figures.frames import CEILING, IMAGES, RANDOM, UNTRAINED
+from memgen_leaderboard.figures.frames import CEILING, CONTROL, EARLY, IMAGES, RANDOM, UNTRAINED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Okabe & Ito 2008, without black (used for the readout) and yellow (too faint on white).
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+GREY = "#888888"
 # Vega's name of a mark or its outline, and matplotlib's name.
 MARKS = (
     ("circle", "o"),
@@ -31,6 +32,24 @@ DASHES = {
     "readout": (6.0, 3.0),
     CEILING: (7.0, 2.0, 1.5, 2.0),
     IMAGES: (),
+}
+
+
+# Where colours tell networks from their controls: of the memorized network (None) and the others.
+SOURCE_COLOURS = {
+    None: COLOURS[0],
+    UNTRAINED: COLOURS[1],
+    RANDOM: COLOURS[2],
+    CONTROL: COLOURS[5],
+    IMAGES: COLOURS[3],
+}
+# Lines across a panel, from the ceiling down, and their dashes.
+LINES = {
+    CEILING: (7.0, 2.0, 1.5, 2.0),
+    CONTROL: (),
+    IMAGES: (4.0, 1.5),
+    EARLY: (1.5, 1.5),
+    "readout": (6.0, 3.0),
 }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,7 +14,7 @@ from memgen_bench.errors import UsageError
 from memgen_bench.files.atomic import write_atomically
 from memgen_bench.protocol import READOUT
 from memgen_leaderboard.figures import frames as frames
-from memgen_leaderboard.figures.palette import DASHES, styles
+from memgen_leaderboard.figures.palette import DASHES, GREY, LINES, SOURCE_COLOURS, styles
 from memgen_leaderboard.scoring.statistics import LEVEL
 from memgen_leaderboard.scoring.suite_scores import decoder_order
 from memgen_leaderboard.tables.latex import booktabs
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
 
 ONE_COLUMN, TWO_COLUMNS = 3.3, 6.8  # inches
 _NAMES_A_ROW = 4  # of a legend below a wide figure
+_RATES_A_ROW, _LETTERS_A_LINE = 4, 130  # of panels, and of the names of controls below them
 _TICKS = 16  # of mean ranks, at most
-INK, GREY = "#222222", "#888888"
+INK = "#222222"
 # File formats, and the metadata to leave out of each so that equal figures are equal files.
 FORMATS = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}
 STYLE: Any = {
@@ -106,6 +109,9 @@ def _figures(scores: Scores, decoders: Sequence[str]) -> Iterator[tuple[str, Fig
     layers = frames.layer_frame(scores)
     for (dataset, model), part in layers.group_by(frames.PAIR, maintain_order=True):
         yield f"layers-{dataset}-{model}", layers_figure(part, shown, f"{scores.view.kind} network")
+    beside = frames.controls_frame(scores)
+    for (dataset, model), part in beside.group_by(frames.PAIR, maintain_order=True):
+        yield f"controls-{dataset}-{model}", controls_figure(part, f"{scores.view.kind} network")
     epochs = frames.epoch_frame(scores)
     for (dataset, model), part in epochs.group_by(frames.PAIR, maintain_order=True):
         yield f"epochs-{dataset}-{model}", epochs_figure(part, shown)
@@ -211,6 +217,104 @@ def _source_handles(own: str) -> list[Line2D]:
     return [
         Line2D([], [], color=GREY if "marker" in how else INK, label=name, **how)
         for name, how in lines.items()
+    ]
+
+
+def controls_figure(frame: pl.DataFrame, own: str) -> Figure:
+    """Draw accuracy over layers beside all controls, a row for each decoder, of one pair.
+
+    Args:
+        frame: From `controls_frame`, of one model on one data set.
+        own: The source that is not a control.
+    """
+    draws = frame.unique("draw", maintain_order=True)["draw"].to_list()
+    decoders = frame.unique("decoder", maintain_order=True)["decoder"].to_list()
+    layers = frame.drop_nulls("layer").sort("layer_index").unique("layer", maintain_order=True)
+    columns = min(_RATES_A_ROW, len(draws))
+    rows = [
+        (decoder, draws[start : start + columns])
+        for decoder in decoders
+        for start in range(0, len(draws), columns)
+    ]
+    letters = _LETTERS_A_LINE if columns > 1 else _LETTERS_A_LINE // 2
+    names = [line for name in _what_controls_are(frame) for line in wrap(name, letters)]
+    figure = Figure(
+        figsize=(
+            TWO_COLUMNS if columns > 1 else ONE_COLUMN,
+            1.85 * len(rows) + 0.65 + 0.13 * len(names),
+        ),
+        layout="constrained",
+    )
+    grid = figure.subplots(len(rows), columns, squeeze=False)
+    for (decoder, shown), line in zip(rows, grid, strict=True):
+        for draw, axes in zip_longest(shown, line):
+            if draw is None:
+                axes.set_axis_off()
+                continue
+            _controls_panel(axes, frame.filter(draw=draw, decoder=decoder), own)
+            axes.set_title(f"{decoder}\n{draw}")
+            axes.set_xticks(
+                *(range(layers.height), layers["layer"].to_list()),
+                **{"rotation": 40, "ha": "right", "rotation_mode": "anchor"},
+            )
+            axes.set_xlim(-0.4, layers.height - 0.6)
+        line[0].set_ylabel("test accuracy (%)")
+    legend = figure.legend(
+        handles=_controls_handles(frame, own),
+        loc="outside lower center",
+        ncols=4 if columns > 1 else 2,
+        title="\n".join(names),
+        alignment="left",
+    )
+    legend.get_title().set_fontsize(6.5)
+    return figure
+
+
+def _what_controls_are(frame: pl.DataFrame) -> list[str]:
+    """Return a line for each panel that names its control and its best features."""
+    found = frames.controls_named(frame).select("draw", "named").iter_rows()
+    return [f"{draw}, {named.replace(chr(10), '; ')}" for draw, named in found]
+
+
+def _controls_panel(axes: Axes, frame: pl.DataFrame, own: str) -> None:
+    for source, dashes in LINES.items():
+        for accuracy in frame.filter(source=source)["accuracy"]:
+            axes.axhline(100 * accuracy, zorder=1, **_line_style(source, dashes))
+    for source in (frames.RANDOM, frames.UNTRAINED, own):
+        part = frame.filter(source=source).sort("layer_index")
+        style = _curve_style(source, own)
+        axes.plot(part["layer_index"], 100 * part["accuracy"], **style)
+        band = part.drop_nulls("low")
+        low, high = (100 * band[name].to_numpy() for name in ("low", "high"))
+        places = band["layer_index"].to_numpy()
+        axes.fill_between(places, low, high, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def _line_style(source: str, dashes: tuple[float, ...]) -> dict[str, Any]:
+    colour = SOURCE_COLOURS.get(source, INK)
+    return {"color": colour, "linestyle": (0, dashes) if dashes else "-", "linewidth": 1.0}
+
+
+def _curve_style(source: str, own: str) -> dict[str, Any]:
+    colour = SOURCE_COLOURS[None if source == own else source]
+    dashes = DASHES.get(source)
+    marker = {own: "o", frames.UNTRAINED: "s", frames.RANDOM: "^"}[source]
+    return {
+        **{"color": colour, "linestyle": (0, dashes) if dashes else "-"},
+        **{"marker": marker, "markerfacecolor": colour if source == own else "white"},
+    }
+
+
+def _controls_handles(frame: pl.DataFrame, own: str) -> list[Line2D]:
+    present = set(frame["source"])
+    curves = {
+        source: _curve_style(source, own) for source in (own, frames.UNTRAINED, frames.RANDOM)
+    }
+    lines = {source: _line_style(source, dashes) for source, dashes in LINES.items()}
+    return [
+        Line2D([], [], label=source, **how)
+        for source, how in (curves | lines).items()
+        if source in present
     ]
 
 

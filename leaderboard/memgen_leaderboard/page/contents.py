@@ -140,9 +140,11 @@ def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
     layers = frames.layer_frame(scores)
     draws = layers["draw"].unique(maintain_order=True).to_list()
     own, rates = f"{scores.view.kind} network", frames.rate_frame(scores)
-    times = frames.time_frame(scores)
+    times, beside = frames.time_frame(scores), frames.controls_frame(scores)
+    panels = beside["panel"].unique(maintain_order=True).to_list()
     found = [
         ("layers", charts.layers_chart(order, own, draws), layers),
+        ("controls", charts.controls_chart(own, panels), beside),
         ("epochs", charts.epochs_chart(order, draws), frames.epoch_frame(scores)),
         ("rates", charts.rates_chart(order, rates["rate"].unique().sort().to_list()), rates),
         ("pairs", charts.pairs_chart(order), frames.pair_frame(scores)),

@@ -56,8 +56,9 @@ def control_readings(
 
     Returns:
         A row for each unit and source: columns of `UNIT` and `NAME`, `test_accuracy`,
-        `test_correct`, `among`, the number of readings that it was chosen from, and `is_best`:
-        whether it is the best of all sources. Units without validation points have no control.
+        `test_correct`, `merit`, its mean accuracy on noisy validation labels, `among`, the number
+        of readings that it was chosen from, and `is_best`: whether it is the best of all sources.
+        Units without validation points have no control.
     """
     own = units.select(UNIT).unique().cast({name: readings.schema[name] for name in UNIT})
     candidates = _candidates(readings, own, labels, fitted_on)
@@ -65,7 +66,7 @@ def control_readings(
     named = candidates.join(best, on=[*CELL, *NAME], nulls_equal=True)
     on_test = readings.select("key", "test_accuracy", "test_correct")
     found = named.join(on_test, on="key", how="left", validate="m:1")
-    columns = (*UNIT, *NAME, "test_accuracy", "test_correct", "among", "is_best")
+    columns = (*UNIT, *NAME, "test_accuracy", "test_correct", "merit", "among", "is_best")
     texts = pl.col(pl.Categorical).cast(pl.String)
     return found.select(columns).with_columns(texts).sort(*UNIT, "source")
 
@@ -111,4 +112,4 @@ def _best(candidates: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
         .unique([*CELL, "source"], keep="first", maintain_order=True)
     )
     first = pl.int_range(pl.len()).over(CELL) == 0
-    return best.with_columns(is_best=first).select(*CELL, *NAME, "among", "is_best")
+    return best.with_columns(is_best=first).select(*CELL, *NAME, "merit", "among", "is_best")

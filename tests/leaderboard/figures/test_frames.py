@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from scipy import stats
 
 from memgen_leaderboard.figures import frames
 from memgen_leaderboard.figures.frames import MOST_EPOCHS
@@ -72,6 +73,66 @@ def test_curves_are_drawn_first_of_decoders_that_all_figures_show(
     assert decoder_order(scores) == ["ensemble", "masc", "worse"]
     assert frames.drawn_first(scores, 2) == ["masc", "worse"]
     assert frames.drawn_first(scores, 3) == ["masc", "worse", "ensemble"]
+
+
+def beside_controls(bench: Bench, seeds: int) -> None:
+    """Add networks with all controls and references; validation prefers `lda` to `masc`."""
+    for seed in range(seeds):
+        shift = seed / 100
+        bench.cell(0.6 + shift, 0.4, 0.9, seed=seed, control=0.5)
+        bench.features(0.55, 0.45, seed=seed, model="patches/100", decoder="ncm")
+        for kind, accuracy in ((UNTRAINED, 0.3), ({"kind": "random"}, 0.35)):
+            for decoder in ("lda", "masc"):
+                profile = {"fc1": (0.4, accuracy + shift), "fc2": (0.9, 0.8)}
+                bench.decode(profile, seed=seed, decoder=decoder, **kind)
+        bench.decode({"fc1": (0.8, 0.7 + shift)}, seed=seed, decoder="lda")
+        bench.decode({"fc1": (0.7, 0.9)}, seed=seed, decoder="better-on-test")
+        for decoder in ("early-stopped", "best-epoch"):
+            bench.decode({"*": (0.5, 0.6)}, seed=seed, decoder=decoder)
+
+
+def test_all_controls_stand_beside_what_validation_prefers(bench: Bench, tmp_path: Path) -> None:
+    beside_controls(bench, 3)
+    frame = frames.controls_frame(scores_of(bench, tmp_path))
+    assert frame["decoder"].unique(maintain_order=True).to_list() == ["lda", "masc"]
+    one = frame.filter(decoder="lda").select("source", "layer", "what", "accuracy")
+    control = "lda on fc2 of the network of random labels"
+    assert set(one.with_columns(pl.col("accuracy").round(9)).iter_rows()) == {
+        ("memorized network", "fc1", None, 0.71),
+        *(("untrained network", layer, None, value) for layer, value in FC.items()),
+        *(("network of random labels", layer, None, value) for layer, value in FC_RANDOM.items()),
+        ("control", None, control, 0.8),
+        ("features of the images", None, "masc on raw pixels", 0.5),
+        ("early-stopped", None, None, 0.6),
+        ("readout", None, None, 0.4),
+        ("ceiling", None, None, 0.9),
+    }
+    of_control = "control: lda on fc2 of the network of random\nlabels"
+    lines = [of_control, "features: masc on raw pixels"]
+    assert set(frame["panel"]) == {
+        "\n".join([f"{decoder}, ρ 0.4", *lines]) for decoder in ("lda", "masc")
+    }
+
+
+FC, FC_RANDOM = {"fc1": 0.31, "fc2": 0.8}, {"fc1": 0.36, "fc2": 0.8}
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_intervals_over_the_seeds_need_three(seeds: int, bench: Bench, tmp_path: Path) -> None:
+    beside_controls(bench, seeds)
+    frame = frames.controls_frame(scores_of(bench, tmp_path))
+    row = frame.filter(decoder="lda", source="memorized network").row(0, named=True)
+    if seeds == 2:
+        assert (row["low"], row["high"]) == (None, None)
+        return
+    low, high = stats.t.interval(0.95, 2, 0.71, 0.01 / 3**0.5)
+    assert (row["low"], row["high"]) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_cells_without_a_control_are_not_beside_one(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.1, 0.12, 0.9, rate=1.0, rankable=False).cell(0.6, 0.4, 0.9)
+    frame = frames.controls_frame(scores_of(bench, tmp_path))
+    assert set(frame["draw"]) == {"ρ 0.4"}
 
 
 def test_draws_of_several_noises_name_them(bench: Bench, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,10 @@ def scores(bench: Bench, tmp_path: Path) -> Scores:
 
 def test_all_figures_are_written_in_all_formats(scores: Scores, tmp_path: Path) -> None:
     written = save_figures(scores, decoder_order(scores), tmp_path / "out")
-    layers = [f"layers-{dataset}-{model.replace('/', '-')}" for model, dataset in PAIRS]
+    layers = [
+        f"{name}-{dataset}-{model.replace('/', '-')}"
+        for name, (model, dataset) in product(("layers", "controls"), PAIRS)
+    ]
     assert {path.name for path in written} == {
         f"toy-v1-{name}.{extension}"
         for name in (*layers, "rates", "pairs", "time", "ranks")

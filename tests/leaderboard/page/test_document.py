@@ -109,7 +109,9 @@ def test_there_is_a_board_for_each_choice_of_the_filters(views: list[Scores]) ->
 
 def test_data_of_the_page_are_json_that_browsers_read(html: str) -> None:
     data = json.loads(gzip.decompress(blob(html, "data")), parse_constant=pytest.fail)
-    assert [figure["name"] for figure in data["figures"]] == ["layers", "rates", "pairs"]
+    assert [figure["name"] for figure in data["figures"]] == [
+        *("layers", "controls", "rates", "pairs")
+    ]
     assert all(figure["spec"]["$schema"] for figure in data["figures"])
     names = {network["name"] for network in data["networks"]}
     assert {"memorized, ρ 0.2, seed 0", "clean, ρ 0, seed 0"} <= names

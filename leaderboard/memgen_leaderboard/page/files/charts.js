@@ -6,7 +6,7 @@ function chartConfig(dark, width) {
     ? ["#15171a", "#e8eaed", "#3a3f45"]
     : ["#ffffff", "#1c1e21", "#dddddd"];
   const words = { labelColor: ink, titleColor: ink, labelFontSize: 12, titleFontSize: 12 };
-  const columns = Math.max(1, Math.min(6, Math.floor(width / 190)));
+  const columns = Math.max(1, Math.min(6, Math.floor((width - 60) / 190)));
   return {
     aria: false,
     background: paper,
@@ -24,8 +24,8 @@ function chartConfig(dark, width) {
 function sized(spec, width) {
   const own = structuredClone(spec);
   if (own.facet) {
-    own.columns = Math.max(1, Math.min(3, Math.floor(width / 280)));
-    own.spec.width = Math.floor(width / own.columns) - 58;
+    own.columns = Math.max(1, Math.min(own.columns, Math.floor(width / 280)));
+    own.spec.width = Math.floor(width / own.columns) - 70;
   } else {
     own.width = width;
     own.autosize = { type: "fit-x", contains: "padding" };
