@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -246,18 +247,25 @@ class _Broken(Exception):  # noqa: N818 - never leaves this module
 
 def _installed() -> list[tuple[importlib.metadata.EntryPoint, Plugin]]:
     """Return the installed plugins, those of this distribution first."""
-    found = []
+    found, release = [], cache(_release)  # which reads a file anew each time
     for entry_point in importlib.metadata.entry_points(group=hookspecs.PROJECT):
-        distribution = entry_point.dist
+        distribution, version = release(entry_point.dist)
         plugin = Plugin(
             name=entry_point.name,
-            distribution=distribution.name if distribution else "unknown",
-            version=distribution.version if distribution else "-",
+            distribution=distribution,
+            version=version,
             file=_file_of(entry_point.module),
         )
         found.append((entry_point, plugin))
     found.sort(key=lambda pair: (pair[1].distribution != "memgen-bench", str(pair[1])))
     return found
+
+
+def _release(distribution: importlib.metadata.Distribution | None) -> tuple[str, str]:
+    """Return the name and version of a distribution."""
+    if distribution is None:
+        return "unknown", "-"
+    return distribution.name, distribution.version
 
 
 def _file_of(module: str) -> str:
@@ -310,6 +318,7 @@ def _reraise_interrupt(error: BaseException) -> None:
         raise error
 
 
+@preserved()
 def _register(
     registry: Registry, manager: pluggy.PluginManager, module: Any, plugin: Plugin
 ) -> None:
@@ -347,7 +356,6 @@ def _forget(manager: pluggy.PluginManager, name: str) -> None:
         manager.unregister(name=name)
 
 
-@preserved()
 def _offers(
     manager: pluggy.PluginManager, module: Any, hook: str, spec_type: type[Spec]
 ) -> list[Any]:

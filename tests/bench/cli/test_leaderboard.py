@@ -143,6 +143,7 @@ def test_filters_that_keep_nothing_together_say_of_what(
     assert "memgen-bench run makes some" in outcome.err
 
 
+@pytest.mark.slow
 def test_networks_that_did_not_memorize_are_shown_where_they_are_asked_for(
     bench: Bench, tmp_path: Path, here: CommandLine
 ) -> None:
