@@ -131,7 +131,7 @@ def test_a_map_with_more_channels_than_allowed_is_pooled_to_one_cell() -> None:
 def test_the_limit_of_core_pools_nothing() -> None:
     core, registry = load_suite("core"), load_registry()
     tasks = {
-        "modular-addition": Task(channels=1, height=2, width=53, num_classes=53),
+        "modular-addition/41": Task(channels=1, height=2, width=41, num_classes=41),
         "mnist1d": Task(channels=1, height=1, width=40, num_classes=10),
         "digits-shifted": Task(channels=1, height=16, width=16, num_classes=10),
         "digits": TASK,

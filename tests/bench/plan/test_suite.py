@@ -88,7 +88,7 @@ def test_a_shipped_suite_is_valid_and_says_what_it_is(name: str) -> None:
 def test_core_is_what_the_protocol_says() -> None:
     core = load_suite("core")
     assert names(core) == [
-        ("quadratic", "modular-addition"),
+        ("quadratic", "modular-addition/41"),
         ("conv1d", "mnist1d"),
         ("cnn-pooled", "digits-shifted"),
         ("mlp", "digits"),
