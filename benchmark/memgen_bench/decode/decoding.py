@@ -177,7 +177,9 @@ def _seeded_streams(extras: Extras) -> Iterator[None]:
     devices = [extras.device] if extras.device.type == "cuda" else []
     of_numpy, of_python = np.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(extras.seed)
+        torch.default_generator.manual_seed(extras.seed)
+        if devices:  # torch.manual_seed() seeds GPUs that are not there, too, in milliseconds
+            torch.cuda.manual_seed(extras.seed)
         np.random.seed(extras.seed)
         random.seed(extras.seed)
         try:

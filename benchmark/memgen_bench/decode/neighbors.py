@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from memgen_bench.compute import as_tensor, block_rows, blocks, finish
@@ -102,9 +103,9 @@ class Neighbors:
         found = []
         for block in torch.split(X, block_rows(len(self._X))):
             similarity = directions.similarity(block.to(directions.points))
-            near, rows = torch.topk(similarity, k, dim=1)
-            rows, order = rows.sort(dim=1)
-            order = near.gather(1, order).sort(dim=1, descending=True, stable=True).indices
+            rows = largest(similarity, k)
+            near = similarity.gather(1, rows)
+            order = near.sort(dim=1, descending=True, stable=True).indices
             found.append(rows.gather(1, order).cpu())
         finish(self._device)
         return torch.cat(found) if found else torch.empty(0, k, dtype=torch.int64)
@@ -133,10 +134,31 @@ class _Directions:
 
     def similarity(self, X: torch.Tensor) -> torch.Tensor:
         """Return ‖x‖ times the cosine with each training point, up to a term of x alone, M×N."""
+        if not bool(self.mean.any()):
+            return (X @ self.points.T).mul_(self.scale)
         exact = X.double()
         lengths = torch.linalg.vector_norm(exact, dim=1)
         own = (exact - torch.outer(lengths, self.mean)).to(X)
         return (own @ self.points.T).mul_(self.scale).addr_(lengths.to(X), self.shares)
+
+
+def largest(matrix: torch.Tensor, k: int) -> torch.Tensor:
+    """Return the columns of the k largest elements of each row, ascending, M×k.
+
+    On the CPU they are those that are not below the k-th largest, which NumPy finds several times
+    as fast as torch finds the columns; rows in which other elements equal it are left to torch.
+    """
+    if not (matrix.is_cpu and matrix.numel()):
+        return torch.topk(matrix, k, dim=1).indices.sort(dim=1).values
+    array = matrix.numpy()
+    least = np.partition(array, -k, axis=1)[:, -k, None]
+    chosen = array >= least
+    unclear = np.flatnonzero(chosen.sum(axis=1) != k)
+    chosen[unclear] = np.arange(array.shape[1]) < k
+    found = torch.from_numpy((np.flatnonzero(chosen) % array.shape[1]).reshape(-1, k))
+    rows = torch.from_numpy(unclear)
+    found[rows] = torch.topk(matrix[rows], k, dim=1).indices.sort(dim=1).values
+    return found
 
 
 def _directions(X: torch.Tensor, scratch: Scratch) -> _Directions:

@@ -21,7 +21,7 @@ from helpers.references import (
 from memgen_bench import Task
 from memgen_bench.compute import as_tensor
 from memgen_bench.decode import neighbors
-from memgen_bench.decode.neighbors import FOUND, Neighbors
+from memgen_bench.decode.neighbors import FOUND, Neighbors, largest
 from memgen_plugins.decoders.layer.neighbors import CosineNeighbors
 from memgen_plugins.models.paper import build_cnn
 
@@ -188,3 +188,20 @@ def test_a_search_is_charged_to_whoever_uses_it(monkeypatch: pytest.MonkeyPatch)
     third.query(X[:3], 5)
     assert (now[0], third.seconds) == (2, 0)
     assert (first.seconds, shared.seconds, shared.for_decoder().seconds) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_the_largest_are_those_that_torch_finds(k: int) -> None:
+    matrix = torch.from_numpy(np.random.default_rng(0).random((30, 40), np.float32))
+    matrix[3, :7], matrix[4], matrix[5, 2], matrix[6, 9] = 0.9, 0.5, torch.inf, torch.nan
+    found = largest(matrix, k)
+    wanted = torch.topk(matrix, k, dim=1)
+    assert (found.diff(dim=1) > 0).all()
+    torch.testing.assert_close(
+        matrix.gather(1, found).sort(dim=1, descending=True).values,
+        wanted.values.sort(dim=1, descending=True).values,
+        equal_nan=True,
+    )
+    clear = [row for row in range(30) if row not in (3, 4)]
+    assert torch.equal(found[clear], wanted.indices.sort(dim=1).values[clear])
+    assert torch.equal(largest(matrix[:0], k), torch.empty(0, k, dtype=torch.int64))
