@@ -107,10 +107,15 @@ def _decoders(registry: Registry) -> Table:
 def _suites() -> Table:
     from memgen_bench.plan.suite import load_suite, shipped_suites
 
-    table = _new_table("suites", "name", "version", "summary")
+    table = _new_table("suites", "name", "version", "summary", "headroom in points")
     for name in shipped_suites():
         suite = load_suite(name)
-        _row(table, name, suite.version, suite.summary)
+        rooms = [
+            f"{pair.model} on {pair.dataset} {pair.headroom:g}"
+            for pair in suite.combinations()
+            if pair.headroom is not None
+        ]
+        _row(table, name, suite.version, suite.summary, ", ".join(rooms) or "not measured")
     return table
 
 

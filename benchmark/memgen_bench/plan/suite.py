@@ -80,11 +80,20 @@ class RecipeOverride(_Strict):
 
 
 class Pair(_Strict):
-    """One model on one data set, for suites that list pairs instead of all combinations."""
+    """One model on one data set, for suites that list pairs instead of all combinations.
+
+    Attributes:
+        model: The model's name.
+        dataset: The data set's name.
+        recipe: The fields of the model's recipe to replace.
+        headroom: Points between the best control and the clean network, as they were measured:
+            the most that memorized networks can be found to hold. Only `list suites` shows it.
+    """
 
     model: str
     dataset: str
     recipe: RecipeOverride = RecipeOverride()
+    headroom: float | None = None
 
 
 class Suite(_Strict):
