@@ -1,4 +1,4 @@
-"""Fill in the tables of the findings and of README.md, and draw README's figure.
+"""Fill in the tables of the studies: of plain digits, Fashion-MNIST, and trainings.
 
     python leaderboard/studies.py            # or --check: only say whether they are up to date
 
@@ -9,22 +9,16 @@ is chosen by them, from the board's results.
 from __future__ import annotations
 
 import argparse
-import io
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import polars as pl
 
-from memgen_bench.files.atomic import write_atomically
 from memgen_bench.protocol import FEATURES, MEMORIZED, READOUT
 from memgen_bench.results.store import read_frame
-from memgen_leaderboard.figures.frames import epoch_frame, rate_frame
-from memgen_leaderboard.figures.palette import styles
-from memgen_leaderboard.figures.plots import STYLE, rates_figure
+from memgen_leaderboard.figures.frames import epoch_frame
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.decoder_choice import CHOSEN
 from memgen_leaderboard.scoring.layer_choice import regret
@@ -39,20 +33,16 @@ from memgen_leaderboard.scoring.units import COLUMNS, current, units
 from memgen_leaderboard.scoring.variance import variance_table
 from memgen_leaderboard.tables.boards import comparison_table, summary_table
 from memgen_leaderboard.tables.markdown import markdown, update
-from memgen_leaderboard.tables.notes import headroom_notes
 from memgen_leaderboard.tables.retraining import retraining_table
 from memgen_leaderboard.text import percent, points, table
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
-# Files with generated parts, and the figure.
+# Files with generated parts.
 FILES = (
-    HERE.parent / "README.md",
     DOCS / "statistics.md",
     *(DOCS / "findings" / f"{name}.md" for name in ("digits", "fashion-mnist", "training")),
 )
-FIGURE = DOCS / "figures" / "excess.svg"
-TOP = 5  # decoders of the summary in README.md
 FASHION = HERE / "results" / "fashion"
 RULES = {
     "network": "each network's own (the board's)",
@@ -69,8 +59,6 @@ FIRST = (
     *("ncm-euclidean", "qda-shrunk", "ridge", "velpic"),
 )
 PAPERS = "masc"
-# What README's figure shows: the winner, the best at low rates, the best of FIRST, the papers'.
-DRAWN = (WINNER, "lda-shrunk>qda-shrunk", "linear-svm", PAPERS)
 # Decoders that are slow, and the faster ones that they refine.
 SLOW = {
     "rda": "rda-50",
@@ -105,44 +93,9 @@ AXES = {
 
 
 def board() -> Scores:
-    """Return the scores of `core`."""
-    (scores,) = all_scores(HERE / "results" / "core")
+    """Return the scores of `core`, version 1: four models on plain digits."""
+    (scores,) = all_scores(HERE / "results" / "digits")
     return scores
-
-
-def top() -> str:
-    """Return what is chosen, the first decoders and the papers' on each model, and their room."""
-    scores = board()
-    whole = summary_table(scores)
-    chosen, papers = ([row for row in whole.rows if row[0] == name] for name in (CHOSEN, PAPERS))
-    ranked = [row for row in whole.rows if row[0] not in (CHOSEN, *REFERENCES)]
-    notes = (*headroom_notes(scores), *whole.notes)
-    return markdown(replace(whole, rows=(*chosen, *ranked[:TOP], *papers), notes=notes))
-
-
-def figure() -> str:
-    """Draw the excess of a few decoders over the control by rate, as SVG."""
-    content = io.StringIO()
-    with mpl.rc_context(STYLE):
-        drawn = rates_figure(rate_frame(board()), styles(DRAWN))
-        drawn.savefig(content, format="svg", metadata={"Date": None})
-    return content.getvalue()
-
-
-def draw(*, check: bool) -> bool:
-    """Write the figure; return whether it was there already, as far as its texts say.
-
-    Its lines may differ in a last digit from one release of matplotlib to the next.
-    """
-    fresh, old = figure(), FIGURE.read_text() if FIGURE.is_file() else ""
-    same = _texts(fresh) == _texts(old)
-    if not same and not check:
-        write_atomically(FIGURE, fresh.encode())
-    return same
-
-
-def _texts(svg: str) -> list[str]:
-    return re.findall(r"<text[^>]*>(.*?)</text>", svg)
 
 
 def readings(study: str) -> pl.DataFrame:
@@ -186,7 +139,7 @@ def variance() -> str:
 
 def judged() -> Scores:
     """Return `core` where the winner is judged: memorized networks, at these rates."""
-    (scores,) = all_scores(HERE / "results" / "core", [View(rates=RATES)])
+    (scores,) = all_scores(HERE / "results" / "digits", [View(rates=RATES)])
     return scores
 
 
@@ -242,7 +195,7 @@ def dynamics() -> str:
 
 def successors() -> str:
     """Return how networks do that are retrained on decoded labels, over models."""
-    rows = read_frame(HERE / "results" / "core", "successors")
+    rows = read_frame(HERE / "results" / "digits", "successors")
     return markdown(retraining_table(rows, ["rate"]))
 
 
@@ -297,7 +250,6 @@ def fashion_published() -> str:
 
 
 PARTS = {
-    "top": top,
     "winner": winner,
     "layer-rules": layer_rules,
     "variance": variance,
@@ -310,12 +262,11 @@ PARTS = {
 
 
 def main() -> None:
-    """Fill the parts in and draw the figure, or check them."""
+    """Fill the parts in, or check them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
     check = parser.parse_args().check
     fresh = {file: update(file, PARTS, check=check) for file in FILES}
-    fresh[FIGURE] = draw(check=check)
     for file, is_fresh in fresh.items():
         said = "is up to date" if is_fresh else "is stale" if check else "updated"
         print(file.relative_to(HERE.parent), said)

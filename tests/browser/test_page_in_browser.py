@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-RESULTS = Path(__file__).parents[2] / "leaderboard" / "results" / "core"
+RESULTS = Path(__file__).parents[2] / "leaderboard" / "results" / "digits"
 STRANGER = "<script>alert(1)</script>"
 FEW = ["readout", "masc", "masc-white", "ncm", "lda-shrunk", "knn-5"]
 LARGEST, MOST_BYTES = 50_000, 6_000_000

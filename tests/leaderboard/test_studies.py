@@ -106,8 +106,6 @@ def test_on_digits_there_is_nothing_to_measure() -> None:
     assert scores.cells["is_void"].mean() == 0.5
     for one in scores.of_pairs:
         assert one.board.drop_nulls("rank")["excess"].max() <= 0
-    drawn = STUDIES["rate_frame"](scores).filter(pl.col("decoder").is_in(STUDIES["DRAWN"]))
-    assert round(100 * drawn["excess"].max(), 1) == 1.0
 
 
 def test_what_is_said_of_the_winner_is_true() -> None:

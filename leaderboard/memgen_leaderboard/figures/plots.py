@@ -358,7 +358,7 @@ def rates_figure(frame: pl.DataFrame, shown: dict[str, Style]) -> Figure:
         figsize=(TWO_COLUMNS if columns > 1 else ONE_COLUMN, 1.9 * rows + 0.8),
         layout="constrained",
     )
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    grid = figure.subplots(rows, columns, sharey=False, squeeze=False)
     for place, axes in enumerate(grid.flat):
         if place >= len(parts):
             axes.set_axis_off()
@@ -381,7 +381,7 @@ def _rates_panel(axes: Axes, frame: pl.DataFrame, shown: dict[str, Style]) -> No
             low, high = (100 * part[name].to_numpy() for name in ("low", "high"))
             axes.fill_between(rates, low, high, color=style.colour, alpha=0.15, linewidth=0)
             axes.plot(rates, 100 * part["excess"], color=style.colour, marker=style.marker)
-    axes.set_title(f"{frame['model'][0]} on {frame['dataset'][0]}")
+    axes.set_title(f"{frame['model'][0]}\non {frame['dataset'][0]}")
     axes.set_xticks(frame["rate"].unique().sort().to_list())
     axes.set_xlabel("shuffle rate ρ")
 

@@ -266,7 +266,7 @@ def test_older_parts_are_read_beside_newer_ones(
 
 @pytest.mark.usefixtures("next_version")
 def test_the_committed_results_are_read_by_a_later_version(request: pytest.FixtureRequest) -> None:
-    core = request.config.rootpath / "leaderboard" / "results" / "core"
+    core = request.config.rootpath / "leaderboard" / "results" / "digits"
     assert read_results(core)["watts"].null_count == read_results(core).num_rows > 10_000
     assert read_networks(core)["watts"].null_count == read_networks(core).num_rows == 140
     assert store.read_plans(core).num_rows == read_results(core).num_rows
