@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 # Points are added up when there are this many, on average, for each class, or the buffer is full.
 _ROWS_A_CLASS = 1024
+# With so few points, as a share of their width, it pays to compute in the space that they span.
+_FEW = 0.75
 # On a GPU a Gram matrix is computed in blocks of so many rows, each up to the diagonal.
 _GRAM_BLOCK = 96
 
@@ -147,6 +149,15 @@ class Moments(ABC):
         rank = min(int(self.counts[k]), self.dim)
         return values[:rank], self._held(vectors[:, :rank])
 
+    def along_span(self) -> tuple[torch.Tensor, torch.Tensor, Moments] | None:
+        """Return moments in the space that few points span, or None where it does not pay.
+
+        Returns:
+            The mean m of all points (D), an orthonormal basis B of the space that contains them
+            (D×R), and the moments of Bᵀ(x − m); R is at most three quarters of D.
+        """
+        return None
+
     def covariance(self, k: int) -> torch.Tensor:
         """Return the covariance of the k-th class about its mean (divided by n_k), D×D."""
         mean = self.means[k]
@@ -220,7 +231,7 @@ class KeptMoments(Moments):
         scratch: Scratch | None = None,
     ) -> None:
         started = time.perf_counter()
-        self._X, self._device = X, device or X.device
+        self._X, self._y, self._device = X, y, device or X.device
         self.classes = np.unique(y)
         self._rows = [
             torch.from_numpy(np.flatnonzero(y == label)).to(X.device) for label in self.classes
@@ -228,6 +239,19 @@ class KeptMoments(Moments):
         self.counts = torch.tensor([len(rows) for rows in self._rows], device=self._device)
         self.means = torch.stack([self._mean(k) for k in range(len(self._rows))])
         super().__init__(time.perf_counter() - started, scratch)
+
+    def along_span(self) -> tuple[torch.Tensor, torch.Tensor, Moments] | None:
+        """Return moments in the space that few points span, or None where it does not pay."""
+        if len(self._X) > _FEW * self.dim:
+            return None
+        mean, basis, along = self._once("span", self._along_span)
+        return mean, basis, KeptMoments(along, self._y)
+
+    def _along_span(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        mean = self.mean()
+        shifted = self._X.to(self._device).double() - mean
+        basis = torch.linalg.qr(shifted.T).Q
+        return mean, basis, shifted @ basis
 
     def _points(self, k: int) -> Iterator[torch.Tensor]:
         """Yield the points of a class in blocks."""

@@ -190,3 +190,23 @@ def test_the_least_memory_covers_the_sums_of_both_label_settings() -> None:
     assert sums == 8 * D * D * 3 * K  # labels that agree, and the others of each setting
     assert least_bytes(many, D, K) == sums + WAITING_BYTES
     assert least_bytes(many - 1, D, K) == 0
+
+
+def test_few_points_have_moments_in_the_space_that_they_span() -> None:
+    rng = np.random.default_rng(0)
+    points = torch.from_numpy(3 + rng.normal(size=(20, 50)).astype(np.float32))
+    labels = np.repeat([0, 2], 10)
+    kept = KeptMoments(points, labels)
+    found = kept.along_span()
+    assert found is not None
+    mean, basis, inside = found
+    torch.testing.assert_close(basis.T @ basis, torch.eye(20, dtype=torch.float64))
+    along = (points.double() - mean) @ basis
+    torch.testing.assert_close(along @ basis.T + mean, points.double())
+    assert (inside.classes == [0, 2]).all()
+    torch.testing.assert_close(inside.means @ basis.T + mean, kept.means)
+    for k in range(2):
+        torch.testing.assert_close(basis @ inside.covariance(k) @ basis.T, kept.covariance(k))
+    more = torch.cat([points, points])  # that spans as little, but nobody looks
+    assert KeptMoments(more, np.tile(labels, 2)).along_span() is None
+    assert moments_of(np.ones((1000, 2), np.float32), np.arange(1000) % 2).along_span() is None

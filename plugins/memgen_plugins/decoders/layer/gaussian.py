@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from memgen_bench import NotApplicable
@@ -20,14 +22,19 @@ def _log_priors(moments: Moments) -> torch.Tensor:
     return torch.log(moments.counts.double() / moments.counts.sum())
 
 
-def oas_shrinkage(covariance: torch.Tensor, count: int) -> float:
-    """Return the OAS shrinkage of n points' covariance (D×D) towards a multiple of the identity.
+def oas_shrinkage(covariance: torch.Tensor, count: int, dim: int | None = None) -> float:
+    """Return the OAS shrinkage of n points' covariance towards a multiple of the identity.
+
+    Args:
+        covariance: D×D, or R×R where the points vary in R dimensions only.
+        count: n.
+        dim: D, if it is not that of the matrix.
 
     References:
         Oracle approximating shrinkage: Chen, Wiesel, Eldar & Hero 2010, arXiv 0907.4698, eq. 23
         without its factor 2/D, as in scikit-learn.
     """
-    dim = len(covariance)
+    dim = dim or len(covariance)
     if dim == 1:
         return 0.0
     squares = float(torch.linalg.vector_norm(covariance)) ** 2 / dim**2
@@ -165,37 +172,68 @@ def _tied(moments: Moments, log_priors: torch.Tensor) -> tuple[torch.Tensor, tor
 class _Quadratic(MomentClassifier):
     """Quadratic discriminant analysis; subclasses choose the covariance of each class.
 
+    Where points are few for their width, all classes vary alike, c_k, in the directions that no
+    point reaches: there it takes only the length of what a point has along them.
+
     Attributes:
         classes_: The classes seen, ascending.
-        means_: K×D, float64.
-        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, upper triangular, D×D, float32.
+        span_: The mean m of all points and an orthonormal basis B of what they span (D×R), R < D;
+            None where points are used as they are, for then B = 1 and m = 0.
+        means_: Means of Bᵀ(x − m), K×R, float64.
+        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, upper triangular, R×R, float32.
+        floors_: c_k, K, float64.
         offsets_: −log √|C_k| + log(n_k / N), K, float64.
     """
 
     @abstractmethod
+    def _shrinkage(self, covariance: torch.Tensor, count: int, dim: int) -> float:
+        """Return the shrinkage of a class's covariance towards the multiple of the identity."""
+
     def _covariance(self, moments: Moments, k: int) -> torch.Tensor:
-        """Return the covariance to use for the k-th class, D×D; the caller may write to it."""
+        """Return the covariance of the k-th class before it is shrunk; it may be written to."""
+        return moments.covariance(k)
 
     def _fit(self, moments: Moments) -> None:
-        priors, counts = _log_priors(moments), moments.counts
+        priors, dim, self.span_ = _log_priors(moments), moments.dim, None
+        if (found := moments.along_span()) is not None:
+            mean, basis, moments = found
+            self.span_ = mean.cpu().numpy(), basis.float().cpu().numpy()
         self.means_ = moments.means.cpu().numpy()
-        self.whitenings_, offsets = [], []
+        self.whitenings_, floors, offsets = [], [], []
         for k, label in enumerate(moments.classes):
-            covariance = self._covariance(moments, k)
-            if (found := whitened(covariance)) is None:
-                raise NotApplicable(f"class {label} does not vary; n_samples = {int(counts[k])}")
-            whitening, log_root = found
+            count, covariance = int(moments.counts[k]), self._covariance(moments, k)
+            shrinkage = self._shrinkage(covariance, count, dim)
+            floors.append(shrinkage * float(covariance.trace()) / dim)
+            covariance.mul_(1 - shrinkage).diagonal().add_(floors[-1])
+            beyond = dim - len(covariance)
+            parts = whitened(covariance)
+            if parts is None or (beyond and floors[-1] <= 0):
+                raise NotApplicable(f"class {label} does not vary; n_samples = {count}")
+            whitening, log_root = parts
             self.whitenings_.append(moments.scratch.hold(whitening.float().cpu().numpy()))
+            log_root += beyond * math.log(floors[-1]) / 2 if beyond else 0.0
             offsets.append(float(priors[k]) - log_root)
-        self.offsets_ = torch.tensor(offsets, dtype=torch.float64).numpy()
+        self.floors_, self.offsets_ = np.array(floors), np.array(offsets)
 
     def _scores(self, X: torch.Tensor) -> torch.Tensor:
+        X, beyond = self._along_span(X)
         scores = torch.empty(len(X), len(self.means_), dtype=torch.float64, device=X.device)
         for k, (mean, whitening) in enumerate(zip(self.means_, self.whitenings_, strict=True)):
-            shifted = X - as_tensor(mean).to(X)
-            white = times_upper(shifted, as_tensor(whitening).to(X))
-            scores[:, k] = float(self.offsets_[k]) - white.square().sum(dim=1).double() / 2
+            white = times_upper(X - as_tensor(mean).to(X), as_tensor(whitening).to(X))
+            squares = white.square().sum(dim=1).double()
+            if beyond is not None:
+                squares += beyond / float(self.floors_[k])
+            scores[:, k] = float(self.offsets_[k]) - squares / 2
         return scores
+
+    def _along_span(self, X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return points along the span, and the squared length of what they have beyond it."""
+        if self.span_ is None:
+            return X, None
+        mean, basis = (as_tensor(part).to(X) for part in self.span_)
+        shifted = X - mean
+        along = shifted @ basis
+        return along, (shifted - along @ basis.T).square().sum(dim=1).double()
 
 
 class ShrunkQDA(_Quadratic):
@@ -203,20 +241,23 @@ class ShrunkQDA(_Quadratic):
 
     Attributes:
         classes_: The classes seen, ascending.
-        means_: K×D, float64.
-        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, upper triangular, D×D, float32.
+        span_: What few points span: their mean and a basis (D×R); None where they span more.
+        means_: The means along the span, K×R, float64.
+        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, upper triangular, R×R, float32.
+        floors_: The variance of each class beyond the span, K, float64.
         offsets_: −log √|C_k| + log(n_k / N), K, float64.
 
     Cost:
-        Fit 2ND² + 2KD³/3 FLOPs, predict 2MKD².
+        Fit ND² + 2KD³/3 FLOPs, predict MKD²; with N ≤ 3D/4 points fit 2DN² + 2KN³/3, predict
+        4MDN + MKN².
 
     References:
         Friedman 1989; Chen, Wiesel, Eldar & Hero 2010. scikit-learn's `eigen` solver with
         `covariance_estimator=OAS()` decides the same.
     """
 
-    def _covariance(self, moments: Moments, k: int) -> torch.Tensor:
-        return shrunk_covariance(moments, k)
+    def _shrinkage(self, covariance: torch.Tensor, count: int, dim: int) -> float:
+        return oas_shrinkage(covariance, count, dim)
 
 
 class RDA(_Quadratic):
@@ -231,12 +272,15 @@ class RDA(_Quadratic):
 
     Attributes:
         classes_: The classes seen, ascending.
-        means_: K×D, float64.
-        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, upper triangular, D×D, float32.
+        span_: What few points span: their mean and a basis (D×R); None where they span more.
+        means_: The means along the span, K×R, float64.
+        whitenings_: W_k of each class with W_kᵀ C_k W_k = 1, upper triangular, R×R, float32.
+        floors_: The variance of each class beyond the span, K, float64.
         offsets_: −log √|C_k| + log(n_k / N), K, float64.
 
     Cost:
-        Fit 2ND² + 2KD³/3 FLOPs, predict 2MKD².
+        Fit ND² + 2KD³/3 FLOPs, predict MKD²; with N ≤ 3D/4 points fit 2DN² + 2KN³/3, predict
+        4MDN + MKN².
 
     References:
         Friedman 1989. With λ = 0 scikit-learn's `QuadraticDiscriminantAnalysis(solver="eigen",
@@ -247,6 +291,9 @@ class RDA(_Quadratic):
         self.pooling = pooling
         self.shrinkage = shrinkage
 
+    def _shrinkage(self, covariance: torch.Tensor, count: int, dim: int) -> float:
+        return self.shrinkage
+
     def _covariance(self, moments: Moments, k: int) -> torch.Tensor:
         if not (0 <= self.pooling <= 1 and 0 <= self.shrinkage <= 1):
             raise ValueError(
@@ -255,11 +302,7 @@ class RDA(_Quadratic):
         own = (1 - self.pooling) * float(moments.counts[k])
         weight = own + self.pooling * float(moments.counts.sum())
         covariance = moments.covariance(k).mul_(own / weight)
-        covariance.add_(moments.within(), alpha=self.pooling / weight)
-        level = covariance.trace() / len(covariance)
-        covariance *= 1 - self.shrinkage
-        covariance.diagonal().add_(self.shrinkage * level)
-        return covariance
+        return covariance.add_(moments.within(), alpha=self.pooling / weight)
 
 
 def _cholesky(matrix: torch.Tensor, otherwise: str) -> torch.Tensor:

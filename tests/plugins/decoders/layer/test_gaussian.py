@@ -27,6 +27,7 @@ from helpers.references import (
     unmoved_by_a_column_that_was_constant,
 )
 from memgen_bench import NotApplicable
+from memgen_bench.decode.moments import KeptMoments
 from memgen_plugins.decoders.layer.gaussian import (
     LDA,
     RDA,
@@ -147,3 +148,26 @@ def test_the_mahalanobis_distance_is_lda_with_equal_priors_absolute_or_relative(
     background = np.einsum("nd,de,ne->n", far, np.linalg.pinv(np.cov(X.T)), far)
     assert (fitted.predict(TEST) == (distances - background[:, None]).argmin(axis=1)).all()
     assert reference.classes_.tolist() == fitted.classes_.tolist()
+
+
+@pytest.mark.parametrize("decoder", [ShrunkQDA(), RDA(), RDA(1.0, 0.1), RDA(0.0, 0.9)])
+def test_few_points_decide_in_the_space_that_they_span_as_in_the_whole(
+    decoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    points = (5 + rng.normal(size=(200, 90)) @ rng.normal(size=(90, 90))).astype(np.float32)
+    labels = np.arange(40) % 3
+    points[:40, 0] += 9 * labels
+    found = decoder.fit(points[:40], labels).decision_function(points)
+    assert decoder.span_ is not None
+    monkeypatch.setattr(KeptMoments, "along_span", lambda self: None)
+    wanted = decoder.fit(points[:40], labels).decision_function(points)
+    assert decoder.span_ is None
+    assert len(set(wanted.argmax(axis=1))) == 3
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-3)
+
+
+def test_a_covariance_that_is_singular_beyond_few_points_is_refused() -> None:
+    points = np.random.default_rng(0).normal(size=(10, 90)).astype(np.float32)
+    with pytest.raises(NotApplicable, match="does not vary; n_samples = 5"):
+        RDA(0.5, 0.0).fit(points, np.arange(10) % 2)
