@@ -15,9 +15,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FROZEN = HERE / "memgen_bench" / "fixtures" / "frozen"
-DIGITS = "--suite core --model mlp --dataset digits --seed 0"
+DIGITS = f"--suite '{HERE / 'fixtures-digits.toml'}'"
 FIXTURES = (
-    f"{DIGITS} --rate 0.4 --rate 0.8 --layer input --layer fc1 --layer fc3",
+    f"{DIGITS} --rate 0.4 --rate 0.8 --layer fc1 --layer fc3",
     f"{DIGITS} --rate 1 --train-size 400 --layer fc3 --draws 50",
     f"--suite '{HERE / 'fixtures.toml'}' --layer flatten --layer fc1 --layer fc3",
 )

@@ -66,7 +66,7 @@ def read_results(path: str | Path) -> pa.Table:
 
     Examples:
         >>> import memgen_bench
-        >>> readings = memgen_bench.read_results("leaderboard/results/core")
+        >>> readings = memgen_bench.read_results("leaderboard/results/digits")
         >>> readings.schema.field("test_accuracy").type
         DataType(double)
     """
@@ -81,7 +81,7 @@ def read_networks(path: str | Path) -> pa.Table:
 
     Examples:
         >>> import memgen_bench
-        >>> networks = memgen_bench.read_networks("leaderboard/results/core")
+        >>> networks = memgen_bench.read_networks("leaderboard/results/digits")
         >>> sorted(set(networks["kind"].to_pylist()))
         ['clean', 'memorized', 'untrained']
     """

@@ -1,4 +1,4 @@
-"""Small networks that memorize shuffled digits within seconds."""
+"""Small networks that memorize shuffled labels of small images within seconds."""
 
 from __future__ import annotations
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 
 from memgen_leaderboard.scoring.contrasts import contrast
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from helpers.readings import Bench
 
 RATES = (0.4, 0.6)
