@@ -35,6 +35,8 @@ T = TypeVar("T")
 _ROWS_A_CLASS = 1024
 # With so few points, as a share of their width, it pays to compute in the space that they span.
 _FEW = 0.75
+# The rows and columns of a block of a large square matrix.
+_BLOCK = 256
 # On a GPU a Gram matrix is computed in blocks of so many rows, each up to the diagonal.
 _GRAM_BLOCK = 96
 
@@ -321,8 +323,18 @@ def add_gram(lower: torch.Tensor, rows: torch.Tensor) -> None:
 
 
 def symmetric(lower: torch.Tensor) -> torch.Tensor:
-    """Return the symmetric matrix whose lower triangle is given."""
-    return torch.tril(lower).add_(torch.tril(lower, -1).T)
+    """Return the symmetric matrix whose lower triangle is given; large ones block by block.
+
+    A transposed block fits the processor's cache, and a whole matrix of 1,024 columns does not.
+    """
+    if len(lower) <= 2 * _BLOCK:
+        return torch.tril(lower).add_(torch.tril(lower, -1).T)
+    full = lower.clone()
+    for start in range(0, len(full), _BLOCK):
+        stop = start + _BLOCK
+        full[start:stop, stop:] = full[stop:, start:stop].T
+        full[start:stop, start:stop] = symmetric(full[start:stop, start:stop])
+    return full
 
 
 class _Sums:

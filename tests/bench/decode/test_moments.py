@@ -210,3 +210,11 @@ def test_few_points_have_moments_in_the_space_that_they_span() -> None:
     more = torch.cat([points, points])  # that spans as little, but nobody looks
     assert KeptMoments(more, np.tile(labels, 2)).along_span() is None
     assert moments_of(np.ones((1000, 2), np.float32), np.arange(1000) % 2).along_span() is None
+
+
+@pytest.mark.parametrize("dim", [1, 7, 513, 600])
+def test_a_symmetric_matrix_is_its_lower_triangle_twice(dim: int) -> None:
+    matrix = torch.from_numpy(np.random.default_rng(0).random((dim, dim)))
+    found = moments.symmetric(matrix)
+    assert torch.equal(found, found.T)
+    assert torch.equal(found.tril(), matrix.tril())

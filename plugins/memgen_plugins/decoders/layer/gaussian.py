@@ -53,11 +53,6 @@ def shrunk_by_oas(covariance: torch.Tensor, count: int) -> torch.Tensor:
     return covariance
 
 
-def shrunk_covariance(moments: Moments, k: int) -> torch.Tensor:
-    """Return the covariance of the k-th class, shrunk by OAS, D×D."""
-    return shrunk_by_oas(moments.covariance(k), int(moments.counts[k]))
-
-
 class LDA(LinearScores, MomentClassifier):
     """Linear discriminant analysis without regularisation.
 
@@ -156,10 +151,14 @@ def tied_factor(moments: Moments) -> torch.Tensor:
     Raises:
         NotApplicable: No class varies.
     """
-    shares = moments.counts.double() / moments.counts.sum()
+    shares, level = moments.counts.double() / moments.counts.sum(), 0.0
     pooled = torch.zeros_like(moments.second(0))
-    for k, share in enumerate(shares):
-        pooled += share * shrunk_covariance(moments, k)
+    for k, share in enumerate(shares.tolist()):
+        covariance = moments.covariance(k)
+        shrinkage = oas_shrinkage(covariance, int(moments.counts[k]))
+        pooled.add_(covariance, alpha=share * (1 - shrinkage))
+        level += share * shrinkage * float(covariance.trace()) / moments.dim
+    pooled.diagonal().add_(level)
     return _cholesky(pooled, f"no class varies; n_samples = {int(moments.counts.sum())}")
 
 
