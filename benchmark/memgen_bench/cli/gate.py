@@ -94,7 +94,7 @@ def accept(
     plugins: options.Plugins = None,
     debug: options.Debug = False,
 ) -> None:
-    """Make what decoders predict on the fixtures now what they are compared with from now on.
+    """Accept the decoders' present predictions as the new baseline.
 
     A decoder of the baseline that is not registered any more is dropped from it.
     """

@@ -29,7 +29,7 @@ class LentMemory:
                 self._lent[id(array)] = array, _checksum(array)
 
     def changed(self) -> bool:
-        """Whether bytes of what was lent are not what they were."""
+        """Whether lent memory was changed."""
         return any(_checksum(array) != before for array, before in self._lent.values())
 
 

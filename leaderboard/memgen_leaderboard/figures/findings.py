@@ -73,7 +73,7 @@ def wrong_labels_figure(frame: pl.DataFrame) -> Figure:
         layers = part.unique("layer", maintain_order=True)["layer"].to_list()
         for (rate, kind), line in part.group_by("rate", "kind"):
             places = [layers.index(layer) for layer in line["layer"]]
-            style = {"color": colours[rate], "linestyle": (0, dashes[str(kind)])}  # type: ignore[index]
+            style = {"color": colours[rate], "linestyle": (0, dashes[str(kind)])}
             axes.plot(places, 100 * line["given"], marker="o", **style)
         axes.axhline(0, color=GREY, linewidth=0.6)
         axes.set_xticks(range(len(layers)), layers, rotation=40, ha="right", rotation_mode="anchor")

@@ -1,4 +1,4 @@
-"""The choice of a decoder without the test set, as who has one network makes it; pure."""
+"""The choice of a decoder on one network's noisy validation labels, without the test set; pure."""
 
 from __future__ import annotations
 

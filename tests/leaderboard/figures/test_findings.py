@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -67,5 +68,5 @@ def test_decoders_are_placed_by_both_of_their_excesses() -> None:
     (axes,) = order_figure(frame(rows), "digits", ("ncm",)).axes
     assert axes.get_xlabel() == "X on digits (points)"
     (points,) = axes.collections
-    assert points.get_offsets().tolist() == [[-10, -10], [20, 20]]
+    assert np.asarray(points.get_offsets()).tolist() == [[-10, -10], [20, 20]]
     assert [text.get_text() for text in axes.texts] == ["ncm"]

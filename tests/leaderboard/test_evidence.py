@@ -1,0 +1,134 @@
+"""The findings on networks: made from the committed results, and in words that these bear out."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from memgen_bench.plan.suite import load_suite
+from memgen_bench.results.store import read_frame
+
+SCRIPT = Path(__file__).parents[2] / "leaderboard" / "evidence.py"
+
+
+@pytest.fixture(scope="module")
+def evidence() -> dict[str, Any]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPT.parent))
+        return runpy.run_path(str(SCRIPT))
+
+
+@pytest.fixture(scope="module")
+def held(evidence: dict[str, Any]) -> pl.DataFrame:
+    found = evidence["held"]()
+    assert isinstance(found, pl.DataFrame)
+    return found
+
+
+def cells(frame: pl.DataFrame, dataset: str, *rates: float) -> pl.DataFrame:
+    return frame.filter(pl.col("dataset") == dataset, pl.col("rate").is_in(rates)).sort("rate")
+
+
+def test_tables_sentences_and_figures_come_from_the_committed_results(
+    evidence: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [str(SCRIPT), "--check"])
+    with pytest.raises(SystemExit) as stopped:
+        evidence["main"]()
+    assert stopped.value.code == 0, capsys.readouterr().out
+
+
+def test_the_network_found_the_rule_of_addition_at_the_lowest_rate_alone(
+    held: pl.DataFrame,
+) -> None:
+    low, *rest = cells(held, "modular-addition/41", 0.2, 0.4, 0.6, 0.8).iter_rows(named=True)
+    assert low["difference"] - low["half_width"] > 0.5
+    assert low["share"] > 0.8
+    assert low["control"] < 0.06
+    assert low["decoded"] > low["readout"] + 0.1
+    assert all(row["decoded"] < 0.06 for row in rest[1:])
+
+
+def test_of_shifted_digits_patches_tell_more_at_the_highest_rate(held: pl.DataFrame) -> None:
+    low, _, _, high = cells(held, "digits-shifted", 0.2, 0.4, 0.6, 0.8).iter_rows(named=True)
+    assert low["difference"] > 0
+    assert low["share"] < 0.6
+    assert high["difference"] < -high["half_width"]
+    assert high["source"] == "patches/100"
+
+
+def test_on_signals_the_untrained_network_gives_as_much(held: pl.DataFrame) -> None:
+    signals = cells(held, "mnist1d", 0.2, 0.4, 0.6, 0.8)
+    assert (signals["difference"] <= signals["half_width"]).all()
+    assert max((signals["decoded"] - signals["untrained"]).abs()) < 0.03
+    assert sum(cells(held, "digits", 0.2, 0.4, 0.6, 0.8)["difference"]) / 4 < 0.02
+
+
+def test_masc_is_above_the_best_control_where_the_rule_was_found_and_nowhere_else(
+    evidence: dict[str, Any],
+) -> None:
+    found = evidence["of_decoder"]("masc").filter(pl.col("rate") < 1)
+    above = found.filter(pl.col("control") > pl.col("control_half"))
+    assert above.select("dataset", "rate").rows() == [("modular-addition/41", 0.2)]
+    images = found.filter(pl.col("dataset") != "modular-addition/41")
+    assert images["control"].max() < 0
+    more = {
+        name: found.filter(pl.col(name) > pl.col(f"{name}_half"))
+        for name in ("random", "untrained")
+    }
+    assert more["untrained"].height < found.height / 2
+    assert more["random"].filter(dataset="mnist1d").height >= 2
+
+
+def test_wrong_labels_are_readable_in_late_layers_of_memorized_networks(
+    evidence: dict[str, Any],
+) -> None:
+    leak = evidence["leak"]().filter(dataset="mnist1d", rate=0.6)
+    found = dict(leak.select(pl.concat_str("kind", "layer", separator=" "), "given").iter_rows())
+    assert found["memorized fc1"] > found["untrained fc1"] + 0.5
+    assert abs(found["memorized conv1"] - found["untrained conv1"]) < 0.05
+    row = evidence["last_hidden"]().filter(dataset="digits", rate=0.4).row(0, named=True)
+    lost = {k: row[f"{k} held_out"] - row[f"{k} training"] for k in ("memorized", "untrained")}
+    assert lost["untrained"] < 2 * lost["memorized"] < 0
+
+
+def test_held_out_points_do_not_close_the_gap_to_early_stopping(evidence: dict[str, Any]) -> None:
+    found = evidence["held"]("held_out")
+    behind = found.filter(pl.col("decoded") < pl.col("early-stopped"))
+    assert behind.height > 0.7 * found.height
+
+
+def test_the_order_of_decoders_is_another_one(evidence: dict[str, Any]) -> None:
+    assert all(abs(value) < 0.8 for value, _, _ in evidence["order_found"]().values())
+
+
+def test_where_labels_say_nothing_every_source_is_at_chance(evidence: dict[str, Any]) -> None:
+    found = evidence["at_rate_one"]()
+    assert set(found["fitted_on"]) == {"training", "held_out"}
+    assert set(found["source"]) == {"memorized", "untrained", "pixels", "patches/100"}
+    away = (found["accuracy"] - found["chance"]).to_numpy()
+    assert np.abs(away).max() < 0.03
+    p_values = 2 * stats.t.sf(
+        np.abs(away / found["error"].to_numpy()), found["seeds"].to_numpy() - 1
+    )
+    assert p_values.min() * len(p_values) > 0.01  # Bonferroni
+
+
+def test_nearly_all_networks_memorized_and_none_failed() -> None:
+    networks = read_frame(SCRIPT.parent / "results" / "core", "networks")
+    trained = networks.filter(pl.col("kind").is_in(["memorized", "clean", "random"]))
+    assert trained.filter(~pl.col("memorized")).height <= 0.02 * trained.height
+    assert set(networks["status"]) == {"ok"}
+
+
+def test_the_headroom_of_each_pair_is_as_measured(held: pl.DataFrame) -> None:
+    room = held.with_columns(room=100 * (pl.col("ceiling") - pl.col("control")))
+    measured = dict(room.group_by("dataset").agg(pl.col("room").mean().round(1)).iter_rows())
+    pairs = load_suite("core").combinations()
+    assert {pair.dataset: pair.headroom for pair in pairs} == measured
