@@ -27,7 +27,7 @@ SOURCES = {
 # Columns of words; all others are numbers.
 WORDS = (
     *("decoder", "other", "model", "data set", "kind", "network", "layer", "axis", "read from"),
-    *("stopped by", "refines", "what the control is"),
+    *("stopped by", "refines", "features", "what the control is"),
 )
 
 

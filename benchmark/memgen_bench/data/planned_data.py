@@ -101,7 +101,7 @@ class PlannedData:
         )
         self._seed = network.seed
         test = test_subset(data.test_y, network.test_size)
-        self.train = _subset(data.train_x, data.train_y, split.train)
+        self.train = self._training = _subset(data.train_x, data.train_y, split.train)
         self._held_out = _subset(data.train_x, data.train_y, split.held_out)
         self._parts: Parts = ((self.train, "noise"),)
         self.validation = _subset(data.train_x, data.train_y, split.validation)
@@ -115,6 +115,11 @@ class PlannedData:
             "validation_count": len(split.validation),
         }
         self._draws: dict[Draw | None, DrawnLabels] = {}
+
+    @property
+    def images(self) -> Images:
+        """The images of the training and held-out subsets, on which features are fitted."""
+        return _joined([self._training, self._held_out]).x
 
     def labels(self, draw: Draw | None) -> DrawnLabels:
         """Return the labels of a draw; of None, the true labels."""

@@ -45,12 +45,14 @@ class Activations:
         sample: The training points on which train accuracy is measured.
         validation: Validation points, on which layers are chosen.
         test: Test points, on which decoders are scored.
+        beside: The features that stand beside a layer's activations; none by default.
     """
 
     train: LayerActivations | None
     sample: LayerActivations
     validation: LayerActivations
     test: LayerActivations
+    beside: str = ""
 
     @cached_property
     def lent(self) -> LentMemory:
@@ -202,6 +204,8 @@ def _decode(
     num_classes: int,
     caught: list[warnings.WarningMessage],
 ) -> Outcome:
+    if given.spec.beside != activations.beside:
+        raise NotApplicable(f"there are no {given.spec.beside} beside these activations")
     decoder: Any = _seeded(given.spec.build(), extras.seed)
     fit = _fit_of(decoder, given, activations, labels, extras)
     started = time.perf_counter()

@@ -53,11 +53,15 @@ class ReadLayer:
         train: The training points.
         validation: Activations of the validation points.
         test: Activations of the test points.
+
+    Attributes:
+        beside: The activations with features beside them, by the name of these.
     """
 
     def __init__(self, train: TrainingPoints, validation: Matrix, test: Matrix) -> None:
         self._train, self._validation, self._test = train, validation, test
         self._moments: tuple[object, Moments] | None = None
+        self.beside: dict[str, SharedActivations] = {}
 
     @cached_property
     def finite(self) -> bool:

@@ -8,9 +8,11 @@ import numpy as np
 
 from memgen_bench import seeds
 from memgen_bench.compute import is_finite
+from memgen_bench.decode.beside import features_of, put_beside
 from memgen_bench.decode.decoding import Extras, Outcome, Predictions, failure, recall
 from memgen_bench.decode.passes import Demand, Passes, by_layer
 from memgen_bench.decode.shared_activations import SharedActivations, is_fitted_from_moments
+from memgen_bench.errors import NotApplicable, error_type_of, is_fault, one_line, text_of
 from memgen_bench.plugin.training_record import TrainingRecord
 from memgen_bench.protocol import ALL_LAYERS
 
@@ -132,7 +134,26 @@ class Reader:
             return _readout(read.activations)
         if not read.finite:
             return _not_finite("activations")
+        if self._spec(reading).beside:
+            return self._of_both(reading, read)
         return self._fitted(reading, read.share(what.draw, str(what.labels)))
+
+    def _of_both(self, reading: Reading, read: ReadLayer) -> Outcome:
+        """Return the outcome of a decoder that gets features of the images beside a layer."""
+        features = self._spec(reading).beside
+        try:
+            if features not in read.beside:
+                known = features_of(features, self._network, self._data, reading.decoding.fitted_on)
+                read.beside[features] = SharedActivations(
+                    activations=put_beside(read.activations, known, features)
+                )
+        except NotApplicable as reason:
+            return Outcome(status="skipped", message=one_line(text_of(reason)))
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            return failure(one_line(error), error_type_of(error))
+        return self._fitted(reading, read.beside[features])
 
     def _of_network(
         self, readings: Sequence[Reading], started: Started

@@ -83,7 +83,7 @@ def share_points(
 def is_fitted_from_moments(spec: DecoderSpec) -> bool:
     """Whether a decoder is fitted from class moments; not where it cannot be built."""
     try:
-        return spec.scope == "layer" and hasattr(spec.build(), "fit_moments")
+        return spec.scope == "layer" and not spec.beside and hasattr(spec.build(), "fit_moments")
     except BaseException as error:  # its outcome will say why
         if not is_fault(error):
             raise

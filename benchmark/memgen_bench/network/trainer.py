@@ -107,13 +107,11 @@ class Trainer:
         planned, data = self._planned, self._data
         if planned.kind == "features":
             spec = data.registry.features.find(planned.model)
-            images = data.fitted_on("both").train.x
-            return fit_features(
-                spec, planned.data.task, images, seeds.integer(planned.seed, "features")
-            )
-        module, seed = self._initial(), planned.init_seed
-        assert seed is not None  # every network has one
-        estimate_statistics(module, data.train.x, seed=seed, device=self._device)
+            seed = seeds.integer(planned.seed, "features")
+            return fit_features(spec, planned.data.task, data.images, seed)
+        module, init_seed = self._initial(), planned.init_seed
+        assert init_seed is not None  # every network has one
+        estimate_statistics(module, data.train.x, seed=init_seed, device=self._device)
         return module
 
     def _initial(self) -> nn.Module:

@@ -116,7 +116,13 @@ class _Planner:
         self.find_layers, self.device_type = find_layers, device_type
         self.noises: list[NoiseSpec] = [registry.noises.find(name) for name in suite.noises]
         chosen = _chosen_decoders(suite, registry, slow)
-        self.decoders = tuple(_decoding(spec, find_parameters(spec)) for spec in chosen)
+        decoders = [(spec, self._decoding(spec, find_parameters(spec))) for spec in chosen]
+        alone = tuple(decoding for spec, decoding in decoders if not spec.beside)
+        # Features beside a layer are asked for where something is to be gained over them.
+        self.decoders: dict[Kind, tuple[Decoding, ...]] = {
+            **dict.fromkeys(get_args(Kind), tuple(decoding for _, decoding in decoders)),
+            **{"clean": alone, "features": alone},
+        }
         wanted = suite.features if "features" in suite.kinds else ()
         self.features = [registry.features.find(name) for name in dict.fromkeys(wanted)]
         self.labels = {kind: tuple(self._labels(kind)) for kind in get_args(Kind)}
@@ -166,12 +172,17 @@ class _Planner:
                 order_seed=None,
                 layers=layers,
                 fault=fault,
-                decoders=self.decoders,
+                decoders=self.decoders["features"],
                 labels=self.labels["features"],
                 draws=tuple(self._draws(seed)),
                 fitted_on=suite.fitted_on,
                 **sizes,
             )
+
+    def _decoding(self, spec: DecoderSpec, params: str) -> Decoding:
+        beside = self.registry.features.find(spec.beside).version if spec.beside else 0
+        version = spec.version + beside
+        return Decoding(decoder=spec.name, version=version, params=params, scope=spec.scope)
 
     def _random(self, draws: Sequence[Draw]) -> Iterator[tuple[Draw, tuple[Draw, ...]]]:
         """Yield each draw of random labels, and the draws decoded from networks trained on it."""
@@ -290,7 +301,7 @@ class _Block:
             order_seed=order_seed,
             layers=self.layers,
             fault=self.fault,
-            decoders=self.planner.decoders,
+            decoders=self.planner.decoders[kind],
             labels=self.planner.labels[kind],
             draws=draws,
             fitted_on=suite.fitted_on,
@@ -337,11 +348,12 @@ def _by_noise(draws: Sequence[Draw]) -> list[list[Draw]]:
 
 
 def _chosen_decoders(suite: Suite, registry: Registry, slow: bool) -> list[DecoderSpec]:
-    if suite.decoders == ALL:
-        specs = [registry.decoders[name] for name in registry.decoders]
-        return [spec for spec in specs if slow or not spec.slow]
-    return [registry.decoders.find(name) for name in dict.fromkeys(suite.decoders)]
-
-
-def _decoding(spec: DecoderSpec, params: str) -> Decoding:
-    return Decoding(decoder=spec.name, version=spec.version, params=params, scope=spec.scope)
+    asked = (ALL,) if suite.decoders == ALL else suite.decoders
+    found: dict[str, DecoderSpec] = {}
+    for name in asked:
+        if name != ALL:
+            found[name] = registry.decoders.find(name)
+            continue
+        specs = [registry.decoders[each] for each in registry.decoders]
+        found |= {spec.name: spec for spec in specs if slow or not spec.slow}
+    return list(found.values())

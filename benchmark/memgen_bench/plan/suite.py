@@ -122,7 +122,7 @@ class Suite(_Strict):
         labels: Kinds of labels that decoders are fitted on.
         fitted_on: Points that decoders are fitted on: `training`, those that the network was
             trained on; `held_out`, those that it never saw; `both`.
-        decoders: Decoder names, or `all`.
+        decoders: Decoder names, or `all`, which may stand among names, too.
         train_size: The most training images of a data set, validation and held-out subsets
             included; all by default.
         test_size: The most test images of a data set; all by default.

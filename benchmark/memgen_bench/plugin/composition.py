@@ -1,8 +1,13 @@
-"""Composed decoders: in `a>b`, a relabels the training points and b is fitted on these labels."""
+"""Composed decoders.
+
+In `a>b`, a relabels the training points and b is fitted on these labels; in `a|f`, a is fitted on
+the label-free features f beside a layer's activations.
+"""
 
 from __future__ import annotations
 
 import pkgutil
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +16,7 @@ from memgen_bench.plugin.specs import DecoderSpec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ARROW = ">"
+ARROW, BESIDE = ">", "|"
 _SOURCE = "self-training on own labels: Yarowsky 1995; Tanaka et al. 2018, arXiv 1803.11364"
 
 
@@ -46,6 +51,33 @@ def compose(name: str, specs: Sequence[DecoderSpec]) -> DecoderSpec:
         needs=tuple(dict.fromkeys(need for spec in specs for need in spec.needs)),
         slow=any(spec.slow for spec in specs),
         stochastic=any(spec.stochastic for spec in specs),
+    )
+
+
+def beside(name: str, spec: DecoderSpec, features: str) -> DecoderSpec:
+    """Return the specification of a decoder that gets features of the images beside each layer.
+
+    Its accuracy minus that on the features alone is the conditional gain of the layer.
+
+    Args:
+        name: The name of the new decoder.
+        spec: A decoder of scope `layer` that does not need `neighbors`.
+        features: The name of the label-free features.
+
+    Raises:
+        KeyError: The decoder has another scope, or needs `neighbors`.
+    """
+    if spec.scope != "layer" or "neighbors" in spec.needs:
+        raise KeyError(
+            f"{name!r}: {spec.name!r} cannot be fitted on {features!r} beside a layer; that takes "
+            "a decoder of one layer that needs no neighbours"
+        )
+    return replace(
+        spec,
+        name=name,
+        summary=f"{spec.name} on a layer and {features} of the images together",
+        citation="conditional probing: Hewitt et al. 2021, arXiv 2109.09234",
+        beside=features,
     )
 
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import pluggy
 
 from memgen_bench.errors import PluginError, UsageError, is_fault, one_line
 from memgen_bench.global_state import preserved
 from memgen_bench.plugin import hookspecs
-from memgen_bench.plugin.composition import ARROW, compose
+from memgen_bench.plugin.composition import ARROW, BESIDE, beside, compose
 from memgen_bench.plugin.specs import (
     DatasetSpec,
     DecoderSpec,
@@ -100,13 +100,18 @@ class Catalogue(Mapping[str, S], Generic[S]):
         for prefix, family in self.families.items():
             if name.startswith(prefix):
                 return self._resolve(family, name)
+        if self._compose and BESIDE in name:
+            decoder, _, features = name.rpartition(BESIDE)
+            return cast("S", beside(name, cast("DecoderSpec", self[decoder]), features))
         if self._compose and len(stages := self.stages(name)) > 1:
             return self._compose(name, [self[part] for part in stages])
         raise KeyError(self._unknown(name))
 
     def stages(self, name: str) -> list[str]:
-        """Return the names that a name is composed of; a simple name is the only one."""
-        return [name] if name in self._specs or not self._compose else name.split(ARROW)
+        """Return the decoders that a name is composed of; a simple name is the only one."""
+        if name in self._specs or not self._compose:
+            return [name]
+        return name.partition(BESIDE)[0].split(ARROW)
 
     def __iter__(self) -> Iterator[str]:
         featured = [name for family in self.families.values() for name in family.featured]

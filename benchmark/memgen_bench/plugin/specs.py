@@ -317,6 +317,8 @@ class DecoderSpec(Spec):
             `test` is for scope `training`: without it the record lacks all that depends on test
             labels.
         slow: Left out of a suite's default run; `--slow` includes it.
+        beside: Label-free features of the images that X has beside each layer's activations; set
+            by `decoder|features`, the name of such a decoder.
         stochastic: Predictions depend on the seed or on the order of points; `memgen-bench check`
             then compares accuracies, on average, instead of predictions.
 
@@ -334,6 +336,7 @@ class DecoderSpec(Spec):
     needs: tuple[Need, ...] = ()
     slow: bool = False
     stochastic: bool = False
+    beside: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

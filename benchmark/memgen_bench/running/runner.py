@@ -145,7 +145,8 @@ def _find_names(suite: Suite, registry: Registry) -> None:
     for noise in suite.noises:
         registry.noises.find(noise)
     for decoder in suite.decoders if suite.decoders != ALL else ():
-        registry.decoders.find(decoder)
+        if decoder != ALL and (features := registry.decoders.find(decoder).beside):
+            registry.features.find(features)
 
 
 @takes_changes

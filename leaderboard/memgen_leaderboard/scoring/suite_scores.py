@@ -20,6 +20,7 @@ from memgen_leaderboard.scoring.critical_difference import (
     critical_difference,
 )
 from memgen_leaderboard.scoring.decoder_choice import chosen_units
+from memgen_leaderboard.scoring.gain import IS_BESIDE, gains
 from memgen_leaderboard.scoring.layer_choice import UNIT
 from memgen_leaderboard.scoring.ranking import Ranking, by_rate, rank
 from memgen_leaderboard.scoring.units import (
@@ -90,6 +91,8 @@ class Scores:
         view: Which part is shown.
         snapshot: The results, each part of which is checked once.
         readings: Its readings that count: of all kinds and labels, failed ones included.
+        beside: Likewise those of decoders that had features beside each layer, which no score but
+            the conditional gain counts.
         checkpoints: Likewise those at checkpoints of trainings, which no score counts.
         missing: How many planned readings of the suite were not run.
         outdated: How many readings of it are left out, being of an older protocol.
@@ -100,6 +103,7 @@ class Scores:
     view: View
     snapshot: Snapshot = field(repr=False)
     readings: pl.DataFrame = field(repr=False)
+    beside: pl.DataFrame = field(repr=False)
     checkpoints: pl.DataFrame = field(repr=False)
     missing: int
     outdated: int
@@ -142,6 +146,12 @@ class Scores:
     def chosen_board(self) -> pl.DataFrame:
         """The scores of `chosen`: one row without a rank, or none."""
         return rank(self.chosen, planned=self._planned, ranked=False).board
+
+    @cached_property
+    def gains(self) -> pl.DataFrame:
+        """The conditional gain of layers of memorized networks and of controls; see `gains`."""
+        rows = by_outcome(pl.concat([self.readings, self.beside]))
+        return self.view.select(gains(rows, self.view.labels, self.view.fitted_on))
 
     @cached_property
     def cells(self) -> pl.DataFrame:
@@ -311,14 +321,15 @@ def _suites(snapshot: Snapshot) -> Iterator[Scores]:
         raise StoreError(f"{snapshot.folder}: lacks plans/, which says what belongs to which suite")
     for (suite, version), plan in sorted(plans.group_by("suite", "suite_version")):
         rows = readings.join(plan, on="key", how="semi")
-        newest = pl.col("protocol_version").max()
+        newest, now = pl.col("protocol_version").max(), current(rows)
         yield Scores(
             suite=str(suite),
             version=int(str(version)),
             view=View(),
             snapshot=snapshot,
-            readings=current(rows),
-            checkpoints=at_checkpoints(rows),
+            readings=now.filter(~IS_BESIDE),
+            beside=now.filter(IS_BESIDE),
+            checkpoints=at_checkpoints(rows).filter(~IS_BESIDE),
             missing=plan.height - rows.height,
             outdated=rows.filter(pl.col("protocol_version") < newest).height,
         )

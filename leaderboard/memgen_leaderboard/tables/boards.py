@@ -8,6 +8,8 @@ import polars as pl
 
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.decoder_choice import CHOSEN
+from memgen_leaderboard.scoring.gain import KINDS
+from memgen_leaderboard.scoring.layer_choice import CELL
 from memgen_leaderboard.scoring.published import best_layers, compare, read_published, references
 from memgen_leaderboard.scoring.ranking import by_rate, scored
 from memgen_leaderboard.scoring.suite_scores import decoder_order
@@ -257,6 +259,37 @@ def _pair_cell(row: dict[str, Any] | None) -> str:
     excess = points(row["excess"], row["excess_half_width"])
     share = "" if row["share"] is None else f" ({percent(row['share'])})"
     return covered(f"{excess}{share}", row["ok"], row["planned"])
+
+
+def gains_table(scores: Scores) -> Table:
+    """Return the conditional gain of the network's layers, beside that of the controls' layers."""
+    found = scores.gains if scores.view.is_ranked else scores.gains.clear()
+    shared = [*CELL, "decoder", "features"]
+    rows = []
+    for _, part in found.group_by(shared, maintain_order=True):
+        of_kinds = {row["kind"]: row for row in part.iter_rows(named=True)}
+        first = part.row(0, named=True)
+        rows.append(
+            (
+                *(first["decoder"], f"{first['noise']}", f"{first['rate']:g}", first["features"]),
+                percent(first["alone"]),
+                *(_gain(of_kinds.get(kind)) for kind in KINDS),
+                f"{max(row['networks'] for row in of_kinds.values())}",
+            )
+        )
+    columns = ("decoder", "noise", "ρ", "features", "alone", *KINDS, "networks")
+    notes = (
+        "Alone is the accuracy on label-free features of the images. The others are the points "
+        "that it gains with a layer beside them: of the memorized network, the untrained one, and "
+        "that of random labels, each at the layer that its own noisy validation labels choose. "
+        "Networks hold something for this decoder where their gain is above that of the other two. "
+        "Decoders with features beside a layer are never ranked, and are no controls.",
+    )
+    return table("Conditional gain", columns, rows, notes)
+
+
+def _gain(row: dict[str, Any] | None) -> str:
+    return NOTHING if row is None else points(row["gain"], row["half_width"])
 
 
 def leaders_table(scores: Scores) -> Table:

@@ -29,11 +29,12 @@ def board_tables(found: Sequence[Scores]) -> str:
 
 
 def suite_boards(scores: Scores) -> list[Table]:
-    """Return the board and the controls of each pair, and a summary where there are several."""
+    """Return board, controls and gains of each pair, and a summary where there are several."""
     shown = [
         table
         for place, one in enumerate(scores.of_pairs)
-        for table in (_board(one, place), boards.cells_table(one))
+        for table in (_board(one, place), boards.cells_table(one), boards.gains_table(one))
+        if table.rows
     ]
     return [*shown, *([boards.summary_table(scores)] if len(scores.of_pairs) > 1 else [])]
 
@@ -74,6 +75,7 @@ def _pair_tables(scores: Scores, place: int) -> Iterator[Table]:
     (pair,) = one.units.select("model", "dataset").unique().iter_rows()
     for shown in (
         boards.cells_table(one),
+        boards.gains_table(one),
         boards.leaders_table(one),
         boards.rates_table(one),
         boards.unranked_table(one),

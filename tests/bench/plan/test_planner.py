@@ -223,6 +223,41 @@ def test_slow_decoders_come_when_asked_for(registry: Registry) -> None:
     assert decoders(["heavy"], slow=False) == {"heavy"}
 
 
+def test_features_are_put_beside_layers_of_networks_that_may_add_to_them(
+    registry: Registry,
+) -> None:
+    made = plan(registry, decoders=["ridge-tuned", "ridge-tuned|pixels"], labels=["corrupted"])
+    of_kinds: dict[str, set[str | None]] = {}
+    for network in made.networks:
+        for decoding in network.decodings:
+            of_kinds.setdefault(network.kind_of(decoding), set()).add(decoding.decoder)
+    both = {"ridge-tuned", "ridge-tuned|pixels"}
+    assert {kind: names - {None} for kind, names in of_kinds.items()} == {
+        **dict.fromkeys(("memorized", "untrained", "random"), both),
+        **dict.fromkeys(("clean", "features"), both - {"ridge-tuned|pixels"}),
+    }
+
+
+def test_features_beside_a_layer_raise_the_version_of_a_decoder(registry: Registry) -> None:
+    made = plan(registry, decoders=["ridge-tuned|pixels"])
+    versions = {
+        decoding.version
+        for network in made.networks
+        for decoding in network.decodings
+        if decoding.decoder
+    }
+    parts = registry.decoders["ridge-tuned"], registry.features["pixels"]
+    assert versions == {sum(part.version for part in parts)}
+
+
+def test_all_may_stand_among_names(registry: Registry) -> None:
+    changed = without_decoders(registry)
+    changed.decoders._specs["quick"] = DecoderSpec(name="quick", summary="", build=Quarter)
+    made = plan(changed, decoders=["quick|pixels", "all"])
+    names = {d.decoder for network in made.networks for d in network.decodings}
+    assert names == {None, "quick", "quick|pixels"}
+
+
 def test_a_model_that_cannot_be_built_leaves_rows_to_fail(registry: Registry) -> None:
     def fail(spec: Any, task: Any, limit: int) -> Any:
         raise PluginError("model 'mlp' cannot be built")

@@ -126,3 +126,27 @@ def test_a_row_runs_by_its_name_and_is_stored_with_every_plugin_in_it(tmp_path: 
     assert mixed["chosen"].null_count() == mixed.height
     chosen = rows.filter(pl.col("decoder") == "rda>ncm")["chosen"]
     assert chosen.str.contains('"first": {"pooling"', literal=True).all()
+
+
+# features beside a layer
+
+
+def test_a_decoder_with_features_beside_a_layer_is_found_by_name() -> None:
+    spec, alone = DECODERS["ridge-tuned|patches/100"], DECODERS["ridge-tuned"]
+    assert (spec.beside, alone.beside) == ("patches/100", "")
+    assert (spec.needs, spec.version, spec.build) == (alone.needs, alone.version, alone.build)
+    assert DECODERS["lda>ncm|pixels"].beside == "pixels"
+    assert DECODERS.stages("lda>ncm|pixels") == ["lda", "ncm"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nobody|pixels", "there is no decoder 'nobody'"),
+        ("ensemble-lda|pixels", "takes a decoder of one layer"),
+        ("knn-50|pixels", "takes a decoder of one layer that needs no neighbours"),
+    ],
+)
+def test_what_cannot_have_features_beside_it_says_so(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        DECODERS.find(name)
