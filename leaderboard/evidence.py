@@ -21,7 +21,7 @@ from scipy import stats
 
 import answers
 from memgen_bench.files.atomic import write_atomically
-from memgen_bench.protocol import FEATURES, LOGITS
+from memgen_bench.protocol import FEATURES, LOGITS, READOUT
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.figures.findings import order_figure, sources_figure, wrong_labels_figure
 from memgen_leaderboard.figures.frames import controls_frame, rate_frame
@@ -57,7 +57,8 @@ LEAKY = "lda-shrunk"  # reads a given wrong label where it can be read linearly
 PIXELS_SUFFICE = "digits"
 LAYERS_OF = "digits-shifted"
 NAMED = ("masc", "rda-50", "ridge-tuned")
-DRAWS = 2_000  # of seeds, for the interval of a rank correlation
+DRAWS = 1_000  # of seeds and decoders, for the interval of a rank correlation
+CHANCE = 0.12  # a cell in which no network is read above that is at chance
 CELL = ["dataset", "model", "rate"]
 KINDS = ("memorized", "untrained")
 SOURCES = {
@@ -153,13 +154,55 @@ def alone() -> str:
             *(plus_minus(row[source], row[f"{source} half"]) for source in SOURCES),
             plus_minus(row["difference"], row["half_width"]),
             _share(row),
+            points(row["pooled"]),
         )
-        for row in found.sort(CELL).iter_rows(named=True)
+        for row in found.join(pooled(), on=CELL, how="left").sort(CELL).iter_rows(named=True)
     ]
-    columns = ("pair", "ρ", *(f"less {name}" for name in SOURCES.values()), "X", "E")
+    columns = (
+        "pair",
+        "ρ",
+        *(f"less {name}" for name in SOURCES.values()),
+        "X",
+        "E",
+        "X, both pooled",
+    )
     title = "What is chosen on the memorized network less each control alone, in points"
     note = "The interval of E is that of X over the room, which is taken as known."
     return markdown(table(title, columns, rows, [note]))
+
+
+def pooled() -> pl.DataFrame:
+    """Return X where decoder and layer are chosen on the validation labels of all seeds, too."""
+    columns = [
+        "layer",
+        "test_accuracy",
+        "validation_accuracy",
+        "fitted_on",
+        "saw_test",
+        "told_noise",
+    ]
+    own = ["key", *CELL, "seed", "kind", "labels", "decoder", "status", "memorized", *columns]
+    rows = read_frame(CORE, "readings", own).filter(
+        pl.col("kind") == "memorized",
+        pl.col("status") == "ok",
+        pl.col("labels") == "corrupted",
+        pl.col("fitted_on") == "training",
+        pl.col("memorized").fill_null(True),
+        ~pl.col("saw_test").fill_null(False),
+        ~pl.col("told_noise"),
+        ~pl.col("decoder").is_in([*REFERENCES, READOUT]),
+    )
+    means = rows.group_by(*CELL, "decoder", "layer").agg(
+        pl.col("validation_accuracy", "test_accuracy").mean(), seeds=pl.len()
+    )
+    whole = means.filter(pl.col("seeds") == pl.col("seeds").max().over(CELL))
+    order = ["validation_accuracy", "decoder", "layer"]
+    best = whole.sort(order, descending=[True, False, False]).unique(
+        CELL, keep="first", maintain_order=True
+    )
+    controls = held().select(*CELL, "control")
+    joined = best.join(controls, on=CELL)
+    return joined.select(*CELL, pooled=pl.col("test_accuracy") - pl.col("control"))
 
 
 def _share(row: dict[str, Any]) -> str:
@@ -207,15 +250,20 @@ def masc() -> str:
 
 
 def read(columns: list[str]) -> pl.DataFrame:
-    """Return columns of the readings of one decoder, on memorized and untrained networks."""
-    own = ["key", *CELL, "kind", "labels", "decoder", "status", "memorized", *columns]
-    return read_frame(CORE, "readings", own).filter(
+    """Return columns of the readings of one decoder, on memorized and untrained networks.
+
+    Untrained networks count where the memorized network of the same seed does.
+    """
+    own = ["key", *CELL, "seed", "kind", "labels", "decoder", "status", "memorized", *columns]
+    rows = read_frame(CORE, "readings", list(dict.fromkeys(own))).filter(
         pl.col("decoder") == LEAKY,
         pl.col("status") == "ok",
         pl.col("kind").is_in(KINDS),
         pl.col("labels") == "corrupted",
         pl.col("memorized").fill_null(True),
     )
+    same = rows.filter(kind="memorized").select(*CELL, "seed").unique()
+    return rows.join(same, on=[*CELL, "seed"], how="semi")
 
 
 def leak() -> pl.DataFrame:
@@ -223,13 +271,34 @@ def leak() -> pl.DataFrame:
 
     Returns:
         For each cell, kind of network and layer: `given`, the share of wrongly labelled training
-        points that the decoder gives their wrong label, less the share that it gives the true one.
+        points that the decoder gives their wrong label, less the share that it gives the true one,
+        of at most 1,000 training points.
     """
-    columns = ["realised_rate", "train_accuracy_given", "train_accuracy_true", "fitted_on"]
+    columns = ["seed", "train_accuracy_given", "train_accuracy_true", "fitted_on"]
     rows = read([*columns, "layer", "layer_depth"]).filter(fitted_on="training")
     more = pl.col("train_accuracy_given") - pl.col("train_accuracy_true")
+    both = rows.join(_wrong(), on=["dataset", "rate", "seed"])
     group = [*CELL, "kind", "layer", "layer_depth"]
-    return rows.group_by(group).agg(given=(more / pl.col("realised_rate")).mean()).sort(group)
+    return both.group_by(group).agg(given=(more / pl.col("wrong")).mean()).sort(group)
+
+
+def _wrong() -> pl.DataFrame:
+    """Return the share of wrong labels among the training points on which accuracy is taken.
+
+    A reading that has all given labels right has this share of the true ones wrong.
+    """
+    own = ["key", "dataset", "rate", "seed", "fitted_on", "status", "labels", "realised_rate"]
+    rows = read_frame(CORE, "readings", [*own, "train_accuracy_given", "train_accuracy_true"])
+    rows = rows.filter(
+        pl.col("fitted_on") == "training",
+        pl.col("labels") == "corrupted",
+        pl.col("train_accuracy_given").is_not_null(),
+        pl.col("rate") > 0,
+    )
+    perfect = pl.col("train_accuracy_given") == 1
+    found = (1 - pl.col("train_accuracy_true")).filter(perfect).first()
+    groups = rows.group_by("dataset", "rate", "seed")
+    return groups.agg(wrong=pl.coalesce(found, pl.col("realised_rate").first()))
 
 
 def held_out() -> str:
@@ -265,6 +334,17 @@ def held_out() -> str:
     return markdown(table(title, columns, rows, [note]))
 
 
+def live() -> pl.DataFrame:
+    """Return the cells in which the memorized network is read above chance."""
+    return held().filter(pl.col("decoded") > CHANCE).select(CELL)
+
+
+def both_fittings() -> pl.DataFrame:
+    """Return what is chosen on training and on held-out points, in cells above chance."""
+    trained = held().select(*CELL, trained="decoded")
+    return held("held_out").join(trained, on=CELL).join(live(), on=CELL, how="semi")
+
+
 def last_hidden() -> pl.DataFrame:
     """Return the accuracy of a decoder on the last hidden layer, by kind and `fitted_on`."""
     rows = read(["layer", "layer_depth", "fitted_on", "test_accuracy"])
@@ -282,7 +362,9 @@ def order() -> str:
     ]
     title = f"Spearman's rank correlation of decoders' X with that on {PIXELS_SUFFICE}"
     columns = ("pair", "correlation", "95 % interval")
-    return markdown(table(title, columns, rows, [f"Interval: {DRAWS} draws of the seeds."]))
+    return markdown(
+        table(title, columns, rows, [f"Interval: {DRAWS} draws of the seeds and of the decoders."])
+    )
 
 
 def compared() -> list[str]:
@@ -296,21 +378,28 @@ def order_found() -> dict[str, tuple[float, float, float]]:
     """Return the correlation of each pair with plain digits, and its bootstrap interval."""
     own = scores().units.filter("rankable", pl.col("decoder").is_in(compared()))
     own = own.filter(pl.col("control").is_not_null())
+    live = own.group_by(CELL).agg(best=pl.col("decoded").max()).filter(pl.col("best") > CHANCE)
+    own = own.join(live, on=CELL, how="semi")
     excess = (pl.col("decoded") - pl.col("control")).mean()
-    means = own.group_by("dataset", "decoder", "seed").agg(excess=excess).sort("seed", "decoder")
+    means = own.group_by("dataset", "rate", "decoder", "seed").agg(excess=excess)
+    means = means.group_by("dataset", "decoder", "seed").agg(pl.col("excess").mean())
+    means = means.sort("seed", "decoder")
     arrays = {
         str(dataset): part.pivot(on="seed", index="decoder", values="excess").sort("decoder")
         for (dataset,), part in means.group_by("dataset")
     }
     values = {name: part.drop("decoder").to_numpy() for name, part in arrays.items()}
     rng = np.random.default_rng(0)
-    seeds = values[PIXELS_SUFFICE].shape[1]
-    draws = rng.integers(seeds, size=(DRAWS, seeds))
+    decoders, seeds = values[PIXELS_SUFFICE].shape
+    draws = [
+        (rng.integers(decoders, size=decoders), rng.integers(seeds, size=seeds))
+        for _ in range(DRAWS)
+    ]
     found = {}
     for name in sorted(values.keys() - {PIXELS_SUFFICE}):
         one, other = values[PIXELS_SUFFICE], values[name]
-        drawn = [_correlation(one[:, draw], other[:, draw]) for draw in draws]
-        low, high = np.quantile(drawn, [0.025, 0.975])
+        drawn = [_correlation(one[np.ix_(*draw)], other[np.ix_(*draw)]) for draw in draws]
+        low, high = np.nanquantile(drawn, [0.025, 0.975])
         found[name] = (_correlation(one, other), float(low), float(high))
     return found
 
@@ -404,9 +493,9 @@ ANSWERS = {
     "memorized": lambda: answers.memorized(read_frame(CORE, "networks")),
     "answer-1": lambda: answers.held(held()),
     "answer-2": lambda: answers.masc(of_decoder(MASC)),
-    "answer-3": lambda: answers.held_out(last_hidden(), leak(), held("held_out")),
+    "answer-3": lambda: answers.held_out(last_hidden(), leak(), both_fittings()),
     "answer-4": lambda: answers.order(order_found(), len(compared())),
-    "answer-5": lambda: answers.depth(scores().chosen),
+    "answer-5": lambda: answers.depth(scores().chosen.join(live(), on=CELL, how="semi")),
 }
 PARTS = {
     **ANSWERS,

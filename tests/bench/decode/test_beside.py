@@ -27,10 +27,16 @@ from memgen_plugins.decoders.layer.centroid import CosineCentroid
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from memgen_bench.decode.decoding import Outcome
     from memgen_bench.plan.suite import FittedOn
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 RNG = np.random.default_rng(0)
+
+
+def tested(outcome: Outcome) -> Any:
+    assert outcome.predictions is not None
+    return outcome.predictions.test
 
 
 def block(width: int, scale: float, shift: float = 0.0) -> Activations:
@@ -57,9 +63,11 @@ def test_neither_block_drowns_the_other() -> None:
 
 def test_other_points_are_scaled_as_the_points_to_fit_on() -> None:
     layer, features = block(4, 3.0), block(2, 5.0)
-    joined = put_beside(
-        replace(layer, test=layer.train), replace(features, test=features.train), "f"
+    lent, beside = (
+        replace(each, test=each.train)  # type: ignore[arg-type]
+        for each in (layer, features)
     )
+    joined = put_beside(lent, beside, "f")
     assert np.array_equal(joined.test, joined.train)  # type: ignore[arg-type]
 
 
@@ -101,8 +109,7 @@ def test_a_reader_puts_them_beside_each_layer_and_disturbs_no_other(
     assert {outcome.status for outcome in both.values()} == {"ok"}
     assert len(both) == len(alone) == 3 * 3
     differ = [
-        (both[place].predictions.test != alone[place.replace("|pixels", "")].predictions.test).any()
-        for place in both
+        (tested(both[place]) != tested(alone[place.replace("|pixels", "")])).any() for place in both
     ]
     assert all(differ)
     same(both, of(lab.read([name]), name))

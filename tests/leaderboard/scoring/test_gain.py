@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from helpers.readings import Bench
 
 SEEDS, IMAGES = range(5), 100
-BOTH, ALONE = {"decoder": "ridge|pixels"}, {"decoder": "ridge"}
+BOTH: dict[str, Any] = {"decoder": "ridge|pixels"}
+ALONE: dict[str, Any] = {"decoder": "ridge"}
 KINDS: dict[str, dict[str, Any]] = {
     "memorized": {},
     "untrained": {"kind": "untrained", "memorized": None, "order_seed": None},
@@ -29,7 +30,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-def bits(count: float) -> dict[str, bytes]:
+def bits(count: float) -> dict[str, Any]:
     """Return which images are right: the first ones."""
     return {"test_correct": np.packbits(np.arange(IMAGES) < round(IMAGES * count)).tobytes()}
 
@@ -61,7 +62,8 @@ def test_the_gain_is_what_the_layer_that_validation_chooses_adds(bench: Bench) -
         "random": pytest.approx(0.05),
     }
     for alone, _, _, networks in gain.values():
-        assert (alone, networks) == (pytest.approx(0.6), len(SEEDS))
+        assert alone == pytest.approx(0.6)
+        assert networks == len(SEEDS)
     assert 0 < gain["memorized"][2] < 0.2
 
 
