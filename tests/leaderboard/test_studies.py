@@ -217,6 +217,16 @@ def test_on_fashion_mnist_the_network_knew_more_than_the_controls() -> None:
     }
 
 
+def test_patches_of_fashion_mnist_tell_more_than_the_trained_network() -> None:
+    rows = read_frame(SCRIPT.parent / "studies" / "fashion-patches", "readings")
+    patches = dict(rows.select("rate", "test_accuracy").iter_rows())
+    assert f"has {100 * patches[0.4]:.1f} and {100 * patches[0.8]:.1f} %" in TEXT
+    for rate, accuracy in patches.items():
+        assert 100 * accuracy > max(fashion(LOST, "decoded", rate).values())
+    (kind,) = rows["kind"].unique()
+    assert (kind, set(rows["train_count"])) == ("features", {54_000})
+
+
 def test_early_stopping_on_fashion_mnist_is_ahead_of_all_decoders() -> None:
     found = [fashion(LOST, "decoded", rate) for rate in (0.4, 0.8)]
     for trained in found:
