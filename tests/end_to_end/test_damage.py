@@ -125,9 +125,9 @@ def test_a_file_that_may_not_grow_gives_one_line_and_leaves_nothing(
 ) -> None:
     part = store.table("readings", [make_reading()])
     with files_up_to(1000):
-        with pytest.raises(WriteError, match=r"cannot write .*File too large; make room or"):
+        with pytest.raises(WriteError, match=r"cannot write .*File too large; make room, or"):
             store.write_part(tmp_path, "readings", "net", part)
-        with pytest.raises(WriteError, match=r"cannot write .*File too large; make room or"):
+        with pytest.raises(WriteError, match=r"cannot write .*File too large; make room, or"):
             write_atomically(tmp_path / "weights", b"x" * 10_000)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     store.write_part(tmp_path, "readings", "net", part)

@@ -76,4 +76,4 @@ def test_the_data_that_need_no_download_are_there() -> None:
 @pytest.mark.parametrize("noun", ["models", "decoders"])
 def test_what_others_invented_is_cited(noun: str) -> None:
     for name, spec in getattr(REGISTRY, noun).items():
-        assert spec.citation or name in ("mlp", "cnn")
+        assert spec.citation or name in ("mlp", "cnn", "cnn-pooled")

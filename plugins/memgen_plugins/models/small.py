@@ -84,6 +84,9 @@ def _pooled(name: str, summary: str, *, normalised: bool) -> ModelSpec:
     return ModelSpec(
         name=name,
         summary=summary,
+        citation="batch normalisation: Ioffe & Szegedy 2015, arXiv 1502.03167"
+        if normalised
+        else "",
         build=partial(build_pooled_cnn, normalised=normalised),
         recipe=replace(_RECIPE, lr=2e-3),
         layers=("conv1", "conv2", "fc1"),

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 RNG = np.random.default_rng(0)
 
 
-def tested(outcome: Outcome) -> Any:
+def on_test(outcome: Outcome) -> Any:
     assert outcome.predictions is not None
     return outcome.predictions.test
 
@@ -109,7 +109,8 @@ def test_a_reader_puts_them_beside_each_layer_and_disturbs_no_other(
     assert {outcome.status for outcome in both.values()} == {"ok"}
     assert len(both) == len(alone) == 3 * 3
     differ = [
-        (tested(both[place]) != tested(alone[place.replace("|pixels", "")])).any() for place in both
+        (on_test(both[place]) != on_test(alone[place.replace("|pixels", "")])).any()
+        for place in both
     ]
     assert all(differ)
     same(both, of(lab.read([name]), name))
