@@ -21,6 +21,7 @@ from scipy import stats
 
 import answers
 from memgen_bench.files.atomic import write_atomically
+from memgen_bench.hashing import digest
 from memgen_bench.protocol import FEATURES, LOGITS, READOUT
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.figures.findings import order_figure, sources_figure, wrong_labels_figure
@@ -518,13 +519,15 @@ DRAWN = {
 
 
 def draw(name: str, *, check: bool) -> bool:
-    """Write a figure; return whether it was there already, as far as its texts say.
+    """Write a figure; return whether it was there already, with the same texts and numbers.
 
     Its lines may differ in a last digit from one release of matplotlib to the next.
     """
     path, content = FIGURES / f"{name}.svg", io.StringIO()
     with mpl.rc_context(STYLE):
-        DRAWN[name]().savefig(content, format="svg", metadata={"Date": None})
+        figure = DRAWN[name]()
+        about = {"Date": None, "Description": _numbers(figure)}
+        figure.savefig(content, format="svg", metadata=about)
     fresh, old = content.getvalue(), path.read_text() if path.is_file() else ""
     same = _texts(fresh) == _texts(old)
     if not same and not check:
@@ -533,7 +536,20 @@ def draw(name: str, *, check: bool) -> bool:
 
 
 def _texts(svg: str) -> list[str]:
-    return re.findall(r"<text[^>]*>(.*?)</text>", svg)
+    """Return the texts of a figure, and its description, the digest of its numbers."""
+    return re.findall(r"<(?:text|dc:description)[^>]*>(.*?)</(?:text|dc:description)>", svg)
+
+
+def _numbers(figure: Figure) -> str:
+    """Return a digest of the numbers that are drawn.
+
+    They are moved off the halves, so that a difference in a last digit is rounded away.
+    """
+    drawn = [line.get_xydata() for axes in figure.axes for line in axes.lines]
+    drawn += [spots.get_offsets() for axes in figure.axes for spots in axes.collections]
+    return digest(
+        {"drawn": [np.round(np.asarray(part, float) + 1e-7, 3).tolist() for part in drawn]}
+    )
 
 
 def main() -> None:

@@ -69,9 +69,9 @@ def wrong_labels_figure(frame: pl.DataFrame) -> Figure:
     colours = dict(zip(rates, COLOURS, strict=False))
     dashes: dict[str, tuple[float, ...]] = {"memorized": (), "untrained": (1.5, 2.0)}
     for axes, part in _panels(figure, frame):
-        part = part.sort("layer_depth")
+        part = part.sort("layer_depth", "rate", "kind")
         layers = part.unique("layer", maintain_order=True)["layer"].to_list()
-        for (rate, kind), line in part.group_by("rate", "kind"):
+        for (rate, kind), line in part.group_by("rate", "kind", maintain_order=True):
             places = [layers.index(layer) for layer in line["layer"]]
             style = {"color": colours[rate], "linestyle": (0, dashes[str(kind)])}
             axes.plot(places, 100 * line["given"], marker="o", **style)
