@@ -130,3 +130,27 @@ def test_the_headroom_of_each_pair_is_as_measured(held: pl.DataFrame) -> None:
     measured = dict(room.group_by("dataset").agg(pl.col("room").mean().round(1)).iter_rows())
     pairs = load_suite("core").combinations()
     assert {pair.dataset: pair.headroom for pair in pairs} == measured
+
+
+def test_what_is_said_of_the_search_is_what_was_read() -> None:
+    text = " ".join((SCRIPT.parents[1] / "docs" / "findings" / "networks.md").read_text().split())
+    best = []
+    for copies in ("two", "four"):
+        folder = SCRIPT.parent / "studies" / "development" / f"{copies}-copies"
+        rows = read_frame(folder, "readings").filter(
+            pl.col("rate") == 0.4,
+            pl.col("status") == "ok",
+            pl.col("labels") == "corrupted",
+            pl.col("decoder").is_in(
+                ["ridge-tuned", "lda-shrunk", "masc", "knn-50", "rda-50", "ncm"]
+            ),
+        )
+        order = ["validation_accuracy", "layer_index"]
+        chosen = rows.sort(order, descending=[True, False]).unique(
+            ["model", "kind", "decoder"], keep="first"
+        )
+        for kind in ("memorized", "features"):
+            accuracy = chosen.filter(kind=kind)["test_accuracy"].to_numpy().max()
+            best.append(f"{100 * accuracy:.1f}")
+    assert f"read {best[0]} % at rate 0.4 and {best[1]} % on patches" in text
+    assert f"with four, which were kept, {best[2]} and {best[3]} %" in text

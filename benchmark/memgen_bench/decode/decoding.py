@@ -164,13 +164,9 @@ def _caught(
             watch = nullcontext() if is_checked(given.spec.build) else preserved(changes)
             with watch, _seeded_streams(extras):
                 return _decode(given, activations, labels, extras, num_classes, caught)
-    except NotApplicable as reason:
-        return Outcome(status="skipped", message=one_line(text_of(reason)))
     except BaseException as error:
-        if not is_fault(error):
-            raise
         hint = f" ({CHANGED})" if "read-only" in text_of(error) else ""
-        return failure(one_line(error) + hint, error_type_of(error))
+        return outcome_of(error, hint)
 
 
 @contextmanager
@@ -189,6 +185,20 @@ def _seeded_streams(extras: Extras) -> Iterator[None]:
         finally:
             np.random.set_state(of_numpy)
             random.setstate(of_python)
+
+
+def outcome_of(error: BaseException, hint: str = "") -> Outcome:
+    """Return the outcome of a plugin's exception: `skipped` for `NotApplicable`, else `failed`.
+
+    Args:
+        error: The exception; one that no plugin is to blame for is raised again.
+        hint: Added to the message of a failed outcome.
+    """
+    if isinstance(error, NotApplicable):
+        return Outcome(status="skipped", message=one_line(text_of(error)))
+    if not is_fault(error):
+        raise error
+    return failure(one_line(error) + hint, error_type_of(error))
 
 
 def failure(message: str, error_type: str) -> Outcome:
@@ -283,12 +293,8 @@ def recall(
         built: Any = spec.build()
         told = copy.deepcopy(record if "test" in spec.needs else record.without_test())
         epoch, predicted = built.recall(told)
-    except NotApplicable as reason:
-        return Outcome(status="skipped", message=one_line(text_of(reason)))
     except BaseException as error:
-        if not is_fault(error):
-            raise
-        return failure(one_line(error), error_type_of(error))
+        return outcome_of(error)
     none = np.empty(0, np.int64)
     test = np.asarray(predicted, np.int64)[test_places]
     return Outcome(

@@ -9,10 +9,9 @@ import numpy as np
 from memgen_bench import seeds
 from memgen_bench.compute import is_finite
 from memgen_bench.decode.beside import features_of, put_beside
-from memgen_bench.decode.decoding import Extras, Outcome, Predictions, failure, recall
+from memgen_bench.decode.decoding import Extras, Outcome, Predictions, failure, outcome_of, recall
 from memgen_bench.decode.passes import Demand, Passes, by_layer
 from memgen_bench.decode.shared_activations import SharedActivations, is_fitted_from_moments
-from memgen_bench.errors import NotApplicable, error_type_of, is_fault, one_line, text_of
 from memgen_bench.plugin.training_record import TrainingRecord
 from memgen_bench.protocol import ALL_LAYERS
 
@@ -147,12 +146,8 @@ class Reader:
                 read.beside[features] = SharedActivations(
                     activations=put_beside(read.activations, known, features)
                 )
-        except NotApplicable as reason:
-            return Outcome(status="skipped", message=one_line(text_of(reason)))
         except BaseException as error:
-            if not is_fault(error):
-                raise
-            return failure(one_line(error), error_type_of(error))
+            return outcome_of(error)
         return self._fitted(reading, read.beside[features])
 
     def _of_network(
