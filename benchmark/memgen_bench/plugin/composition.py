@@ -65,8 +65,10 @@ def beside(name: str, spec: DecoderSpec, features: str) -> DecoderSpec:
         features: The name of the label-free features.
 
     Raises:
-        KeyError: The decoder has another scope, or needs `neighbors`.
+        KeyError: The decoder has another scope, needs `neighbors`, or has features beside layers.
     """
+    if spec.beside:
+        raise KeyError(f"{name!r}: features stand beside a layer once, and {spec.beside!r} do")
     if spec.scope != "layer" or "neighbors" in spec.needs:
         raise KeyError(
             f"{name!r}: {spec.name!r} cannot be fitted on {features!r} beside a layer; that takes "

@@ -145,6 +145,7 @@ def test_a_decoder_with_features_beside_a_layer_is_found_by_name() -> None:
         ("nobody|pixels", "there is no decoder 'nobody'"),
         ("ensemble-lda|pixels", "takes a decoder of one layer"),
         ("knn-50|pixels", "takes a decoder of one layer that needs no neighbours"),
+        ("ridge|pixels|patches/100", "features stand beside a layer once, and 'pixels' do"),
     ],
 )
 def test_what_cannot_have_features_beside_it_says_so(name: str, message: str) -> None:
