@@ -40,7 +40,7 @@ def figures(
     from memgen_leaderboard.figures.plots import save_board, save_figures
     from memgen_leaderboard.scoring.suite_scores import View, require_scores
 
-    views = [View(**view, kind=cast("ShownKind", kind))]
+    views = [View(**view, kind=cast("ShownKind", each)) for each in options.shown_kinds([kind])]
     for scores in require_scores(results, views):
         shown = _chosen(scores, decoders)
         for path in [*save_figures(scores, shown, out), save_board(scores, out)]:

@@ -32,7 +32,7 @@ def leaderboard(
         list[str] | None,
         typer.Option(
             "--kind",
-            help="memorized, unmemorized (met noise, and did not), clean …; may be repeated.",
+            help="memorized, unmemorized (trained, and did not), clean …; may be repeated.",
             rich_help_panel="Axes",
         ),
     ] = None,
@@ -64,7 +64,7 @@ def leaderboard(
     if open_ and not html:
         raise UsageError("--open needs --html DIR: where the page is written")
     conditions = product(
-        kinds or ["memorized"],
+        options.shown_kinds(kinds or ["memorized"]),
         view.pop("labels", ["corrupted"]),
         view.pop("fitted_on", ["training"]),
     )

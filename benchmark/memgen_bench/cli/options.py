@@ -103,6 +103,12 @@ Places = Annotated[files.Places, where()]
 View = Annotated[dict[str, Any], only("rates", "datasets", "models")]
 
 
+def shown_kinds(kinds: Sequence[str]) -> list[str]:
+    """Return the kinds to show; those that did not memorize are of two, noisy and clean."""
+    each = [(kind, "unmemorized-clean") if kind == "unmemorized" else (kind,) for kind in kinds]
+    return [kind for several in each for kind in several]
+
+
 def console() -> Console:
     """Return the console for tables; in a pipe or a file it is 140 characters wide."""
     from rich.console import Console

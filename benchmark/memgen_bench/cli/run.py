@@ -151,6 +151,8 @@ def _run(suite: str, **keywords: Any) -> Summary:
 def _print_summary(summary: Summary, seconds: float) -> None:
     for reason in summary.left_out:
         say(f"left out: {reason}")
+    for reason in summary.reasons:
+        say(reason)
     counts = [f"{summary.ok} ok / {summary.planned} planned"]
     counts += [f"{n} {what}" for n, what in _shortfalls(summary) if n]
     say(f"{summary.networks} networks, readings {', '.join(counts)}; {seconds:.0f} s")

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+import polars as pl
+
 from memgen_bench.decode.footprint import least_bytes
 from memgen_bench.errors import DataNotFoundError, RunStop, UsageError
 from memgen_bench.files.atomic import remove_leftovers
@@ -19,7 +21,7 @@ from memgen_bench.plan.axes import takes_changes
 from memgen_bench.plan.planner import make_plan
 from memgen_bench.plan.suite import ALL, Suite, load_suite
 from memgen_bench.plugin.registry import load_registry
-from memgen_bench.results import store
+from memgen_bench.results import shortfalls, store
 from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.running.execution import Execution
 from memgen_bench.running.locks import Locks
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from memgen_bench.plugin.specs import Engine, EngineSpec
     from memgen_bench.running.missing import MissingWork
 
+_SHORT = ("failed", "skipped")
 DEFAULT_TIMEOUT = 3600.0  # seconds for one step
 
 
@@ -58,6 +61,8 @@ class Summary:
         failed: Planned rows that failed.
         networks: Planned networks.
         not_memorized: Trained networks that did not memorize their labels.
+        reasons: Lines that say why networks did not memorize and readings failed or were skipped,
+            one for each distinct reason: how many, one of them, the mend.
         missing_data: Data sets that were left out, with the reason.
         left_out: The reasons for which data sets, and pairs of a model and a data set that it does
             not take, were left out.
@@ -71,6 +76,7 @@ class Summary:
     failed: int
     networks: int
     not_memorized: int
+    reasons: tuple[str, ...]
     missing_data: dict[str, str]
     left_out: tuple[str, ...]
     snapshot: Snapshot = field(repr=False, compare=False)
@@ -366,11 +372,21 @@ def _plan_table(plan: Plan) -> pa.Table:
     )
 
 
+def _rows(snapshot: Snapshot, keys: set[str]) -> pl.DataFrame:
+    rows = store.read_frame(snapshot, "readings", shortfalls.READING_COLUMNS)
+    return rows.filter(pl.col("key").is_in(keys))
+
+
 def _summary(plan: Plan, snapshot: Snapshot) -> Summary:
+    keys = [reading.key for network in plan.networks for reading in network.readings]
     statuses = dict(store.read_frame(snapshot, "readings", ["key", "status"]).iter_rows())
-    found = [statuses.get(reading.key) for network in plan.networks for reading in network.readings]
-    ids = {network.network_id for network in plan.networks}
-    networks = store.read_frame(snapshot, "networks", ["network_id", "memorized"])
+    found = [statuses.get(key) for key in keys]
+    short = {key for key, status in zip(keys, found, strict=True) if status in _SHORT}
+    why = shortfalls.why_not_read(_rows(snapshot, short)) if short else []
+    ids = [network.network_id for network in plan.networks]
+    networks = store.read_frame(snapshot, "networks", shortfalls.NETWORK_COLUMNS)
+    lost = networks.filter(pl.col("network_id").is_in(ids), ~pl.col("memorized"))
+    unmemorized = [f"did not memorize: {line}" for line in shortfalls.why_unmemorized(lost)]
     return Summary(
         results=snapshot.folder,
         planned=plan.reading_count,
@@ -378,7 +394,8 @@ def _summary(plan: Plan, snapshot: Snapshot) -> Summary:
         skipped=found.count("skipped"),
         failed=found.count("failed"),
         networks=len(plan.networks),
-        not_memorized=sum(id_ in ids and known is False for id_, known in networks.iter_rows()),
+        not_memorized=lost.height,
+        reasons=(*why, *unmemorized),
         missing_data=dict(plan.missing_data),
         left_out=plan.left_out,
         snapshot=snapshot,

@@ -82,9 +82,14 @@ def cell_means(frame: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         A row for each cell and decoder with its accuracies, and `headroom`: ceiling - control, and
-        `is_void`, whether that is less than `LEAST_HEADROOM`. Both are null without a ceiling.
+        `is_void`, whether that is less than `LEAST_HEADROOM`. All three are null where a network
+        has no ceiling: means over other networks cannot be compared.
     """
-    means = frame.group_by(*CELL, "decoder").agg(pl.col(_ACCURACIES).mean(), ok=pl.len())
+    means = frame.group_by(*CELL, "decoder").agg(
+        pl.col(name for name in _ACCURACIES if name != "ceiling").mean(),
+        ceiling=pl.when(pl.col("ceiling").is_not_null().all()).then(pl.col("ceiling").mean()),
+        ok=pl.len(),
+    )
     headroom = pl.col("ceiling") - pl.col("control")
     with_headroom = means.with_columns(headroom=headroom)
     return with_headroom.with_columns(is_void=pl.col("headroom").round(12) < LEAST_HEADROOM)

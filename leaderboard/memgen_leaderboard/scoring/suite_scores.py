@@ -27,6 +27,7 @@ from memgen_leaderboard.scoring.units import (
     COLUMNS,
     NAMES,
     UNMEMORIZED,
+    UNMEMORIZED_CLEAN,
     at_checkpoints,
     by_outcome,
     current,
@@ -50,7 +51,7 @@ class View:
         datasets: Names of data sets.
         models: Names of models.
         kind: The networks to decode; `unmemorized` are those that were trained on noisy labels and
-            did not memorize them.
+            did not memorize them, `unmemorized-clean` likewise those trained on true labels.
         labels: The labels that decoders are fitted on.
         fitted_on: The points that decoders are fitted on: those that the network was trained on,
             held-out ones with labels as noisy, or both.
@@ -226,15 +227,36 @@ class Scores:
 
     @cached_property
     def rates(self) -> pl.DataFrame:
-        """Mean accuracies for each decoder, noise and rate."""
-        return by_rate(self.units)
+        """Mean accuracies for each decoder, noise and rate, on the networks of the board."""
+        compared = self.ranking.compared
+        same = pl.col("decoder").is_in(compared["decoder"].unique().implode())
+        others = self.units.filter(~(same & pl.col("rankable")))
+        return by_rate(pl.concat([compared, others]))
 
     @cached_property
     def networks(self) -> pl.DataFrame:
         """The suite's networks with their certificates and training curves, as stored."""
+        return self.view.select(self._networks)
+
+    @cached_property
+    def lost(self) -> pl.DataFrame:
+        """The rows of networks that did not memorize their labels, of rate 0 at any rate shown.
+
+        Those that were trained on random labels are none of them: nobody asks it of them.
+        """
+        everywhere = replace(self.view, rates=())
+        own = self.view.select(self._networks), everywhere.select(self._networks)
+        noisy, clean = (
+            rows.filter(~pl.col("memorized"), kind=kind)
+            for rows, kind in zip(own, ("memorized", "clean"), strict=True)
+        )
+        return pl.concat([clean, noisy])
+
+    @cached_property
+    def _networks(self) -> pl.DataFrame:
         own = self.readings["network_id"].cast(pl.String).unique()
         networks = read_frame(self.snapshot, "networks")
-        return self.view.select(networks.filter(pl.col("network_id").is_in(own.implode())))
+        return networks.filter(pl.col("network_id").is_in(own.implode()))
 
     @cached_property
     def critical_difference(self) -> CriticalDifference | None:
@@ -248,6 +270,7 @@ class Scores:
         vars(part)["units"] = view.select(self.units)
         vars(part)["controls"] = view.select(self.controls)
         vars(part)["suite_headroom"] = self.suite_headroom
+        vars(part)["_networks"] = self._networks
         return part
 
     def by(self, *columns: str) -> pl.DataFrame:
@@ -278,7 +301,7 @@ def require_scores(results: str | Path, views: Sequence[View]) -> list[Scores]:
         wanted = " and ".join(f"{view.kind} networks on {view.labels} labels" for view in views)
         kinds = {kind for suite in suites for kind in by_outcome(suite.readings)["kind"].unique()}
         way_out = "memgen-bench run makes some"
-        if UNMEMORIZED in kinds - {view.kind for view in views}:
+        if kinds & {UNMEMORIZED, UNMEMORIZED_CLEAN} - {view.kind for view in views}:
             way_out = f"--kind {UNMEMORIZED} shows those that did not memorize"
         raise StoreError(f"{results}: nothing to score of {wanted}; {way_out}")
     return found
@@ -344,8 +367,9 @@ def _check(view: View, readings: Sequence[pl.DataFrame]) -> None:
     for name, values in asked.items():
         there = pl.concat([by_outcome(frame).select(name).unique() for frame in readings])[name]
         known = sorted({value for value in there.cast(pl.String) if value is not None})
+        lost = {UNMEMORIZED, UNMEMORIZED_CLEAN}  # who asks for one of them asks for both
         for value in values:
-            if str(value) not in known:
+            if str(value) not in known and not (value in lost and lost & set(known)):
                 raise UsageError(f"no {name} {value} in the results; there are {', '.join(known)}")
 
 

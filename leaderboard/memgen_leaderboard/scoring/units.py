@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from memgen_bench.plan.suite import FittedOn, Kind, Labels
 
     # The kinds of networks, judged by whether they memorized their labels.
-    ShownKind: TypeAlias = Kind | Literal["unmemorized"]
+    ShownKind: TypeAlias = Kind | Literal["unmemorized", "unmemorized-clean"]
 
-UNMEMORIZED = "unmemorized"
+UNMEMORIZED, UNMEMORIZED_CLEAN = "unmemorized", "unmemorized-clean"
 
 # The columns that a clean network, which no draw decides, shares with a unit.
 _CLEAN = ("dataset", "model", *SIZES, "seed", "init_seed", "order_seed")
@@ -77,18 +77,21 @@ def _newest(readings: pl.DataFrame) -> pl.DataFrame:
 def by_outcome(readings: pl.DataFrame) -> pl.DataFrame:
     """Mark networks `unmemorized` that were trained on noisy labels and did not memorize them.
 
-    Clean networks that did not memorize their labels are left out. Networks that were trained on
-    random labels know nothing of the true ones, however far they came.
+    Clean ones are `unmemorized-clean`. Networks that were trained on random labels know nothing of
+    the true ones, however far they came.
 
     Args:
         readings: Rows with a `kind` and `memorized`.
     """
     failed = ~pl.col("memorized").fill_null(True)
-    kind = pl.col("kind")
-    unmemorized = pl.lit(UNMEMORIZED).cast(readings.schema["kind"])
-    kept = readings.filter(~(failed & (kind == "clean")))
-    of_noisy = failed & (kind == "memorized")
-    return kept.with_columns(kind=pl.when(of_noisy).then(unmemorized).otherwise(kind))
+    kind, kind_type = pl.col("kind"), readings.schema["kind"]
+    other = (
+        pl.when(failed & (kind == "memorized"))
+        .then(pl.lit(UNMEMORIZED))
+        .when(failed & (kind == "clean"))
+        .then(pl.lit(UNMEMORIZED_CLEAN))
+    )
+    return readings.with_columns(kind=other.otherwise(kind.cast(pl.String)).cast(kind_type))
 
 
 def planned_networks(

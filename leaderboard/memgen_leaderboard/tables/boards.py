@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from memgen_bench.results.shortfalls import why_unmemorized
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.decoder_choice import CHOSEN
 from memgen_leaderboard.scoring.gain import KINDS
@@ -150,13 +151,12 @@ def rates_table(scores: Scores) -> Table:
         found[row["decoder"], *draw] = covered(percent(row["decoded"]), row["ok"], row["planned"])
         readouts[draw] = row["readout"]  # the last row is of a decoder with all networks
     draws = sorted(readouts)
+    for noise, rate, readout in _of_draws(scores.cells, "readout"):
+        readouts[noise, rate] = readout  # of the networks of the board
     several = len({noise for noise, _ in draws}) > 1
     headings = [f"{f'{noise} ' if several else ''}ρ {rate:g}" for noise, rate in draws]
     controls = {
-        (noise or "", rate): control
-        for noise, rate, control in scores.cells.group_by("noise", "rate")
-        .agg(pl.col("control").mean())
-        .iter_rows()
+        (noise, rate): control for noise, rate, control in _of_draws(scores.cells, "control")
     }
     rows = [("readout", *(percent(readouts[draw]) for draw in draws))]
     if any(control is not None for control in controls.values()):
@@ -166,6 +166,12 @@ def rates_table(scores: Scores) -> Table:
         for name in (*of_chosen["decoder"].unique(), *decoder_order(scores))
     ]
     return table("Accuracy by rate", ("decoder", *headings), rows)
+
+
+def _of_draws(cells: pl.DataFrame, name: str) -> Iterator[tuple[str, float, float | None]]:
+    """Yield noise, rate and the mean of a column over the cells."""
+    means = cells.group_by("noise", "rate").agg(pl.col(name).mean())
+    return ((noise or "", rate, mean) for noise, rate, mean in means.iter_rows())
 
 
 def cells_table(scores: Scores) -> Table:
@@ -339,16 +345,38 @@ def mean_ranks_table(scores: Scores) -> Table | None:
 
 def lost_table(scores: Scores) -> Table:
     """Return the networks that did not memorize and are left out of all other tables."""
-    lost = scores.networks.filter(~pl.col("memorized")).sort("dataset", "model", "rate", "seed")
-    rows = [
-        (
-            *(row["model"], row["dataset"], row["kind"], f"{row['rate']:g}", f"{row['seed']}"),
-            *(percent(row["accuracy_given"]), f"{row['epochs']}", row["stop_reason"]),
+    group = ["model", "dataset", "kind", "noise", "rate"]
+    planned = {row[:-1]: row[-1] for row in scores.networks.group_by(group).len().iter_rows()}
+    lost = scores.lost.sort("dataset", "model", "kind", "rate", "seed")
+    rows = []
+    for key, part in lost.group_by(group, maintain_order=True):
+        model, dataset, kind, noise, rate = key
+        given, epochs = part["accuracy_given"].drop_nulls(), part["epochs"].drop_nulls()
+        rows.append(
+            (
+                *(f"{model}", f"{dataset}", f"{kind}", f"{noise or NOTHING}", f"{rate:g}"),
+                f"{part.height}/{max(planned.get(key, 0), part.height)}",
+                _from_to([percent(share) for share in given.sort()]),
+                _from_to([f"{epoch}" for epoch in epochs.sort()]),
+                ", ".join(part["stop_reason"].drop_nulls().unique().sort()),
+            )
         )
-        for row in lost.iter_rows(named=True)
-    ]
-    columns = ("model", "data set", "kind", "ρ", "seed", "memorized", "epochs", "stopped by")
-    return table("Networks that did not memorize, left out", columns, rows)
+    columns = (
+        *("model", "data set", "kind", "noise", "ρ", "networks", "labels right", "epochs"),
+        "stopped by",
+    )
+    boards = scores.units.select("model", "dataset").unique()
+    without = scores.lost.join(boards, on=["model", "dataset"], how="anti")
+    pairs = without.select("model", "dataset").unique().sort("dataset", "model").iter_rows()
+    names = ", ".join(f"{model} on {dataset}" for model, dataset in pairs)
+    notes = [f"Without a board, as no network memorized: {names}."] * bool(names)
+    notes += [f"{line}." for line in why_unmemorized(without)]
+    return table("Networks that did not memorize, left out", columns, rows, notes)
+
+
+def _from_to(texts: list[str]) -> str:
+    """Return the first and the last of some texts."""
+    return "–".join(dict.fromkeys([texts[0], texts[-1]])) if texts else NOTHING
 
 
 def comparison_table(scores: Scores) -> Table:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memgen_bench.protocol import MEMORIZED
+from memgen_bench.results.shortfalls import why_unmemorized
 from memgen_leaderboard.scoring.cells import LEAST_SUITE_HEADROOM
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.decoder_choice import CHOSEN
@@ -14,7 +15,7 @@ from memgen_leaderboard.scoring.estimates import IMAGES
 from memgen_leaderboard.scoring.layer_choice import UNIT
 from memgen_leaderboard.scoring.ranking import LEAST_COVERAGE, LEAST_HEADROOM
 from memgen_leaderboard.scoring.statistics import LEAST_SEEDS, LEVEL
-from memgen_leaderboard.scoring.units import UNMEMORIZED
+from memgen_leaderboard.scoring.units import UNMEMORIZED, UNMEMORIZED_CLEAN
 from memgen_leaderboard.text import FITTED_ON, SURE, control_name, percent, points
 
 if TYPE_CHECKING:
@@ -42,12 +43,10 @@ def headroom_notes(scores: Scores) -> list[str]:
     cells, mean = scores.cells, scores.suite_headroom
     if cells["control"].null_count() == cells.height:
         return ["There is no control here, so that X and E are undefined and nothing is ranked."]
+    without = _without_ceiling(scores)
     if mean is None:
-        return ["There is no clean network here, so that E is undefined; X needs none."]
+        return without
     void = [_cell(row, cells) for row in cells.filter("is_void").iter_rows(named=True)]
-    without = [
-        _cell(row, cells) for row in cells.filter(pl.col("ceiling").is_null()).iter_rows(named=True)
-    ]
     least = 100 * LEAST_SUITE_HEADROOM
     sentences = [
         f"Mean headroom of the suite, ceiling - control: {points(mean).lstrip('+')} points.",
@@ -58,9 +57,27 @@ def headroom_notes(scores: Scores) -> list[str]:
         * (round(mean, 12) < LEAST_SUITE_HEADROOM),
         *[f"Void, with a headroom under {100 * LEAST_HEADROOM:.0f} points: {', '.join(void)}."]
         * bool(void),
-        *[f"Without a clean network that memorized: {', '.join(without)}."] * bool(without),
+        *without,
     ]
     return [" ".join(sentences)]
+
+
+def _without_ceiling(scores: Scores) -> list[str]:
+    """Return where clean networks that memorized are missing, and why, in a sentence."""
+    cells = scores.cells
+    without = cells.filter(pl.col("ceiling").is_null())
+    if without.is_empty():
+        return []
+    lost = scores.lost.filter(kind="clean")
+    if cells["ceiling"].null_count() == cells.height and lost.is_empty():
+        return ["There is no clean network here, so that E is undefined; X needs none."]
+    named = ", ".join(_cell(row, cells) for row in without.iter_rows(named=True))
+    why = "; ".join(why_unmemorized(lost))
+    reason = f": {why}" if why else ""
+    return [
+        f"No ceiling, so that E and recovery are undefined, at {named}, where clean networks are "
+        f"missing or did not memorize{reason}. X needs no ceiling."
+    ]
 
 
 def _cell(row: dict[str, Any], cells: pl.DataFrame) -> str:
@@ -95,7 +112,7 @@ def _columns(scores: Scores) -> list[str]:
         *[not_ranked] * (not view.is_ranked),
         f"{_and(list(REFERENCES), 'and')} read the network's own training, and are never ranked; "
         "clean net is the same decoder on the clean network; s is seconds of fit and predictions; "
-        "ok is how many of the planned networks it was read from.",
+        f"ok is how many of the planned networks that are {view.kind} it was read from.",
     ]
 
 
@@ -109,9 +126,10 @@ def _on_chosen(scores: Scores) -> list[str]:
 
 def _how_far(scores: Scores) -> list[str]:
     """Return the share of given labels that unmemorized networks have right, in a sentence."""
-    if scores.view.kind != UNMEMORIZED:
+    kind = {UNMEMORIZED: "memorized", UNMEMORIZED_CLEAN: "clean"}.get(scores.view.kind)
+    if kind is None:
         return []
-    right = scores.networks.filter(~pl.col("memorized"), kind="memorized")["accuracy_given"]
+    right = scores.lost.filter(kind=kind)["accuracy_given"]
     if right.is_empty():
         return []
     least, most = (percent(share) for share in (right.min(), right.max()))  # type: ignore[arg-type]
@@ -167,13 +185,15 @@ def _layers(scores: Scores) -> str:
 
 def _left_out(scores: Scores) -> list[str]:
     board, readings = scores.board, scores.view.select(scores.readings)
+    of_unmemorized = scores.view.kind in (UNMEMORIZED, UNMEMORIZED_CLEAN)
     reference = pl.col("decoder").is_in(REFERENCES)
     told = board.filter("told_noise")["decoder"].to_list()
     saw_test = board.filter("saw_test", ~reference)["decoder"].to_list()
     short = board.filter(pl.col("coverage") < LEAST_COVERAGE, ~reference)["decoder"].to_list()
     failed = readings.filter(pl.col("status") == "failed").height
-    others = ~pl.col("memorized") & (pl.col("kind") != "random") & (scores.view.kind != UNMEMORIZED)
-    lost = readings.filter(others)["network_id"].n_unique()
+    noisy = ~pl.col("memorized") & (pl.col("kind") == "memorized")
+    lost = 0 if of_unmemorized else readings.filter(noisy)["network_id"].n_unique()
+    why = " ".join(f"{line}." for line in why_unmemorized(scores.lost.filter(kind="memorized")))
     uncommon = _networks(scores.units.filter("rankable")) - _networks(_counted(scores))
     sentences = [
         (told, f"Not ranked, as they are told the noise: {', '.join(told)}."),
@@ -181,7 +201,7 @@ def _left_out(scores: Scores) -> list[str]:
         (short, f"Not ranked, too few networks: {', '.join(short)}."),
         (uncommon, f"Left out, as not all ranked decoders cover them: {uncommon:,} networks."),
         (failed, f"Readings that failed: {failed:,}."),
-        (lost, f"Left out, as they did not memorize: {lost:,} of the networks."),
+        (lost, f"Left out, as they did not memorize: {lost:,} of the networks. {why}".rstrip()),
         (scores.outdated, f"Left out, as of an older protocol: {scores.outdated:,} readings."),
         (scores.missing, f"Planned in the suite and not run: {scores.missing:,} readings."),
     ]

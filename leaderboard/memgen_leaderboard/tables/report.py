@@ -29,14 +29,19 @@ def board_tables(found: Sequence[Scores]) -> str:
 
 
 def suite_boards(scores: Scores) -> list[Table]:
-    """Return board, controls and gains of each pair, and a summary where there are several."""
+    """Return board, controls and gains of each pair, a summary of several, and lost networks."""
     shown = [
         table
         for place, one in enumerate(scores.of_pairs)
         for table in (_board(one, place), boards.cells_table(one), boards.gains_table(one))
         if table.rows
     ]
-    return [*shown, *([boards.summary_table(scores)] if len(scores.of_pairs) > 1 else [])]
+    lost = boards.lost_table(scores) if scores.view.is_ranked else None
+    return [
+        *shown,
+        *([boards.summary_table(scores)] if len(scores.of_pairs) > 1 else []),
+        *([lost] if lost and lost.rows else []),
+    ]
 
 
 def _board(scores: Scores, place: int) -> Table:

@@ -216,6 +216,9 @@ def test_a_decoder_that_breaks_becomes_rows_and_the_rest_goes_on(
     assert {r["status"] for r in rows if r["decoder"] == "ncm-euclidean"} == {"ok"}
     # three readouts, and each decoder on five layers of three networks with two kinds of labels
     assert "27 ok / 123 planned, 24 skipped, 72 failed" in outcome.out
+    (said,) = (line for line in outcome.out.splitlines() if "boom and bust" in line)
+    assert " readings failed (as raises on mlp on digits, " in said
+    assert outcome.out.splitlines()[-2].endswith(" s")  # counts come last
 
 
 def test_a_run_in_which_all_fails_has_failed(

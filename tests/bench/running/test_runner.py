@@ -213,6 +213,8 @@ def test_broken_models_become_rows_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert "[2, 3] for 2 images, not [2, 10]" in reasons["narrow"]["message"]
     assert reasons["explodes"]["error_type"] == "nan"
     assert "the loss is nan in epoch 1" in reasons["explodes"]["message"]
+    assert len(summary.reasons) == 2
+    assert {"--retry-failed" in line for line in summary.reasons} == {True}
 
 
 def test_the_package_imports_without_torch() -> None:

@@ -159,6 +159,8 @@ def test_networks_that_did_not_memorize_are_a_view_of_their_own(bench: Bench) ->
     ]
     assert bench.units().select(names).rows() == [(0, "masc", "fc1", 0.6, None, None, 0.4, 0.8)]
     assert bench.units(kind="clean").is_empty()
+    lost = bench.units(kind="unmemorized-clean")
+    assert lost.select("seed", "decoded", "ceiling").rows() == [(1, 0.9, 0.8)]
 
 
 def test_points_that_decoders_are_fitted_on_are_views_of_their_own(bench: Bench) -> None:

@@ -11,6 +11,7 @@ from memgen_leaderboard.scoring.decoder_choice import CHOSEN
 from memgen_leaderboard.scoring.suite_scores import View, all_scores
 from memgen_leaderboard.tables import boards
 from memgen_leaderboard.tables.notes import board_notes, in_short
+from memgen_leaderboard.tables.report import suite_boards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -405,4 +406,62 @@ def test_a_cell_whose_clean_networks_did_not_memorize_is_named(
     bench.decode({"fc1": (0.5, 0.7)}, **own).readout(0.2, **own)
     bench.clean_readout(0.9, memorized=False, **own)
     notes = board_notes(scores_of(bench, tmp_path))
-    assert "Without a clean network that memorized: cnn ρ 0.4." in notes[0]
+    assert "No ceiling, so that E and recovery are undefined, at cnn ρ 0.4, where" in notes[0]
+
+
+# networks that did not memorize
+
+
+def lost_clean_twin(bench: Bench, folder: Path) -> Scores:
+    """Return scores of two networks, the clean twin of one of which did not learn its labels."""
+    bench.cell(0.65, 0.4, 0.9, control=0.5)
+    own = {"seed": 1}
+    bench.decode({"fc1": (0.5, 0.75)}, **own).readout(0.6, **own).features(0.6, **own)
+    bench.clean_readout(0.34, memorized=False, network_id="lost", **own)
+    certificate = {
+        **{"network_id": "lost", "model": "mlp", "dataset": "digits", "kind": "clean"},
+        **{"rate": 0.0, "seed": 1, "memorized": False, "status": "ok", "epochs": 8},
+        **{"accuracy_given": 0.34, "curve_train_accuracy": [1.0], "stop_reason": "target"},
+    }
+    store.write_part(folder, "networks", "net", store.table("networks", [certificate]))
+    return scores_of(bench, folder, rates=(0.4,))
+
+
+def test_excess_stays_where_a_clean_twin_did_not_learn_its_labels(
+    bench: Bench, tmp_path: Path
+) -> None:
+    scores = lost_clean_twin(bench, tmp_path)
+    rows = rows_of(boards.main_table(scores))
+    assert rows["masc"]["X"].startswith("+15.0 ± ")  # of both networks
+    assert (rows["masc"]["E"], rows["masc"]["recovery"], rows["masc"]["ok"]) == ("–", "–", "2/2")
+    (note,) = (note for note in board_notes(scores) if "No ceiling" in note)
+    assert "undefined, at ρ 0.4" in note
+    assert "1 network (mlp on digits, clean, seed 1) had 100.0 % of their labels right" in note
+    assert "34.0 % in eval mode" in note
+    (shown,) = boards.lost_table(scores).rows
+    assert shown[:6] == ("mlp", "digits", "clean", "–", "0", "1/1")
+
+
+def test_accuracy_by_rate_is_of_the_networks_of_the_board(bench: Bench, tmp_path: Path) -> None:
+    for seed in range(20):
+        bench.cell(0.65, 0.4 + 0.2 * (seed == 0), 0.9, seed=seed)
+        if seed:
+            bench.decode({"fc1": (0.5, 0.5)}, decoder="other", seed=seed)
+    scores = scores_of(bench, tmp_path)
+    board, by_rate = boards.main_table(scores), boards.rates_table(scores)
+    assert rows_of(board)["readout"]["accuracy"] == rows_of(by_rate)["readout"]["ρ 0.4"] == "40.0"
+    assert rows_of(board)["masc"]["accuracy"] == rows_of(by_rate)["masc"]["ρ 0.4"] == "65.0"
+
+
+def test_a_pair_of_which_no_network_memorized_is_named(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.65, 0.4, 0.9).cell(0.7, 0.4, 0.9, model="cnn", memorized=False)
+    lost = [
+        {name: row[name] for name in ("network_id", "kind", "model", "dataset", "memorized")}
+        | {"noise": "uniform", "rate": 0.4, "seed": 0, "status": "ok", "accuracy_given": 0.8}
+        for row in bench.rows
+        if row["memorized"] is False and row["kind"] == "memorized"
+    ]
+    store.write_part(tmp_path, "networks", "net", store.table("networks", lost))
+    (*_, last) = suite_boards(scores_of(bench, tmp_path))
+    assert last.notes[0] == "Without a board, as no network memorized: cnn on digits."
+    assert "80.0 % of their labels right" in last.notes[1]
