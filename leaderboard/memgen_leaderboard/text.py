@@ -28,6 +28,7 @@ SOURCES = {
 WORDS = (
     *("decoder", "other", "model", "data set", "kind", "network", "layer", "axis", "read from"),
     *("stopped by", "refines", "features", "what the control is"),
+    "reads more",
 )
 
 

@@ -31,6 +31,7 @@ def figures(
         typer.Option("--decoder", help="Draw curves of it; else of the five best of one layer."),
     ] = None,
     view: options.View,
+    suite: options.ShownSuite = None,
     kind: Annotated[
         str, typer.Option(help="memorized, unmemorized, clean or untrained networks.")
     ] = "memorized",
@@ -41,7 +42,7 @@ def figures(
     from memgen_leaderboard.scoring.suite_scores import View, require_scores
 
     views = [View(**view, kind=cast("ShownKind", each)) for each in options.shown_kinds([kind])]
-    for scores in require_scores(results, views):
+    for scores in require_scores(results, views, suite):
         shown = _chosen(scores, decoders)
         for path in [*save_figures(scores, shown, out), save_board(scores, out)]:
             say(path)

@@ -26,8 +26,10 @@ def leaderboard(
     *,
     results: options.Results = DEFAULT_RESULTS,
     view: Annotated[
-        dict[str, Any], options.only("rates", "datasets", "models", "labels", "fitted_on")
+        dict[str, Any],
+        options.only("rates", "datasets", "models", "noises", "decoders", "labels", "fitted_on"),
     ],
+    suite: options.ShownSuite = None,
     kinds: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,7 +79,7 @@ def leaderboard(
         )
         for kind, labels, points in conditions
     ]
-    found = require_scores(results, views)
+    found = require_scores(results, views, suite)
     if update:
         _update(update, found, check=check)
     elif html:

@@ -100,7 +100,10 @@ def where(*names: str) -> MadeOf:
 
 Changes = Annotated[axes.Changes, all_but()]
 Places = Annotated[files.Places, where()]
-View = Annotated[dict[str, Any], only("rates", "datasets", "models")]
+View = Annotated[dict[str, Any], only("rates", "datasets", "models", "noises")]
+ShownSuite = Annotated[
+    str | None, typer.Option("--suite", help="Only this suite, as core or 'core v1'.")
+]
 
 
 def shown_kinds(kinds: Sequence[str]) -> list[str]:

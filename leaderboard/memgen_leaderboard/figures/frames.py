@@ -128,6 +128,7 @@ def controls_frame(scores: Scores) -> pl.DataFrame:
     """
     curves = _of_layers(scores).drop_nulls("source")
     drawn = pl.concat([_drawn_decoders(one) for one in scores.of_pairs])
+    drawn = drawn.unique([*PAIR, "decoder"], keep="first", maintain_order=True)  # of all noises
     cell = [*PAIR, "noise", "rate"]
     controlled = scores.cells.drop_nulls("control").select(cell)
     place = pl.col("layer_index").rank("dense").over(PAIR).cast(pl.Int64) - 1
@@ -296,7 +297,9 @@ def rate_frame(scores: Scores) -> pl.DataFrame:
 def pair_frame(scores: Scores) -> pl.DataFrame:
     """Return the excess of each decoder on each model and data set, for a heat map."""
     columns = ("excess", "excess_half_width", "share", "decoded", "control")
-    pair = pl.format("{} on {}", "model", "dataset").alias("pair")
+    several = pl.col("noise").is_not_null()
+    noise = pl.when(several).then(pl.format(", {}", "noise")).otherwise(pl.lit(""))
+    pair = pl.format("{} on {}{}", "model", "dataset", noise).alias("pair")
     return scores.summary.select(*PAIR, pair, "decoder", *columns).sort(*PAIR)
 
 

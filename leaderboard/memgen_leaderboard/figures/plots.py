@@ -81,12 +81,19 @@ def save_figures(scores: Scores, decoders: Sequence[str], folder: Path) -> list[
     written = []
     with mpl.rc_context(STYLE):
         for name, figure in _figures(scores, decoders):
-            for extension, undated in FORMATS.items():
-                content = io.BytesIO()
-                figure.savefig(content, format=extension, metadata={undated: None})
-                path = folder / f"{_file_name(f'{scores.title}-{name}')}.{extension}"
-                write_atomically(path, content.getvalue())
-                written.append(path)
+            written += _saved(figure, folder / _file_name(f"{scores.title}-{name}"))
+    return written
+
+
+def _saved(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure in all formats and return the files."""
+    written = []
+    for extension, undated in FORMATS.items():
+        content = io.BytesIO()
+        figure.savefig(content, format=extension, metadata={undated: None})
+        path = stem.with_name(f"{stem.name}.{extension}")
+        write_atomically(path, content.getvalue())
+        written.append(path)
     return written
 
 
@@ -415,6 +422,49 @@ def pairs_figure(frame: pl.DataFrame, order: Sequence[str]) -> Figure:
     bar = figure.colorbar(image, ax=axes, label="X (points)", pad=0.02, aspect=30)
     bar.outline.set_visible(False)
     return figure
+
+
+def save_difference(frame: pl.DataFrame, title: str, folder: Path) -> list[Path]:
+    """Draw the difference of two decoders with its intervals as PNG, SVG and PDF.
+
+    Args:
+        frame: From `pairwise_frame`.
+        title: What is subtracted from what, which names the files, too.
+        folder: The folder to write the files to.
+
+    Raises:
+        WriteError: A file cannot be written.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(ONE_COLUMN, 0.2 * frame.height + 0.8), layout="constrained")
+        axes = figure.subplots()
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        for place, row in enumerate(frame.iter_rows(named=True)):
+            whole = row["rate"] is None
+            axes.errorbar(
+                *(100 * row["difference"], -place),
+                xerr=100 * row["half_width"],
+                fmt="D" if whole else "o",
+                color=INK if whole else GREY,
+                elinewidth=1.0,
+            )
+        axes.set_yticks([-place for place in range(frame.height)], _names_of_rows(frame))
+        figure.suptitle(title)
+        axes.set_xlabel("points of test accuracy")
+        return _saved(figure, folder / _file_name(title))
+
+
+def _names_of_rows(frame: pl.DataFrame) -> list[str]:
+    return [
+        ", ".join(
+            [
+                f"{row['model']} on {row['dataset']}" if row["model"] else "all pairs",
+                *([row["noise"]] if row["noise"] and frame["noise"].n_unique() > 2 else []),
+                "all ρ" if row["rate"] is None else f"ρ {row['rate']:g}",
+            ]
+        )
+        for row in frame.iter_rows(named=True)
+    ]
 
 
 def time_figure(frame: pl.DataFrame, known: dict[str, Style]) -> Figure:

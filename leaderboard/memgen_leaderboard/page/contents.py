@@ -31,6 +31,7 @@ AXES = {
     "labels": "Labels",
     "dataset": "Data set",
     "model": "Model",
+    "noise": "Noise",
     "rate": "Rate",
 }
 HEAD = "decoder"  # the column that heads each row of the board
@@ -108,12 +109,15 @@ def _cuts(scores: Scores) -> Iterator[tuple[dict[str, str], Scores]]:
     """Yield a view's parts: each data set and model, and each rate or all of them."""
     view = scores.view
     whole: dict[str, tuple[Any, ...]]
-    whole = {"datasets": view.datasets, "models": view.models, "rates": view.rates}
+    whole = {
+        **{"datasets": view.datasets, "models": view.models},
+        **{"noises": view.noises, "rates": view.rates},
+    }
     choices = []
     for name, everything in whole.items():
-        values = scores.units[name.removesuffix("s")].unique().sort().to_list()
+        values = scores.units[name.removesuffix("s")].drop_nulls().unique().sort().to_list()
         ones = [(f"{value:g}" if name == "rates" else value, (value,)) for value in values]
-        together = [("", everything)] if name == "rates" or len(ones) == 1 else []
+        together = [("", everything)] if name == "rates" or len(ones) <= 1 else []
         choices.append([*together, *(ones if len(ones) > 1 else [])])
     for cut in product(*choices):
         chosen: Any = dict(zip(whole, (values for _, values in cut), strict=True))

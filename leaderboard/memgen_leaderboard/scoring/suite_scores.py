@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memgen_bench.errors import StoreError, UsageError
+from memgen_bench.results.shortfalls import READING_COLUMNS
 from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.scoring.cells import cells, mean_headroom, sources
+from memgen_leaderboard.scoring.contrasts import contrast
 from memgen_leaderboard.scoring.controls import REFERENCES, control_readings
 from memgen_leaderboard.scoring.critical_difference import (
     CriticalDifference,
@@ -50,6 +52,9 @@ class View:
         rates: Shuffle rates.
         datasets: Names of data sets.
         models: Names of models.
+        noises: Names of noises.
+        decoders: Names of decoders, of which alone boards are then; controls and what is chosen on
+            validation are still those of all.
         kind: The networks to decode; `unmemorized` are those that were trained on noisy labels and
             did not memorize them, `unmemorized-clean` likewise those trained on true labels.
         labels: The labels that decoders are fitted on.
@@ -60,6 +65,8 @@ class View:
     rates: tuple[float, ...] = ()
     datasets: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    noises: tuple[str, ...] = ()
+    decoders: tuple[str, ...] = ()
     kind: ShownKind = "memorized"
     labels: Labels = "corrupted"
     fitted_on: FittedOn = "training"
@@ -70,15 +77,24 @@ class View:
         return (self.kind, self.labels) == ("memorized", "corrupted")
 
     @property
+    def condition(self) -> dict[str, Any]:
+        """Kind, labels and points: what parts of a board share."""
+        return {"kind": self.kind, "labels": self.labels, "fitted_on": self.fitted_on}
+
+    @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
         """The columns to select by, with their selected values."""
-        axes = {"rate": self.rates, "dataset": self.datasets, "model": self.models}
+        axes = {
+            **{"rate": self.rates, "dataset": self.datasets, "model": self.models},
+            **{"noise": self.noises, "decoder": self.decoders},
+        }
         return {name: values for name, values in axes.items() if values}
 
     def select(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Keep the rows of a frame that this view selects."""
+        """Keep the rows of a frame that this view selects, by those columns that it has."""
         for name, values in self.axes.items():
-            frame = frame.filter(pl.col(name).is_in(values))
+            if name in frame.columns:
+                frame = frame.filter(pl.col(name).is_in(values))
         return frame
 
 
@@ -115,6 +131,12 @@ class Scores:
         return self.snapshot.folder
 
     @property
+    def newest(self) -> float:
+        """When its newest reading was made, in seconds since 1970."""
+        made: Any = self.readings["created"].max()
+        return made.timestamp() if made else 0.0
+
+    @property
     def title(self) -> str:
         """Name and version of the suite."""
         return f"{self.suite} v{self.version}"
@@ -122,31 +144,36 @@ class Scores:
     @cached_property
     def units(self) -> pl.DataFrame:
         """One row for each decoder and network; see `memgen_leaderboard.scoring.units`."""
+        return self.view.select(self._of_all_decoders)
+
+    @cached_property
+    def _of_all_decoders(self) -> pl.DataFrame:
         view = self.view
-        return view.select(units(self.readings, view.kind, view.labels, view.fitted_on))
+        found = units(self.readings, view.kind, view.labels, view.fitted_on)
+        return replace(view, decoders=()).select(found)
 
     @cached_property
     def controls(self) -> pl.DataFrame:
         """The control of each unit, of each source; see `control_readings`."""
         readings = by_outcome(self.readings.filter(pl.col("status") == "ok"))
-        rankable = self.units.filter("rankable")
+        rankable = self._of_all_decoders.filter("rankable")
         return control_readings(readings, rankable, self.view.labels, self.view.fitted_on)
 
     @cached_property
     def ranking(self) -> Ranking:
         """The ranking of the decoders."""
-        return rank(self.units, planned=self._planned, ranked=self.view.is_ranked)
+        return rank(self.units, planned=self.planned, ranked=self.view.is_ranked)
 
     @cached_property
     def chosen(self) -> pl.DataFrame:
         """The reading that each compared network gives its user; see `chosen_units`."""
-        compared = self.ranking.compared.select(UNIT).unique()
-        return chosen_units(self.units.join(compared, on=list(UNIT), how="semi", nulls_equal=True))
+        compared, units = self.ranking.compared.select(UNIT).unique(), self._of_all_decoders
+        return chosen_units(units.join(compared, on=list(UNIT), how="semi", nulls_equal=True))
 
     @cached_property
     def chosen_board(self) -> pl.DataFrame:
         """The scores of `chosen`: one row without a rank, or none."""
-        return rank(self.chosen, planned=self._planned, ranked=False).board
+        return rank(self.chosen, planned=self.planned, ranked=False).board
 
     @cached_property
     def gains(self) -> pl.DataFrame:
@@ -165,7 +192,8 @@ class Scores:
         return sources(self._counted, self.controls)
 
     @cached_property
-    def _planned(self) -> int:
+    def planned(self) -> int:
+        """The number of planned networks that are of this kind."""
         view = self.view
         planned = planned_networks(self.readings, view.kind, view.labels, view.fitted_on)
         return view.select(planned).height
@@ -176,28 +204,49 @@ class Scores:
         rankable, compared = self.units.filter("rankable"), self.ranking.compared
         if compared.is_empty():
             return rankable
-        beside = rankable.filter(pl.col("decoder").is_in(REFERENCES))
+        beside = self._of_all_decoders.filter("rankable").filter(
+            pl.col("decoder").is_in(REFERENCES)
+        )
         same = beside.join(compared, on=list(UNIT), how="semi", nulls_equal=True)
         return pl.concat([compared, same])
 
     @cached_property
     def suite_headroom(self) -> float | None:
         """The mean headroom of all cells of the suite, whatever part of it is shown."""
-        view = View(kind=self.view.kind, labels=self.view.labels, fitted_on=self.view.fitted_on)
+        view = replace(View(), **self.view.condition)
         return mean_headroom((self if view == self.view else replace(self, view=view)).cells)
 
     @cached_property
     def of_pairs(self) -> list[Scores]:
-        """The scores of each model on each data set; boards are shown for each of them."""
-        named = self.units.select("dataset", "model").unique().sort("dataset", "model")
-        return [
-            self.narrowed(replace(self.view, datasets=(dataset,), models=(model,)))
-            for dataset, model in named.iter_rows()
-        ]
+        """The scores of each model on each data set, and of each noise where there are several.
+
+        Boards are shown for each of them: nothing is averaged over noises.
+        """
+        axes = ["dataset", "model", *(["noise"] if self._has_noises else [])]
+        named = self.units.select(axes).drop_nulls().unique().sort(axes)
+        parts = []
+        for row in named.iter_rows(named=True):
+            selected: dict[str, Any] = {f"{axis}s": (row[axis],) for axis in axes}
+            parts.append(self.narrowed(replace(self.view, **selected)))
+        return parts
+
+    @property
+    def _has_noises(self) -> bool:
+        return self.units["noise"].drop_nulls().n_unique() > 1
+
+    @property
+    def pair(self) -> str:
+        """The name of its models and data sets, and of the noise where the view names one."""
+        pairs = self.units.select("model", "dataset").unique().sort("dataset", "model")
+        names = ", ".join(f"{model} on {dataset}" for model, dataset in pairs.iter_rows())
+        return ", noise ".join([names, *self.view.noises])
 
     @cached_property
     def summary(self) -> pl.DataFrame:
-        """The boards of all pairs, one below the other, with columns `dataset` and `model`."""
+        """The boards of all pairs, one below the other, with columns `dataset`, `model`, `noise`.
+
+        `noise` is null where there is only one.
+        """
         return self._of_all_pairs([one.board for one in self.of_pairs])
 
     @cached_property
@@ -208,7 +257,10 @@ class Scores:
     def _of_all_pairs(self, boards: Sequence[pl.DataFrame]) -> pl.DataFrame:
         named = [
             board.select(
-                *(pl.lit(one.view.axes[axis][0]).alias(axis) for axis in ("dataset", "model")),
+                *(
+                    pl.lit(one.view.axes.get(axis, [None])[0], pl.String).alias(axis)
+                    for axis in ("dataset", "model", "noise")
+                ),
                 pl.all(),
             )
             for one, board in zip(self.of_pairs, boards, strict=True)
@@ -259,6 +311,28 @@ class Scores:
         return networks.filter(pl.col("network_id").is_in(own.implode()))
 
     @cached_property
+    def failures(self) -> pl.DataFrame:
+        """The failed readings of this view, with the columns of `shortfalls`."""
+        failed = self.view.select(self.readings).filter(status="failed")
+        columns = READING_COLUMNS if failed.height else ["key"]
+        return read_frame(self.snapshot, "readings", columns).filter(
+            pl.col("key").is_in(failed["key"].implode())
+        )
+
+    @cached_property
+    def unread(self) -> list[str]:
+        """The decoders that were planned for these networks and have no fine reading."""
+        view = self.view
+        planned = planned_networks(self.readings, view.kind, view.labels, view.fitted_on)
+        own = self.view.select(planned)["network_id"].implode()
+        tried = view.select(self.readings).filter(
+            pl.col("network_id").is_in(own),
+            *[pl.col("status") == "failed", pl.col("labels") == view.labels],
+            pl.col("fitted_on") == view.fitted_on,
+        )
+        return sorted(set(tried["decoder"].cast(pl.String)) - set(self.units["decoder"]))
+
+    @cached_property
     def critical_difference(self) -> CriticalDifference | None:
         """Mean ranks over data sets; None where there are too few."""
         return critical_difference(block_means(self.ranking.compared))
@@ -268,10 +342,40 @@ class Scores:
         part = replace(self, view=view)
         # The caches of properties: a part has the controls and the headroom of the whole.
         vars(part)["units"] = view.select(self.units)
+        vars(part)["_of_all_decoders"] = replace(view, decoders=()).select(self._of_all_decoders)
         vars(part)["controls"] = view.select(self.controls)
         vars(part)["suite_headroom"] = self.suite_headroom
         vars(part)["_networks"] = self._networks
         return part
+
+    def difference(self, decoder: str, other: str, by: Sequence[str] = ()) -> pl.DataFrame:
+        """Return how much more of the test images one decoder has right than another.
+
+        They are compared on the networks that both were read from, each at its chosen layer, image
+        by image; rates that cannot be ranked are left out.
+
+        Args:
+            decoder: A decoder of the board.
+            other: Another one.
+            by: Columns that make groups, such as `model` and `rate`; one row for all by default.
+
+        Returns:
+            Columns `by`, `difference` and `half_width` of its 95 % interval, both in accuracy, and
+            `networks`; see `memgen_leaderboard.scoring.contrasts.contrast`.
+
+        Raises:
+            UsageError: A decoder has no reading here.
+        """
+        rankable = self.units.filter("rankable")
+        for name in (decoder, other):
+            if name not in (known := set(rankable["decoder"])):
+                there = ", ".join(sorted(known)) or "none"
+                raise UsageError(f"no decoder {name} in {self.title}; there are {there}")
+        of_one, of_other = (
+            rankable.filter(decoder=name).select(*UNIT, bits="decoded_bits")
+            for name in (decoder, other)
+        )
+        return contrast(of_one, of_other, by)
 
     def by(self, *columns: str) -> pl.DataFrame:
         """Return a board without ranks for each group of units, such as `noise` and `rate`."""
@@ -288,14 +392,26 @@ def all_scores(results: str | Path | Snapshot, views: Sequence[View] = (View(),)
     return [scores for scores in all_suites(results, views) if scores.units.height]
 
 
-def require_scores(results: str | Path, views: Sequence[View]) -> list[Scores]:
+def require_scores(
+    results: str | Path, views: Sequence[View], suite: str | None = None
+) -> list[Scores]:
     """Return the scores of each suite and view that can be scored, at least one.
+
+    Args:
+        results: A results folder, or a folder of such.
+        views: What to show of each suite.
+        suite: A suite's name, or its name and version (`core v1`); all by default.
 
     Raises:
         StoreError: There is no such folder, it is damaged, or nothing can be scored.
-        UsageError: A view names a rate, data set, model, kind, labels or points that no suite has.
+        UsageError: There is no such suite, or a view names something that no suite has.
     """
     suites = all_suites(results, views)
+    if suite is not None:
+        there = ", ".join(dict.fromkeys(one.title for one in suites)) or "none"
+        suites = [one for one in suites if suite in (one.suite, one.title)]
+        if not suites:
+            raise UsageError(f"{results}: there is no suite {suite!r}; there are {there}")
     found = [scores for scores in suites if scores.units.height]
     if not found:
         wanted = " and ".join(f"{view.kind} networks on {view.labels} labels" for view in views)
@@ -310,6 +426,8 @@ def require_scores(results: str | Path, views: Sequence[View]) -> list[Scores]:
 def all_suites(results: str | Path | Snapshot, views: Sequence[View] = (View(),)) -> list[Scores]:
     """Return the scores of each suite and view, those too in which nothing can be scored.
 
+    Suites whose readings are the newest come first.
+
     Args:
         results: A results folder, a folder of such, or what was already checked of one.
         views: What to show of each suite.
@@ -319,6 +437,7 @@ def all_suites(results: str | Path | Snapshot, views: Sequence[View] = (View(),)
         UsageError: A view names a rate, data set, model, kind, labels or points that no suite has.
     """
     suites = [suite for snapshot in _snapshots(results) for suite in _suites(snapshot)]
+    suites.sort(key=lambda suite: suite.newest, reverse=True)
     for view in views if suites else ():
         _check(view, [suite.readings for suite in suites])
     return [replace(suite, view=view) for suite in suites for view in views]

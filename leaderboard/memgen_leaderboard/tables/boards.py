@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from memgen_bench.protocol import ALL_LAYERS
 from memgen_bench.results.shortfalls import why_unmemorized
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.decoder_choice import CHOSEN
@@ -27,7 +28,7 @@ from memgen_leaderboard.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from memgen_leaderboard.scoring.suite_scores import Scores
     from memgen_leaderboard.text import Table
@@ -46,16 +47,19 @@ def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
         "accuracy",
         "clean net",
         "oracle",
+        "layer",
         "s",
         "ok",
     )
+    layers = _chosen_layers(scores)
     references = scores.board.filter(pl.col("decoder").is_in(REFERENCES))
     decoders = scores.board.filter(~pl.col("decoder").is_in(REFERENCES))
     rows = [
         *_shared_rows(scores.cells),
-        *(("", *_board_row(row)[1:]) for row in scores.chosen_board.iter_rows(named=True)),
-        *(("", *_board_row(row)[1:]) for row in references.iter_rows(named=True)),
-        *map(_board_row, decoders.iter_rows(named=True)),
+        *(("", *_board_row(row, layers)[1:]) for row in scores.chosen_board.iter_rows(named=True)),
+        *(("", *_board_row(row, layers)[1:]) for row in references.iter_rows(named=True)),
+        *(_board_row(row, layers) for row in decoders.iter_rows(named=True)),
+        *_unread_rows(scores, len(columns)),
     ]
     published = published_rows(scores) if len(scores.of_pairs) == 1 else pl.DataFrame()
     rows += [_reference_row(row) for row in published.iter_rows(named=True)]
@@ -86,10 +90,29 @@ def _shared_rows(cells: pl.DataFrame) -> Iterator[tuple[str, ...]]:
             scores = scored(cells.select(pl.lit(0), pl.all(), decoded=name), ["literal"])
             (row,) = scores.iter_rows(named=True)
             shares = (percent(row["share"]), percent(row["recovery"]))
-            yield ("", name, points(row["excess"]), *shares, percent(accuracy), *[""] * 4)
+            yield ("", name, points(row["excess"]), *shares, percent(accuracy), *[""] * 5)
 
 
-def _board_row(row: dict[str, Any]) -> tuple[str, ...]:
+def _chosen_layers(scores: Scores) -> dict[str, str]:
+    """Return the layer that each decoder is mostly read at, and how often if not always."""
+    units = pl.concat([scores.units, scores.chosen.select(scores.units.columns)])
+    counts = units.filter("rankable").group_by("decoder", "layer").len()
+    counts = counts.with_columns(of=pl.col("len").sum().over("decoder"))
+    order = pl.col("len").cast(pl.Int64)
+    first = counts.sort(-order, "layer").unique("decoder", keep="first", maintain_order=True)
+    return {
+        decoder: covered({ALL_LAYERS: "all"}.get(layer, layer), count, networks)
+        for decoder, layer, count, networks in first.iter_rows()
+    }
+
+
+def _unread_rows(scores: Scores, columns: int) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each decoder that has no fine reading."""
+    for name in scores.unread:
+        yield (NOTHING, name, *[NOTHING] * (columns - 3), f"0/{scores.planned}")
+
+
+def _board_row(row: dict[str, Any], layers: Mapping[str, str]) -> tuple[str, ...]:
     return (
         _ranks(row["rank"], row["last_rank"]),
         row["decoder"],
@@ -99,6 +122,7 @@ def _board_row(row: dict[str, Any]) -> tuple[str, ...]:
         percent(row["decoded"]),
         percent(row["clean"]),
         percent(row["oracle"]),
+        layers.get(row["decoder"], NOTHING),
         NOTHING if row["seconds"] is None else f"{row['seconds']:.2g}",
         f"{row['ok']}/{row['planned']}",
     )
@@ -112,7 +136,7 @@ def _ranks(first: int | None, last: int | None) -> str:
 
 def _reference_row(row: dict[str, Any]) -> tuple[str, ...]:
     recovery, oracle = percent(row["recovery"]), percent(row["oracle"])
-    return ("", _published(row["decoder"]), "", "", recovery, "", "", oracle, "", "")
+    return ("", _published(row["decoder"]), "", "", recovery, "", "", oracle, "", "", "")
 
 
 def _published(decoder: str) -> str:
@@ -221,9 +245,11 @@ def summary_table(scores: Scores) -> Table:
     First stands what is chosen on validation.
     """
     summary = pl.concat([scores.chosen_summary, scores.summary])
-    pairs = summary.select("model", "dataset").unique(maintain_order=True).rows()
+    axes = ["model", "dataset", "noise"]
+    pairs = summary.select(axes).unique(maintain_order=True).rows()
     found = {
-        (row["decoder"], row["model"], row["dataset"]): row for row in summary.iter_rows(named=True)
+        (row["decoder"], *(row[axis] for axis in axes)): row
+        for row in summary.iter_rows(named=True)
     }
     spreads = (
         summary.group_by("decoder")
@@ -250,7 +276,10 @@ def summary_table(scores: Scores) -> Table:
                 *(_pair_cell(of_pair) for of_pair in of_pairs),
             )
         )
-    names = (f"{model} on {dataset}" for model, dataset in pairs)
+    names = (
+        f"{model} on {dataset}{f', noise {noise}' if noise else ''}"
+        for model, dataset, noise in pairs
+    )
     columns = ("decoder", "X from pair to pair", "their mean", *names)
     notes = (
         "For each pair of model and data set: X ± half its interval, in brackets E. The mean over "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memgen_bench.protocol import MEMORIZED
-from memgen_bench.results.shortfalls import why_unmemorized
+from memgen_bench.results.shortfalls import why_not_read, why_unmemorized
 from memgen_leaderboard.scoring.cells import LEAST_SUITE_HEADROOM
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.decoder_choice import CHOSEN
@@ -58,8 +58,20 @@ def headroom_notes(scores: Scores) -> list[str]:
         *[f"Void, with a headroom under {100 * LEAST_HEADROOM:.0f} points: {', '.join(void)}."]
         * bool(void),
         *without,
+        *_no_recovery(scores),
     ]
     return [" ".join(sentences)]
+
+
+def _no_recovery(scores: Scores) -> list[str]:
+    """Return why recovery is undefined though there are ceilings, in a sentence."""
+    room: Any = (scores.cells["ceiling"] - scores.cells["readout"]).mean()
+    if room is None or round(room, 12) >= LEAST_HEADROOM:
+        return []
+    return [
+        f"Recovery is undefined, as the readout is less than {100 * LEAST_HEADROOM:.0f} points "
+        "below the ceiling: memorization cost next to nothing."
+    ]
 
 
 def _without_ceiling(scores: Scores) -> list[str]:
@@ -190,7 +202,8 @@ def _left_out(scores: Scores) -> list[str]:
     told = board.filter("told_noise")["decoder"].to_list()
     saw_test = board.filter("saw_test", ~reference)["decoder"].to_list()
     short = board.filter(pl.col("coverage") < LEAST_COVERAGE, ~reference)["decoder"].to_list()
-    failed = readings.filter(pl.col("status") == "failed").height
+    failed = scores.failures.height
+    reasons = [f"{line}." for line in why_not_read(scores.failures)[:3]] if failed else []
     noisy = ~pl.col("memorized") & (pl.col("kind") == "memorized")
     lost = 0 if of_unmemorized else readings.filter(noisy)["network_id"].n_unique()
     why = " ".join(f"{line}." for line in why_unmemorized(scores.lost.filter(kind="memorized")))
@@ -200,7 +213,8 @@ def _left_out(scores: Scores) -> list[str]:
         (saw_test, f"Not ranked, as they saw test labels: {', '.join(saw_test)}."),
         (short, f"Not ranked, too few networks: {', '.join(short)}."),
         (uncommon, f"Left out, as not all ranked decoders cover them: {uncommon:,} networks."),
-        (failed, f"Readings that failed: {failed:,}."),
+        (failed, f"Readings that failed: {failed:,}. {' '.join(reasons)}".rstrip()),
+        (scores.unread, f"No reading is fine: {', '.join(scores.unread)}."),
         (lost, f"Left out, as they did not memorize: {lost:,} of the networks. {why}".rstrip()),
         (scores.outdated, f"Left out, as of an older protocol: {scores.outdated:,} readings."),
         (scores.missing, f"Planned in the suite and not run: {scores.missing:,} readings."),
@@ -219,7 +233,8 @@ def in_short(scores: Scores) -> list[str]:
             continue
         said = " ".join(_of_pair(one))
         (pair,) = one.units.select("model", "dataset").unique().iter_rows()
-        sentences.append(f"On {pair[1]}, {pair[0]}: {said}" if several else said)
+        where = ", noise ".join([f"On {pair[1]}, {pair[0]}", *one.view.noises])
+        sentences.append(f"{where}: {said}" if several else said)
     first = scores.of_pairs[0]
     return [*headroom_notes(scores), *sentences, " ".join(_certainty(first))]
 

@@ -77,7 +77,6 @@ def _pair_tables(scores: Scores, place: int) -> Iterator[Table]:
     """Yield the tables of one pair, which is named where there are several."""
     one, several = scores.of_pairs[place], len(scores.of_pairs) > 1
     yield _board(one, place)
-    (pair,) = one.units.select("model", "dataset").unique().iter_rows()
     for shown in (
         boards.cells_table(one),
         boards.gains_table(one),
@@ -85,12 +84,12 @@ def _pair_tables(scores: Scores, place: int) -> Iterator[Table]:
         boards.rates_table(one),
         boards.unranked_table(one),
     ):
-        name = f"{pair[0]} on {pair[1]}: {shown.title}"
+        name = f"{one.pair}: {shown.title}"
         yield replace(shown, title=name) if several else shown
 
 
 def _report(scores: Scores) -> str:
-    name = escape(f"{scores.title}: {_shown(scores)}")
+    name = escape(f"{scores.title}: {scores.pair}")
     parts = [
         f"### {name}",
         "\n".join(f"- {escape(sentence)}" for sentence in in_short(scores)),
@@ -99,8 +98,3 @@ def _report(scores: Scores) -> str:
     if scores.critical_difference is None:
         parts.append(NO_MEAN_RANKS)
     return "\n\n".join(parts)
-
-
-def _shown(scores: Scores) -> str:
-    pairs = scores.units.select("model", "dataset").unique().sort("dataset", "model").iter_rows()
-    return ", ".join(f"{model} on {dataset}" for model, dataset in pairs)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers.command_line import SUITE, CommandLine, Workplace
+from helpers.readings import LATER
 from memgen_leaderboard.scoring.decoder_choice import CHOSEN
 from memgen_leaderboard.scoring.suite_scores import all_scores
 from memgen_leaderboard.tables.boards import main_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from helpers.readings import Bench
@@ -182,3 +184,21 @@ def test_a_damaged_part_gets_one_clear_line(workplace: Workplace, here: CommandL
     assert outcome.code == 1
     assert f"{path}: damaged" in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_one_suite_is_shown_and_the_newest_comes_first(
+    new_bench: Callable[[], Bench], tmp_path: Path, here: CommandLine
+) -> None:
+    old = new_bench().cell(0.6, 0.4, 0.8).stored(tmp_path / "all" / "a", "old")
+    new = new_bench().cell(0.6, 0.4, 0.8)
+    for row in new.rows:
+        row["created"] = LATER
+    new.stored(tmp_path / "all" / "b", "new")
+    out = here("leaderboard", "--results", old.parent).out
+    assert out.index("new v1: ") < out.index("old v1: ")
+    out = here("leaderboard", "--results", old.parent, "--suite", "old v1").out
+    assert "old v1: " in out
+    assert "new v1: " not in out
+    outcome = here("leaderboard", "--results", old.parent, "--suite", "odl")
+    assert outcome.code == 2
+    assert "there is no suite 'odl'; there are new v1, old v1" in outcome.err

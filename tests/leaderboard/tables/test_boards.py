@@ -465,3 +465,60 @@ def test_a_pair_of_which_no_network_memorized_is_named(bench: Bench, tmp_path: P
     (*_, last) = suite_boards(scores_of(bench, tmp_path))
     assert last.notes[0] == "Without a board, as no network memorized: cnn on digits."
     assert "80.0 % of their labels right" in last.notes[1]
+
+
+# parts of a suite
+
+
+def two_noises(bench: Bench) -> Bench:
+    bench.cell(0.6, 0.4, 0.9).cell(0.8, 0.4, 0.9, noise="flip")
+    return bench
+
+
+def test_noises_have_boards_of_their_own(bench: Bench, tmp_path: Path) -> None:
+    scores = scores_of(two_noises(bench), tmp_path)
+    shown = suite_boards(scores)
+    titles = [table.title for table in shown if "rank" in table.columns]
+    assert [title.split(", ")[1] for title in titles] == ["noise flip", "noise uniform"]
+    masc = [rows_of(table)["masc"]["accuracy"] for table in shown if "rank" in table.columns]
+    assert masc == ["80.0", "60.0"]
+    assert shown[-1].columns[3:] == ("mlp on digits, noise flip", "mlp on digits, noise uniform")
+
+
+def test_a_noise_and_decoders_are_selected(bench: Bench, tmp_path: Path) -> None:
+    two_noises(bench).decode({"fc1": (0.7, 0.85)}, decoder="ncm", noise="flip")
+    scores = scores_of(bench, tmp_path, noises=("flip",), decoders=("masc",))
+    rows = rows_of(boards.main_table(scores))
+    assert list(rows) == ["readout", "control", CHOSEN, "masc"]
+    assert (rows["masc"]["accuracy"], rows["masc"]["rank"]) == ("80.0", "1")
+    assert rows[CHOSEN]["accuracy"] == "85.0"  # of all decoders
+
+
+def test_a_board_names_the_layer_that_was_mostly_chosen(bench: Bench, tmp_path: Path) -> None:
+    for seed, layer in enumerate(["fc1", "fc2", "fc2"]):
+        bench.cell(0.6, 0.4, 0.9, seed=seed)
+        bench.decode({layer: (0.9, 0.7)}, decoder="ncm", seed=seed)
+    rows = rows_of(boards.main_table(scores_of(bench, tmp_path)))
+    assert (rows["ncm"]["layer"], rows["masc"]["layer"]) == ("fc2 (2/3)", "fc1")
+
+
+def test_a_decoder_of_which_no_reading_is_fine_is_on_the_board(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.6, 0.4, 0.9)
+    failed = {"status": "failed", "error_type": "error", "message": "ValueError: boom"}
+    bench.decode({"fc1": (None, None), "fc2": (None, None)}, decoder="bad", **failed)
+    scores = scores_of(bench, tmp_path)
+    row = rows_of(boards.main_table(scores))["bad"]
+    assert (row["rank"], row["accuracy"], row["ok"]) == ("–", "–", "0/1")
+    notes = " ".join(board_notes(scores))
+    assert "Readings that failed: 2. 2 readings failed (as bad on mlp on digits" in notes
+    assert "ValueError: boom" in notes
+    assert "No reading is fine: bad." in notes
+
+
+def test_a_board_says_why_there_is_no_recovery(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.895, 0.9, control=0.5)
+    scores = scores_of(bench, tmp_path)
+    assert rows_of(boards.main_table(scores))["masc"]["recovery"] == "–"
+    assert "Recovery is undefined, as the readout is less than 2 points" in board_notes(scores)[0]
