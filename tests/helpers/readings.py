@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from memgen_bench.results import store
+from memgen_bench.results import schemas, store
 from memgen_leaderboard.scoring import units
 from memgen_leaderboard.scoring.layer_choice import choose_layers
 from memgen_leaderboard.scoring.older_protocol import in_newer_form
@@ -118,3 +118,11 @@ def planned(rows: Iterable[Row], folder: Path, suite: str = "toy", version: int 
     plan = [{"suite": suite, "suite_version": version, "key": row["key"]} for row in rows]
     store.write_part(folder, "plans", suite, store.table("plans", plan))
     return folder
+
+
+def older_part(rows: Iterable[Row], folder: Path, version: int = 3) -> Path:
+    """Write readings as an older version did, without the columns that were added since."""
+    fields = schemas.schema_of("readings", version)
+    metadata = {schemas.VERSION_KEY: str(version)}
+    part = store.table("readings", rows).select(fields.names).replace_schema_metadata(metadata)
+    return store.write_part(folder, "readings", "old", part)

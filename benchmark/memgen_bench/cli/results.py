@@ -78,7 +78,7 @@ def merge(
 
 @app.command()
 def compact(folder: Folder, debug: options.Debug = False) -> None:
-    """Write many small parts into few, and drop rows that no longer count."""
+    """Write many small parts into few, of today's columns, and drop rows that no longer count."""
     from memgen_bench.results.compaction import compact as compact_tables
 
     for table in compact_tables(folder):
@@ -95,6 +95,9 @@ def export(
         Path, typer.Option(help="Where to: .csv, .json, .ndjson or .parquet.", metavar="FILE")
     ],
     table: Annotated[TableName, typer.Option(help="Which rows.")] = TableName.readings,
+    final: Annotated[
+        bool, typer.Option("--final", help="Only readings that means may be over.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     debug: options.Debug = False,
 ) -> None:
@@ -104,13 +107,15 @@ def export(
     """
     from memgen_bench.errors import UsageError
     from memgen_bench.files.atomic import write_atomically
-    from memgen_bench.results.store import read_frame
+    from memgen_bench.results.store import final_rows, read_frame
 
     if out.suffix not in _WRITERS:
         raise UsageError(f"{out}: unknown kind of file; call it {', '.join(_WRITERS)}")
     if out.exists() and not force:
         raise UsageError(f"{out} is there already; --force replaces it")
-    rows = read_frame(folder, table)
+    if final and table is not TableName.readings:
+        raise UsageError(f"--final is of readings, not of {table}")
+    rows = final_rows(read_frame(folder, table)) if final else read_frame(folder, table)
     write_atomically(out, _encoded(rows, out.suffix))
     say(f"{out}: {rows.height} {table}")
 

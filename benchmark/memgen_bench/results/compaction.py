@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memgen_bench.files.atomic import remove_leftovers, sync_folder
-from memgen_bench.results.parts import write_part
-from memgen_bench.results.schemas import TABLES
+from memgen_bench.results.parts import version_of, write_part
+from memgen_bench.results.schemas import SCHEMA_VERSION, TABLES
 from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.results.store import counting, to_arrow
 
@@ -28,7 +28,7 @@ class Compacted:
 
 
 def compact(folder: Path) -> list[Compacted]:
-    """Write the rows that count into few parts, and only then remove the old ones.
+    """Write the rows that count into few parts of today's schema, and then remove the old ones.
 
     If this is interrupted, the folder still reads the same: rows that exist twice are equal, and
     one of them counts. Parts that a run adds meanwhile stay unchanged.
@@ -49,7 +49,8 @@ def _compact(folder: Path, name: str) -> Compacted:
     dropped = rows.height - kept.height
     by_name = kept.sort(column for column in ("network_id", "suite", "key") if column in kept)
     pieces = [by_name.slice(start, _ROWS) for start in range(0, kept.height, _ROWS)]
-    if not dropped and len(old) <= len(pieces):
+    is_current = all(version_of(part) == SCHEMA_VERSION for part in old)
+    if not dropped and len(old) <= len(pieces) and is_current:
         return Compacted(name=name, before=len(old), after=len(old), dropped=0)
     new = [write_part(folder, name, "compact", to_arrow(piece, name)) for piece in pieces]
     sync_folder(folder / name)

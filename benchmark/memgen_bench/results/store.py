@@ -31,6 +31,12 @@ __all__ = [
     "write_part",
 ]
 
+# The columns that readings share which differ only in the version of their decoder.
+_ONE_READING = (
+    *("network_id", "noise", "rate", "noise_seed", "labels", "fitted_on", "decoder", "layer"),
+    *("test_count", "max_layer_dim"),
+)
+
 
 def table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Make a table of `readings`, `networks` or `plans`; a column that a row lacks is null.
@@ -56,10 +62,16 @@ def _encodable(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return row
 
 
-def read_results(path: str | Path) -> pa.Table:
+def read_results(path: str | Path, *, final: bool = False) -> pa.Table:
     """Return all readings of a results folder, one row for each key.
 
     Of several rows with one key the best status wins (`ok`, `skipped`, `failed`), then the newest.
+
+    Args:
+        path: The results folder.
+        final: Keep only what means may be over: readings that are `ok`, of networks at the end of
+            their training that memorized their labels if that was asked of them, of the newest
+            protocol and of the newest version of each decoder.
 
     Raises:
         StoreError: The folder is not there, a part is damaged or of a newer version.
@@ -70,7 +82,24 @@ def read_results(path: str | Path) -> pa.Table:
         >>> readings.schema.field("test_accuracy").type
         DataType(double)
     """
-    return to_arrow(read_frame(path, "readings"), "readings")
+    rows = read_frame(path, "readings")
+    return to_arrow(final_rows(rows) if final else rows, "readings")
+
+
+def final_rows(readings: pl.DataFrame) -> pl.DataFrame:
+    """Keep the readings that means may be over; see `read_results`.
+
+    Networks that were trained on random labels are kept, however far they came.
+    """
+    asked = pl.col("kind") != "random"
+    older = pl.col("fitted_on").fill_null("training")  # before there was a choice
+    kept = readings.with_columns(older).filter(
+        pl.col("status") == "ok",
+        pl.col("epoch").is_null(),
+        ~asked | pl.col("memorized").fill_null(True),
+        pl.col("protocol_version") == pl.col("protocol_version").max(),
+    )
+    return latest(kept, _ONE_READING, ["decoder_version", "created"])
 
 
 def read_networks(path: str | Path) -> pa.Table:

@@ -8,14 +8,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.readings import older_part
 from memgen_bench import read_networks, read_results
 from memgen_bench.results import compaction, store
 from memgen_bench.results.compaction import compact
 from memgen_bench.results.merging import merge
+from memgen_bench.results.parts import version_of
+from memgen_bench.results.schemas import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +99,17 @@ def test_compacting_again_changes_nothing(tmp_path: Path, make_reading: ReadingM
 def _files(folder: Path) -> dict[Path, tuple[int, int]]:
     """Return what writing a file changes; reading one may change when it was last read."""
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("*")}
+
+
+def test_older_parts_get_the_columns_of_today(tmp_path: Path, make_reading: ReadingMaker) -> None:
+    older_part([make_reading(key="old")], tmp_path)
+    store.write_part(tmp_path, "readings", "net", store.table("readings", [make_reading(key="a")]))
+    compact(tmp_path)
+    older_part([make_reading(key="older")], tmp_path)  # one part, and one row
+    compact(tmp_path)
+    rows = polars.read_parquet(tmp_path / "readings" / "*.parquet")  # needs equal columns
+    assert sorted(rows["key"]) == ["a", "old", "older"]
+    assert {version_of(part) for part in (tmp_path / "readings").iterdir()} == {SCHEMA_VERSION}
 
 
 def test_an_empty_folder_stays_empty(tmp_path: Path) -> None:

@@ -140,6 +140,27 @@ def test_of_rows_that_agree_the_last_in_order_stays_in_place() -> None:
     assert kept.rows() == [("b", 9), (None, 4), ("a", 3)]
 
 
+def test_final_readings_are_those_that_means_may_be_over(
+    tmp_path: Path, make_reading: ReadingMaker
+) -> None:
+    network = {"network_id": "n", "protocol_version": 2}
+    for changes in (
+        {"key": "fine"},
+        {"key": "older decoder", "decoder_version": 0},
+        {"key": "older protocol", "protocol_version": 1, "layer": "fc2"},
+        {"key": "checkpoint", "epoch": 4},
+        {"key": "failed", "status": "failed", "layer": "fc3"},
+        {"key": "lost", "memorized": False, "network_id": "lost"},
+        {"key": "lost twin", "kind": "clean", "memorized": False, "network_id": "twin"},
+        {"key": "random", "kind": "random", "memorized": False, "network_id": "random"},
+        {"key": "features", "kind": "features", "memorized": None, "network_id": "pixels"},
+    ):
+        add(tmp_path, make_reading(**{**network, **changes}))
+    found = read_results(tmp_path, final=True)
+    assert sorted(found["key"].to_pylist()) == ["features", "fine", "random"]
+    assert read_results(tmp_path).num_rows == 9
+
+
 @pytest.fixture
 def two_parts(tmp_path: Path, make_reading: ReadingMaker) -> str:
     """A glob of two parts, of which one has only nulls in most columns."""
