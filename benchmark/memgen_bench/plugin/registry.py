@@ -17,8 +17,9 @@ import pluggy
 
 from memgen_bench.errors import PluginError, UsageError, is_fault, one_line
 from memgen_bench.global_state import preserved
-from memgen_bench.plugin import hookspecs
+from memgen_bench.plugin import given_parameters, hookspecs
 from memgen_bench.plugin.composition import ARROW, BESIDE, beside, compose
+from memgen_bench.plugin.given_parameters import with_parameters
 from memgen_bench.plugin.specs import (
     DatasetSpec,
     DecoderSpec,
@@ -102,9 +103,14 @@ class Catalogue(Mapping[str, S], Generic[S]):
                 return self._resolve(family, name)
         if self._compose and BESIDE in name:
             decoder, _, features = name.rpartition(BESIDE)
-            return cast("S", beside(name, cast("DecoderSpec", self[decoder]), features))
+            spec = cast("DecoderSpec", self[decoder])
+            return cast("S", beside(f"{spec.name}{BESIDE}{features}", spec, features))
         if self._compose and len(stages := self.stages(name)) > 1:
-            return self._compose(name, [self[part] for part in stages])
+            specs = [self[part] for part in stages]
+            return self._compose(ARROW.join(spec.name for spec in specs), specs)
+        if self._compose and (parts := given_parameters.split(name))[1]:
+            base, given = parts
+            return cast("S", with_parameters(cast("DecoderSpec", self[base]), given))
         raise KeyError(self._unknown(name))
 
     def stages(self, name: str) -> list[str]:
@@ -128,7 +134,8 @@ class Catalogue(Mapping[str, S], Generic[S]):
             PluginError: Two plugins offer this name; the user must remove one of them.
         """
         for problem in self._problems:
-            if any((self.noun, part) in problem.names for part in self.stages(name)):
+            parts = (part.partition("[")[0] for part in self.stages(name))
+            if any((self.noun, part) in problem.names for part in parts):
                 raise PluginError(str(problem))
         try:
             return self[name]
@@ -137,6 +144,7 @@ class Catalogue(Mapping[str, S], Generic[S]):
 
     def plugin(self, name: str) -> Plugin:
         """Return the plugin that offers a name, which is one of `stages`."""
+        name = name.partition("[")[0]  # parameters are not the plugin's
         if name in self._plugins:
             return self._plugins[name]
         for prefix in self.families:
