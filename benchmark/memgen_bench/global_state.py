@@ -171,7 +171,8 @@ def preserved(changes: Changes | None = None) -> Iterator[Changes]:
 def is_checked(build: Callable[..., Any]) -> bool:
     """Whether a function builds a plugin that ships, with plain arguments if any.
 
-    The contract of these is tested here: they leave the process alone, and need not be watched.
+    The contract of these is tested here: they leave the process and what they are lent alone, and
+    need not be watched.
     """
     if isinstance(build, partial):
         return is_checked(build.func) and _is_plain(build.args) and _is_plain(build.keywords)

@@ -315,13 +315,21 @@ def _fit_of(
 
 
 class _Given:
-    """The inputs of a decoder: read-only arrays, or tensors; both are checked for writes."""
+    """The inputs of a decoder: read-only arrays, or tensors; both are watched for writes.
+
+    Decoders that ship are not: the contract that they are tested for says that they do not write.
+    """
 
     def __init__(self, spec: DecoderSpec, lent: LentMemory, extras: Extras) -> None:
         self.spec, self._device, self._neighbors = spec, extras.device, extras.neighbors
         shared = (extras.moments, extras.neighbors)
-        self._activations, self._computed = lent, [each.lent for each in shared if each]
+        self._activations = lent
+        self._watched = [lent, *(each.lent for each in shared if each)]
         self._tensors: list[torch.Tensor] = []
+        if is_checked(spec.build):
+            self._watched = []
+        for memory in self._watched:
+            memory.watch()
 
     def array(self, subset: Any) -> Any:
         """Return a subset's activations in the form that the specification asks for."""
@@ -346,7 +354,7 @@ class _Given:
     def written_to(self) -> bool:
         """Whether the decoder wrote to what it was lent; torch counts the changes of tensors."""
         counted = any(tensor._version for tensor in self._tensors)
-        return counted or any(lent.changed() for lent in (self._activations, *self._computed))
+        return any([counted, *(memory.changed() for memory in self._watched)])
 
 
 def _seeded(decoder: Any, seed: int) -> Any:

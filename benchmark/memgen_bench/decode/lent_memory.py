@@ -13,24 +13,39 @@ if TYPE_CHECKING:
 
 
 class LentMemory:
-    """Arrays and tensors that belong to all decoders, each with its checksum when it was lent.
+    """Arrays and tensors that belong to all decoders, and whether one of them wrote to it.
 
+    While it is watched, each has a checksum: from when it was lent, or from when the watch began.
     A checksum sees a change of bytes whatever made it: arithmetic in place, a view, `.data`, a
     pointer. It takes about as long as reading the bytes once.
     """
 
     def __init__(self) -> None:
-        self._lent: dict[int, tuple[Any, int]] = {}
+        self._lent: dict[int, Any] = {}
+        self._checksums: dict[int, int] = {}
+        self._watched = False
 
     def lend(self, *values: Any) -> None:
-        """Note the checksums of arrays and tensors, also within lists and tuples, only once."""
+        """Note arrays and tensors, also within lists and tuples, each only once."""
         for array in _arrays(values):
-            if id(array) not in self._lent:
-                self._lent[id(array)] = array, _checksum(array)
+            self._lent.setdefault(id(array), array)
+            if self._watched:
+                self._note(array)
+
+    def watch(self) -> None:
+        """Begin to watch: note the checksums of all that was lent and has none yet."""
+        self._watched = True
+        for array in self._lent.values():
+            self._note(array)
 
     def changed(self) -> bool:
-        """Whether lent memory was changed."""
-        return any(_checksum(array) != before for array, before in self._lent.values())
+        """End the watch; return whether lent memory was changed since its checksum was noted."""
+        self._watched = False
+        return any(_checksum(self._lent[key]) != seen for key, seen in self._checksums.items())
+
+    def _note(self, array: Any) -> None:
+        if id(array) not in self._checksums:
+            self._checksums[id(array)] = _checksum(array)
 
 
 def _arrays(value: Any) -> Iterator[Any]:

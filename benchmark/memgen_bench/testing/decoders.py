@@ -78,7 +78,11 @@ def leaves_inputs_alone(decoder: DecoderBench) -> None:
     """Activations and moments are not written to, since all decoders share them."""
     if decoder.spec.scope == "training":
         raise Inapplicable("it is fitted on nothing")
-    demand(CHANGED not in (decoder.outcome(planted()).message or ""), CHANGED)
+
+    def build() -> Any:  # by this module, so that decoders that ship are watched, too
+        return decoder.spec.build()
+
+    demand(CHANGED not in (decoder.outcome(planted(), build=build).message or ""), CHANGED)
 
 
 @check(essential=True)

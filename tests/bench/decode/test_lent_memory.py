@@ -36,7 +36,9 @@ def test_a_change_of_any_bytes_is_seen_and_nothing_else(
 ) -> None:
     before = content.copy()
     lent = LentMemory()
-    lent.lend([torch.from_numpy(content)], np.arange(3))
+    lent.lend([torch.from_numpy(content)])
+    lent.watch()
+    lent.lend(np.arange(3))
     for place, value in writes:
         content[place % len(content)] = value
     assert lent.changed() == (content != before).any()
@@ -46,6 +48,7 @@ def test_a_change_of_any_bytes_is_seen_and_nothing_else(
 
 def test_what_was_lent_before_is_not_forgotten_when_it_is_lent_again() -> None:
     matrix, lent = np.ones((4, 3))[:, ::2], LentMemory()
+    lent.watch()
     lent.lend(matrix)
     matrix[0] = 2
     lent.lend(matrix)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from memgen_bench import load_registry
+from memgen_bench.global_state import is_checked
 from memgen_bench.testing import decoders, examination
+from memgen_bench.testing.check import Broken
 from memgen_bench.testing.examination import Subject, checks_of, examine, examine_in_child
+from memgen_bench.testing.planted import DecoderBench
 from memgen_bench.testing.subjects import NOUNS
 from memgen_bench.workers.child import Children
 
@@ -69,6 +73,19 @@ def test_every_check_has_a_plugin_that_fails_it_and_says_what_it_demands(noun: s
     checks = checks_of(noun)
     assert {name.partition(".")[0] for name in offered(noun)} == {check.name for check in checks}
     assert all(20 < len(check.demand) < 120 for check in checks)
+
+
+def test_decoders_that_ship_are_checked_for_writes_though_a_run_does_not_watch_them() -> None:
+    spec = load_registry([file_of("decoder")]).decoders["leaves-inputs-alone.shared"]
+
+    def build() -> Any:
+        return spec.build()
+
+    build.__module__ = "memgen_plugins.decoders"
+    assert is_checked(build)
+    (check,) = [each for each in decoders.CHECKS if each.name == "leaves-inputs-alone"]
+    with pytest.raises(Broken, match="work on a copy"):
+        check.run(DecoderBench(replace(spec, build=build)))
 
 
 TROUBLE = """
