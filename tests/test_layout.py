@@ -88,7 +88,6 @@ ELSEWHERE = {
     ),
     f"{PLUGINS}/engines/local.py": RUNS,
     f"{PLUGINS}/models/paper.py": ("tests/bench/network/test_layers.py", "widths of the paper"),
-    f"{PLUGINS}/models/small.py": CONTRACT,
     f"{PLUGINS}/noises.py": ("tests/bench/data/test_corruption.py", "noises corrupt labels"),
     f"{BOARD}/__init__.py": (
         "tests/docs/test_examples.py",
