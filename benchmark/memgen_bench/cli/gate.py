@@ -13,7 +13,7 @@ from memgen_bench.cli import options
 from memgen_bench.cli.terminal import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from memgen_bench.fixtures.fixture import Fixture
     from memgen_bench.gate.readings import FixtureReading
@@ -144,7 +144,7 @@ def _accept(
     known = set(read_baseline(path)["decoder"]) if path.exists() else set()
     dropped = [name for name in decoders or known if name in known - set(registry.decoders)]
     named = set(decoders) - set(dropped) if decoders else None
-    specs = _specs(registry, named, slow=slow)
+    specs = _specs(registry, named, slow=slow, accepted=known)
     frozen, readings = _read(specs, fixtures)
     wrong = [
         verdict
@@ -175,9 +175,10 @@ def _accuracy(
     from memgen_bench.gate.baseline import SHIPPED, read_baseline
 
     accepted, registry = read_baseline(baseline or SHIPPED), options.registry(plugins)
-    specs = _specs(registry, decoders, slow=slow)
+    known = set(accepted["decoder"])
+    specs = _specs(registry, decoders, slow=slow, accepted=known)
     frozen, readings = _read(specs, fixtures)
-    missing = () if decoders else sorted(set(accepted["decoder"]) - set(registry.decoders))
+    missing = () if decoders else sorted(known - set(registry.decoders))
     return compare(readings, frozen, accepted, missing)
 
 
@@ -187,7 +188,8 @@ def _training(
     from memgen_bench.gate.fresh_networks import SHIPPED, compare_runs, read_runs, train_and_decode
 
     accepted = read_runs(baseline or SHIPPED)
-    names = [spec.name for spec in _specs(options.registry(plugins), decoders, slow=slow)]
+    known, registry = set(accepted["decoder"]), options.registry(plugins)
+    names = [spec.name for spec in _specs(registry, decoders, slow=slow, accepted=known)]
     return compare_runs(accepted, train_and_decode(names, runs=1, plugins=plugins or ()))
 
 
@@ -199,10 +201,12 @@ def _accept_runs(
     *,
     slow: bool,
 ) -> None:
-    from memgen_bench.gate.fresh_networks import SHIPPED, accept_runs
+    from memgen_bench.gate.fresh_networks import SHIPPED, accept_runs, read_runs
 
     path = baseline or SHIPPED
-    names = [spec.name for spec in _specs(options.registry(plugins), decoders, slow=slow)]
+    known = set(read_runs(path)["decoder"]) if path.exists() else set()
+    registry = options.registry(plugins)
+    names = [spec.name for spec in _specs(registry, decoders, slow=slow, accepted=known)]
     accept_runs(path, names, reason, plugins=plugins or ())
     say(f"{path}: {len(names)} decoders accepted; commit it")
 
@@ -219,12 +223,18 @@ def _speed(
     return compare_revisions(base, alone, scored)
 
 
-def _specs(registry: Registry, names: Iterable[str] | None, *, slow: bool) -> list[DecoderSpec]:
-    """Return the named decoders, or all registered ones, slow ones only on request."""
+def _specs(
+    registry: Registry,
+    names: Iterable[str] | None,
+    *,
+    slow: bool,
+    accepted: Collection[str] = (),
+) -> list[DecoderSpec]:
+    """Return the named decoders, or all but slow ones that are neither asked for nor accepted."""
     if names is not None:
         return [registry.decoders.find(name) for name in dict.fromkeys(sorted(names))]
     specs = [registry.decoders[name] for name in registry.decoders]
-    return [spec for spec in specs if slow or not spec.slow]
+    return [spec for spec in specs if slow or not spec.slow or spec.name in accepted]
 
 
 def _read(

@@ -29,10 +29,11 @@ def _spec(
     *,
     needs: tuple[Need, ...] = (),
     version: int = 3,
+    slow: bool = False,
     **parameters: Any,
 ) -> DecoderSpec:
     build = estimator(place, **parameters)
-    return decoder(name, build, summary, citation, needs=needs, version=version)
+    return decoder(name, build, summary, citation, needs=needs, version=version, slow=slow)
 
 
 @hookimpl
@@ -84,12 +85,14 @@ def _plain() -> list[DecoderSpec]:
             "layer.linear:LogisticRegression",
             "logistic regression (linear probe), C = 0.001",
             "Alain & Bengio 2016, arXiv 1610.01644",
+            slow=True,
         ),
         _spec(
             "linear-svm",
             "layer.linear:LinearSVM",
             "linear support vector machine, one against the rest, C = 0.001",
             "Cortes & Vapnik 1995",
+            slow=True,
         ),
         _spec(
             "ridge",

@@ -39,6 +39,7 @@ def network_decoders() -> list[DecoderSpec]:
             f"{_ROG}; Friedman 1989",
             scope="network",
             needs=("validation",),
+            slow=True,
         ),
         decoder(
             "rog",
@@ -50,6 +51,7 @@ def network_decoders() -> list[DecoderSpec]:
             _ROG,
             scope="network",
             needs=("validation",),
+            slow=True,
         ),
         *(
             decoder(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench import compose
@@ -30,17 +31,17 @@ def robust_decoders(plain: Iterable[DecoderSpec]) -> list[DecoderSpec]:
     """Return the specifications of decoders for noisy labels; some are composed of `plain` ones."""
     gaussian, graph = _gaussian(), _graph_and_cleaning()
     by_name = {spec.name: spec for spec in [*plain, *gaussian, *graph]}
-    rows = (
-        "lda-shrunk>knn-50",
-        "lda-shrunk>qda-shrunk",
-        "knn-50>rda-50",
-        "spreading>rda-50",
-    )
+    quick = compose("lda-shrunk>knn-50", [by_name["lda-shrunk"], by_name["knn-50"]])
+    slow = ("lda-shrunk>qda-shrunk", "knn-50>rda-50", "spreading>rda-50")
     return [
         *gaussian,
         *_debiased(),
         *_tuned(),
-        *(compose(name, [by_name[part] for part in name.split(">")]) for name in rows),
+        quick,
+        *(
+            replace(compose(name, [by_name[part] for part in name.split(">")]), slow=True)
+            for name in slow
+        ),
         *graph,
         *_corrected(),
     ]
@@ -71,7 +72,11 @@ def _gaussian() -> list[DecoderSpec]:
             "Lee et al. 2018, arXiv 1807.03888; Ren et al. 2021, arXiv 2106.09022",
         ),
         decoder(
-            "masc-white", masc, "MASC after whitening all points, 2 axes for each class", _WHITENED
+            "masc-white",
+            masc,
+            "MASC after whitening all points, 2 axes for each class",
+            _WHITENED,
+            slow=True,
         ),
         decoder(
             "masc-white-tuned",
