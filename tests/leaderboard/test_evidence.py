@@ -109,7 +109,7 @@ def test_held_out_points_make_up_for_their_number_on_plain_digits_alone(
 
 
 def test_where_labels_say_nothing_every_source_is_at_chance(evidence: dict[str, Any]) -> None:
-    found = evidence["at_rate_one"]()
+    found = evidence["tables"].at_rate_one()
     assert set(found["fitted_on"]) == {"training", "held_out"}
     assert set(found["source"]) == {"memorized", "untrained", "pixels", "patches/100"}
     away = (found["accuracy"] - found["chance"]) / found["chance"]

@@ -1,0 +1,1 @@
+"""What memorized networks hold: numbers, sentences, tables and figures from results/core."""
