@@ -15,8 +15,8 @@ TASK = Task(channels=1, height=8, width=8, num_classes=3)
 def in_the_usual_order(module: nn.Module) -> int:
     """Put each ReLU that follows a pooling before it; return how many there were."""
     found = 0
-    for block in module.modules():
-        for k in range(len(block) - 1 if isinstance(block, nn.Sequential) else 0):
+    for block in (each for each in module.modules() if isinstance(each, nn.Sequential)):
+        for k in range(len(block) - 1):
             if isinstance(block[k], nn.MaxPool2d) and isinstance(block[k + 1], nn.ReLU):
                 block[k], block[k + 1] = block[k + 1], block[k]
                 found += 1
@@ -28,7 +28,7 @@ def trained(module: nn.Module) -> list[torch.Tensor]:
     stream = torch.Generator().manual_seed(0)
     x, y = torch.randn(24, 1, 8, 8, generator=stream), torch.arange(24) % 3
     optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
-    module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    module.to(memory_format=torch.channels_last)
     for _ in range(12):
         logits = module(x)
         optimizer.zero_grad()
