@@ -314,9 +314,12 @@ class DecoderSpec(Spec):
         needs: Arguments passed to `fit` by keyword: `validation` (a pair X, noisy y), `transition`
             (the noise's K×K matrix P[true, given]), `network` (a copy of the module), `neighbors`
             (a `Neighbors` search among X whose results decoders share; scope `layer` only).
-            `test` is for scope `training`: without it the record lacks all that depends on test
-            labels.
+            `test` says that it sees test labels, or is told the rule that makes them; with scope
+            `training`, the record lacks all that depends on test labels without it.
         slow: Left out of a suite's default run; `--slow` includes it.
+        tried_on: What checks try it on: `points` around the centres of classes, or, for decoders
+            of scope `network` that apply to nothing else, `sums` modulo K of two one-hot numbers,
+            in a network that adds.
         beside: Label-free features of the images that X has beside each layer's activations; set
             by `decoder|features`, the name of such a decoder.
         stochastic: Predictions depend on the seed or on the order of points; `memgen-bench check`
@@ -336,6 +339,7 @@ class DecoderSpec(Spec):
     needs: tuple[Need, ...] = ()
     slow: bool = False
     stochastic: bool = False
+    tried_on: Literal["points", "sums"] = "points"
     beside: str = ""
 
 

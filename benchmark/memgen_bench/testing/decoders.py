@@ -26,7 +26,7 @@ from memgen_bench.testing.check import (
     leaves_the_process_alone,
 )
 from memgen_bench.testing.memory import Peak
-from memgen_bench.testing.planted import Case, DecoderBench, Through, null, planted
+from memgen_bench.testing.planted import Case, DecoderBench, Through, without_meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,14 +82,14 @@ def leaves_inputs_alone(decoder: DecoderBench) -> None:
     def build() -> Any:  # by this module, so that decoders that ship are watched, too
         return decoder.spec.build()
 
-    demand(CHANGED not in (decoder.outcome(planted(), build=build).message or ""), CHANGED)
+    demand(CHANGED not in (decoder.outcome(decoder.planted(), build=build).message or ""), CHANGED)
 
 
 @check(essential=True)
 def decodes(decoder: DecoderBench) -> None:
     """It fits planted points under noisy labels and predicts one label in 0..K-1 for each."""
     try:
-        decoder.predict(planted())
+        decoder.predict(decoder.planted())
     except Inapplicable as reason:
         raise Broken(f"{reason}; it must be applicable to 300 points of 5 classes") from reason
 
@@ -97,7 +97,7 @@ def decodes(decoder: DecoderBench) -> None:
 @check(essential=True)
 def repeats_itself(decoder: DecoderBench) -> None:
     """The same seed gives the same predictions, or no number could be made again."""
-    first, second = (decoder.predict(planted()) for _ in range(2))
+    first, second = (decoder.predict(decoder.planted()) for _ in range(2))
     demand(
         bool((first == second).all()),
         f"two fits with one seed differ in {_share(first != second)} of the predictions; draw "
@@ -109,7 +109,7 @@ def repeats_itself(decoder: DecoderBench) -> None:
 @check(essential=True)
 def starts_anew(decoder: DecoderBench) -> None:
     """What one estimator has learnt the next does not know, or the order of readings counts."""
-    case, other = planted(), _relabelled(planted(seed=1))
+    case, other = decoder.planted(), _relabelled(decoder.planted(seed=1))
     before = decoder.predict(case)
     decoder.predict(other)
     after = decoder.predict(case)
@@ -124,7 +124,7 @@ def starts_anew(decoder: DecoderBench) -> None:
 @check()
 def minds_no_order(decoder: DecoderBench) -> None:
     """The order of the training points does not matter, or is declared to: `stochastic`."""
-    case = planted()
+    case = decoder.planted()
     if decoder.spec.stochastic:
         _demand_equal_on_average(decoder)
         return
@@ -140,7 +140,7 @@ def minds_no_order(decoder: DecoderBench) -> None:
 def _demand_equal_on_average(decoder: DecoderBench) -> None:
     differences = []
     for seed in range(REPEATS):
-        case = planted(seed=seed)
+        case = decoder.planted(seed=seed)
         order = np.argsort(case.train.given, kind="stable")  # class by class, the hardest
         accuracies = [
             np.mean(decoder.predict(each, seed=seed) == case.test.true)
@@ -161,7 +161,7 @@ def minds_no_class_names(decoder: DecoderBench) -> None:
     """Classes under other numbers are predicted under those numbers: labels are names."""
     if "network" in decoder.spec.needs:
         raise Inapplicable("it needs the network, whose outputs are numbered")
-    case = planted()
+    case = decoder.planted()
     names = _names(case.num_classes)
     if decoder.spec.stochastic:
         accuracy = [
@@ -194,7 +194,7 @@ def parameters_have_an_effect(decoder: DecoderBench) -> None:
     }
     if not any(variations.values()):
         raise Inapplicable("none of its parameters is a number or a truth value")
-    case = planted()
+    case = decoder.planted()
     before = decoder.predict(case)
     chosen = json.loads(decoder.outcome(case).chosen or "{}")  # by itself, whatever was set
     # What stands beside a chosen parameter may matter only for another choice.
@@ -245,7 +245,7 @@ def _differs(decoder: DecoderBench, case: Case, before: LabelVector, name: str, 
 def can_be_pickled(decoder: DecoderBench) -> None:
     """A fitted decoder survives pickling: it can be kept, and sent to another process."""
     fitted: Any = decoder.spec.build()
-    case = planted()
+    case = decoder.planted()
     before = decoder.predict(case, build=lambda: fitted)
     try:
         again = pickle.loads(pickle.dumps(fitted))
@@ -279,7 +279,7 @@ class _Fitted:
 @check()
 def takes_float64(decoder: DecoderBench) -> None:
     """Points in double precision give the same model as those in single precision."""
-    case = planted()
+    case = decoder.planted()
     single, double = (
         decoder.predict(case, build=lambda to=to: Through(decoder.spec.build(), to))  # type: ignore[misc]
         for to in (_as_it_is, _in_double)
@@ -304,7 +304,7 @@ def moments_give_the_same_model(decoder: DecoderBench) -> None:
     """`fit_moments` learns what `fit` learns: either may be called."""
     if not hasattr(decoder.spec.build(), "fit_moments"):
         raise Inapplicable("it has no fit_moments()")
-    case = planted()
+    case = decoder.planted()
     points = decoder.predict(case, build=lambda: Through(decoder.spec.build(), _as_it_is))
     same = points == decoder.predict(case)
     demand(
@@ -317,7 +317,7 @@ def moments_give_the_same_model(decoder: DecoderBench) -> None:
 @check()
 def bears_an_empty_class(decoder: DecoderBench) -> None:
     """A class without training points is never predicted, or the decoder is `NotApplicable`."""
-    case = planted()
+    case = decoder.planted()
     case = replace(case, train=case.train[case.train.given != 2])
     predicted = _or_not_applicable(decoder, case, "where a class has no training points")
     demand(
@@ -329,7 +329,9 @@ def bears_an_empty_class(decoder: DecoderBench) -> None:
 @check()
 def bears_few_points(decoder: DecoderBench) -> None:
     """Fewer points than dimensions are decoded, or the decoder is `NotApplicable`."""
-    _or_not_applicable(decoder, planted(count=40, dim=64), "with 40 points of 64 dimensions")
+    _or_not_applicable(
+        decoder, decoder.planted(count=40, dim=64), "with 40 points of 64 dimensions"
+    )
 
 
 def _or_not_applicable(decoder: DecoderBench, case: Case, where: str) -> LabelVector | None:
@@ -353,7 +355,7 @@ def keeps_to_the_budget(decoder: DecoderBench) -> None:
     """2,000 points of 256 dimensions take at most 20 s of computing and 1 GiB of memory."""
     if decoder.spec.slow:
         raise Inapplicable("it is declared slow")
-    case = planted(count=2000, dim=256, num_classes=10)
+    case = decoder.planted(count=2000, dim=256, num_classes=10)
     started = time.process_time()
     with Peak() as peak:
         decoder.predict(case)
@@ -373,7 +375,7 @@ def keeps_to_the_budget(decoder: DecoderBench) -> None:
 @check()
 def beats_chance(decoder: DecoderBench) -> None:
     """On planted points it is better than chance, beyond 5 standard errors."""
-    case = planted()
+    case = decoder.planted()
     accuracy = float(np.mean(decoder.predict(case) == case.test.true))
     chance = 1 / case.num_classes
     error = math.sqrt(chance * (1 - chance) / len(case.test.true))
@@ -390,7 +392,7 @@ def finds_nothing_in_nothing(decoder: DecoderBench) -> None:
     draws = DRAWS if not decoder.spec.slow else DRAWS // 4
     accuracies = []
     for seed in range(draws):
-        case = null(seed)
+        case = without_meaning(decoder.planted(seed=seed), seed)
         accuracies.append(np.mean(decoder.predict(case, seed=seed) == case.test.true))
     chance = 1 / case.num_classes
     mean, error = _mean_and_error(np.array(accuracies))
@@ -416,7 +418,7 @@ def is_blind(decoder: DecoderBench) -> None:
 
 def _hidden(decoder: DecoderBench, draw: int) -> Case:
     """Return the planted case with its hidden labels permuted."""
-    case, rng = planted(), np.random.default_rng(draw)
+    case, rng = decoder.planted(), np.random.default_rng(draw)
     validation = replace(case.validation, true=rng.permutation(case.validation.true))
     if "validation" not in decoder.spec.needs:
         validation = replace(validation, given=rng.permutation(validation.given))

@@ -108,9 +108,35 @@ def planted(
     )
 
 
-def null(seed: int) -> Case:
-    """Return the planted points of a seed, with labels that are independent of them."""
-    case, rng = planted(seed=seed), np.random.default_rng((seed, 1))
+def planted_sums(
+    *,
+    seed: int = 0,
+    count: int = 300,
+    tests: int = 500,
+    num_classes: int = 5,
+    rate: float = RATE,
+) -> Case:
+    """Return pairs of one-hot numbers below K, N×2K, whose class is their sum modulo K."""
+    rng = np.random.default_rng(seed)
+
+    def points(count: int) -> Points:
+        pairs = rng.integers(num_classes, size=(count, 2))
+        x = np.eye(num_classes, dtype=np.float32)[pairs].reshape(count, -1)
+        true, redrawn = pairs.sum(axis=1) % num_classes, rng.integers(num_classes, size=count)
+        return Points(x=x, given=np.where(rng.random(count) < rate, redrawn, true), true=true)
+
+    return Case(
+        train=points(count),
+        validation=points(count // 3),
+        test=points(tests),
+        num_classes=num_classes,
+        transition=_transition(rate, num_classes),
+    )
+
+
+def without_meaning(case: Case, seed: int) -> Case:
+    """Return a case with labels that are independent of its points."""
+    rng = np.random.default_rng((seed, 1))
 
     def drawn(points: Points) -> Points:
         given, true = (rng.permutation(points.true) for _ in range(2))
@@ -159,8 +185,41 @@ class _Network(nn.Module):
         return logits
 
 
+class _Square(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.square()
+
+
+class _Adder(nn.Module):
+    """A network of squared units whose weights are waves, with logits fitted to planted sums."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        count, rng = task.num_classes, np.random.default_rng(1)
+        numbers, width = np.arange(count), 8 * count
+        frequencies, phases = rng.integers(1, count, width), rng.random((2, width))
+        waves = np.cos(2 * np.pi * (np.outer(numbers, frequencies) / count + phases[:, None]))
+        weights = torch.from_numpy(waves.reshape(2 * count, width)).float().T
+        a, b = np.divmod(np.arange(count**2), count)
+        pairs = torch.from_numpy(np.eye(count)[np.stack([a, b], axis=1)]).float().flatten(1)
+        self.points = nn.Flatten()
+        first = nn.Linear(2 * count, width, bias=False)
+        self.hidden = nn.Sequential(first, _Square())
+        self.out = nn.Linear(width, count, bias=False)
+        with torch.no_grad():
+            first.weight.copy_(weights)
+            hidden = (pairs @ weights.T).square()
+            sums = torch.eye(count)[torch.from_numpy((a + b) % count)]
+            self.out.weight.copy_((torch.linalg.pinv(hidden, rtol=1e-4) @ sums).T)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.out(self.hidden(self.points(x)))
+        return logits
+
+
 _OF_ONE_LAYER = ModelSpec(name="planted", summary="the points", build=_Network, layers=("points",))
 _OF_ALL_LAYERS = replace(_OF_ONE_LAYER, summary="a small network", layers=("first", "second"))
+_OF_SUMS = replace(_OF_ONE_LAYER, summary="an adder", build=_Adder, layers=("hidden",))
 _NOISE = NoiseSpec(
     name="planted",
     summary="labels that a case brings along",
@@ -207,12 +266,21 @@ class DecoderBench:
 
     spec: DecoderSpec
 
+    def planted(
+        self, *, seed: int = 0, count: int = 300, dim: int = 16, num_classes: int = 5
+    ) -> Case:
+        """Return planted points, or sums, whose dimension is 2K: what the decoder is tried on."""
+        if self.spec.tried_on == "sums":
+            return planted_sums(seed=seed, count=count, num_classes=num_classes)
+        return planted(seed=seed, count=count, dim=dim, num_classes=num_classes)
+
     def outcome(
         self, case: Case, *, seed: int = 0, build: Callable[[], Any] | None = None
     ) -> Outcome:
         """Return the outcome of the decoder, fitted by `Reader` on the points (scope `layer`).
 
-        With scope `network` it is fitted on the layers of a small network whose input they are.
+        With scope `network` it is fitted on the layers of a small network whose input they are;
+        one that is tried on sums, on those of a network that adds.
 
         Args:
             case: The points.
@@ -222,8 +290,10 @@ class DecoderBench:
         spec = replace(self.spec, build=build or self.spec.build)
         registry = _registry(spec)
         dim = case.train.x.shape[1]
-        network = replace(_plan(spec.name, spec.scope, case.num_classes, dim), seed=seed)
-        module = initial_module(_OF_ONE_LAYER, network.data.task, 0)
+        network = replace(
+            _plan(spec.name, spec.scope, spec.tried_on, case.num_classes, dim), seed=seed
+        )
+        module = initial_module(registry.models["planted"], network.data.task, 0)
         data = _PlantedData(case, network, registry)
         layer = "points" if spec.scope == "layer" else ALL_LAYERS
         readings = [r for r in network.readings if r.layer == layer and r.decoding.decoder]
@@ -234,7 +304,7 @@ class DecoderBench:
         """Fit it and let it predict."""
         if self.spec.scope == "training":
             raise Inapplicable("it is fitted on nothing")
-        self.outcome(planted())
+        self.outcome(self.planted())
 
     def predict(
         self, case: Case, *, seed: int = 0, build: Callable[[], Any] | None = None
@@ -255,11 +325,16 @@ class DecoderBench:
 
 def _registry(spec: DecoderSpec) -> Registry:
     registry = Registry()
-    model = _OF_ONE_LAYER if spec.scope == "layer" else _OF_ALL_LAYERS
-    registry.models.add(model, _WORLD)
+    registry.models.add(_model_of(spec), _WORLD)
     registry.noises.add(_NOISE, _WORLD)
     registry.decoders.add(spec, _WORLD)
     return registry
+
+
+def _model_of(spec: DecoderSpec) -> ModelSpec:
+    if spec.scope == "layer":
+        return _OF_ONE_LAYER
+    return _OF_SUMS if spec.tried_on == "sums" else _OF_ALL_LAYERS
 
 
 def _nothing() -> Any:
@@ -268,10 +343,16 @@ def _nothing() -> Any:
 
 @lru_cache(maxsize=64)
 def _plan(
-    decoder: str, scope: Literal["layer", "network", "training"], num_classes: int, dim: int
+    decoder: str,
+    scope: Literal["layer", "network", "training"],
+    tried_on: Literal["points", "sums"],
+    num_classes: int,
+    dim: int,
 ) -> PlannedNetwork:
     """Return the plan of one untrained network, whose images are the points, and one decoder."""
-    spec = DecoderSpec(name=decoder, summary="as planned", build=_nothing, scope=scope)
+    spec = DecoderSpec(
+        name=decoder, summary="as planned", build=_nothing, scope=scope, tried_on=tried_on
+    )
     task = Task(channels=1, height=1, width=dim, num_classes=num_classes)
     data = DataInfo(name="planted", fingerprint="", task=task, train_count=1, test_count=1)
     suite = Suite(

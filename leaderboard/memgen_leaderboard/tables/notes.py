@@ -210,7 +210,7 @@ def _left_out(scores: Scores) -> list[str]:
     uncommon = _networks(scores.units.filter("rankable")) - _networks(_counted(scores))
     sentences = [
         (told, f"Not ranked, as they are told the noise: {', '.join(told)}."),
-        (saw_test, f"Not ranked, as they saw test labels: {', '.join(saw_test)}."),
+        (saw_test, f"Not ranked, as they know test labels or their rule: {', '.join(saw_test)}."),
         (short, f"Not ranked, too few networks: {', '.join(short)}."),
         (uncommon, f"Left out, as not all ranked decoders cover them: {uncommon:,} networks."),
         (failed, f"Readings that failed: {failed:,}. {' '.join(reasons)}".rstrip()),

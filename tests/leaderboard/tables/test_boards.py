@@ -221,7 +221,7 @@ def test_a_board_says_what_it_leaves_out(bench: Bench, tmp_path: Path) -> None:
         "Left out, as they did not memorize: 1 of the networks.",
         "Not ranked, too few networks: oracle, rare, told.",
         "Not ranked, as they are told the noise: told.",
-        "Not ranked, as they saw test labels: oracle.",
+        "Not ranked, as they know test labels or their rule: oracle.",
         "over the test images alone",
         "say nothing of other seeds",
     ):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _ROG = "Lee et al. 2019, arXiv 1901.11300"
 _EDIT = "Ketha & Ramaswamy 2026, arXiv 2603.19865"
+_DOSHI = "Doshi et al. 2024, arXiv 2310.13061"
 _EARLY = "Arpit et al. 2017, arXiv 1706.05394"
 
 
@@ -63,6 +64,24 @@ def network_decoders() -> list[DecoderSpec]:
                 needs=("network",),
             )
             for name, build in rows.items()
+        ),
+        decoder(
+            "ipr-pruned",
+            estimator("network.spectral:SpectrumPruned"),
+            "an adding network without units whose spectra are not sparse; validated share",
+            _DOSHI,
+            scope="network",
+            needs=("network", "validation"),
+            tried_on="sums",
+        ),
+        decoder(
+            "fourier-told",
+            estimator("network.spectral:SpectrumTold"),
+            "sums read from an adding network frequency by frequency: told the rule, never ranked",
+            "in the spirit of Liu & Lu 2026, arXiv 2605.18022",
+            scope="network",
+            needs=("network", "validation", "test"),
+            tried_on="sums",
         ),
         decoder(
             "early-stopped",

@@ -40,6 +40,7 @@ def decoder(
     version: int = 1,
     slow: bool = False,
     stochastic: bool = False,
+    tried_on: Literal["points", "sums"] = "points",
 ) -> DecoderSpec:
     """Return the specification of a decoder that takes tensors."""
     return DecoderSpec(
@@ -53,4 +54,5 @@ def decoder(
         needs=needs,
         slow=slow,
         stochastic=stochastic,
+        tried_on=tried_on,
     )

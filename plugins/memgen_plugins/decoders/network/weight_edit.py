@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from torch import nn
 
-from memgen_bench import NotApplicable
+from memgen_plugins.decoders.network.head import find_head, new_head, read_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy as np
     import numpy.typing as npt
-
-_CLOSE = 1e-3  # float32 error of logits recomputed from the layer below, by the largest logit
+    from torch import nn
 
 
 class WeightEdit(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -45,36 +42,12 @@ class WeightEdit(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: i
 
     def fit(self, X: Mapping[str, Any], y: Any, network: nn.Module) -> Self:
         """Fit on the activations X of each layer (N×D tensors) and labels y (N)."""
-        *_, self._hidden, logits = X
-        linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
-        if not linear or not _is_head(linear[-1], X[self._hidden], X[logits]):
-            raise NotApplicable(f"the last linear module does not make {logits} of {self._hidden}")
+        module, self._hidden = find_head(network, X)
         fitted = clone(self.estimator).fit(X[self._hidden], y)
-        self.classes_, self.head_ = fitted.classes_, _edited(linear[-1], fitted)
+        self.classes_ = fitted.classes_
+        self.head_ = new_head(module, fitted.classes_, fitted.coef_, fitted.intercept_)
         return self
 
     def predict(self, X: Mapping[str, Any]) -> npt.NDArray[np.int64]:
         """Return the edited network's argmax for each point."""
-        with torch.no_grad():
-            logits = self.head_(X[self._hidden].to(self.head_.weight.dtype))
-        labels: npt.NDArray[np.int64] = logits.argmax(dim=1).cpu().numpy()
-        return labels
-
-
-def _is_head(module: nn.Linear, hidden: torch.Tensor, logits: torch.Tensor) -> bool:
-    if hidden.shape[1] != module.in_features or logits.shape[1] != module.out_features:
-        return False
-    with torch.no_grad():
-        difference = (module(hidden.to(module.weight.dtype)) - logits).abs().max()
-    return bool(difference <= _CLOSE * logits.abs().max())
-
-
-def _edited(module: nn.Linear, fitted: Any) -> nn.Linear:
-    """Return a linear module with a decoder's vectors, in float64, as their terms may be large."""
-    head = nn.Linear(module.in_features, module.out_features, dtype=torch.float64)
-    with torch.no_grad():
-        head.weight.zero_()
-        head.bias.fill_(-torch.inf)
-        head.weight[fitted.classes_] = torch.from_numpy(fitted.coef_)
-        head.bias[fitted.classes_] = torch.from_numpy(fitted.intercept_)
-    return head.to(module.weight.device)
+        return read_out(self.head_, X[self._hidden])
