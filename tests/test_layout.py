@@ -32,6 +32,7 @@ ELSEWHERE = {
         "what is offered is what is documented",
     ),
     f"{BENCH}/arrays.py": ("tests/bench/data/test_datasets.py", TYPES),
+    f"{BENCH}/__main__.py": ("tests/bench/cli/test_cli.py", "calls the same function"),
     f"{BENCH}/cli/__main__.py": ("tests/bench/cli/test_cli.py", "calls the same function"),
     f"{BENCH}/cli/export.py": ("tests/bench/fixtures/test_fixture.py", "writes a fixture"),
     f"{BENCH}/cli/figures.py": ("tests/leaderboard/page/test_document.py", "draws the same data"),

@@ -34,10 +34,12 @@ def find_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise UsageError(f"--device {name}: take cpu or cuda; others lack float64 or kernels")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name}: not usable here ({reason}); try cpu") from None
+        reason, _, _ = str(error).splitlines()[0].partition(". ")
+        raise UsageError(f"--device {name}: not usable here ({reason:.200}); try cpu") from None
     return device
 
 

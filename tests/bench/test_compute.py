@@ -30,3 +30,8 @@ def test_a_device_that_is_not_there_is_refused_in_one_line() -> None:
     with pytest.raises(UsageError, match=r"--device nowhere: not usable here .*; try cpu"):
         find_device("nowhere")
     assert find_device("cpu").type == "cpu"
+
+
+def test_a_kind_of_device_that_nothing_is_computed_on_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^--device mps: take cpu or cuda"):
+        find_device("mps")

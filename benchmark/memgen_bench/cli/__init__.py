@@ -33,7 +33,6 @@ app = typer.Typer(
     name="memgen-bench",
     help="How much generalization can be read out of networks that memorized their labels?",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -78,13 +77,21 @@ def main() -> None:
     open_standard_streams()
     print_anything()
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        words = list(map(_at_home, sys.argv[1:]))
+        sys.exit(app(words, prog_name="memgen-bench", standalone_mode=False) or 0)
     except MemgenError as error:
         _give_up(f"{error}", error, error.exit_code)
     except Exception as error:
         if hasattr(error, "format_message"):  # the parser's: a wrong option or value
             _explain_usage(error)
         _give_up(f"{one_line(error)} (unexpected; --debug shows where)", error, 1)
+
+
+def _at_home(word: str) -> str:
+    """Return a word with `~` at its beginning, or after `--option=`, as the user's home."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    whole = os.path.expanduser(value)  # noqa: PTH111 - a path would drop its last slash
+    return f"{option}{equals}{whole}"
 
 
 def _explain_usage(error: Any) -> NoReturn:

@@ -39,12 +39,10 @@ def show(
     debug: options.Debug = False,
 ) -> None:
     """List models, features, datasets, decoders, noises, engines, suites and plugins."""
-    from rich.console import Console
-
     registry = options.registry(plugins)
-    console = Console(highlight=False)
+    console = options.console()
     for one in [what] if what else list(What):
-        console.print(_table(one, registry, every, in_full=what is not None))
+        console.print(_keep_names(_table(one, registry, every, in_full=what is not None)))
 
 
 def _table(what: What, registry: Registry, every: bool, *, in_full: bool) -> Table:
@@ -63,6 +61,15 @@ def _new_table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
     for column in columns:
         table.add_column(column, no_wrap=column == "name", overflow="fold")
+    return table
+
+
+def _keep_names(table: Table) -> Table:
+    """Give names the room that they need, so that other texts are folded and not they."""
+    from rich.cells import cell_len
+
+    names = table.columns[0]
+    names.min_width = max((cell_len(f"{name}") for name in names.cells), default=0)
     return table
 
 

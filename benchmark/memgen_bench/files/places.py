@@ -52,22 +52,34 @@ def find_places(
 ) -> Places:
     """Return the named places, and the default ones for the others."""
     return Places(
-        data_dir=Path(data_dir or default_data_dir()),
-        cache_dir=Path(cache_dir or default_cache_dir()),
-        shared_caches=tuple(Path(folder) for folder in shared_caches or ()),
+        data_dir=named_path(data_dir or default_data_dir()),
+        cache_dir=named_path(cache_dir or default_cache_dir()),
+        shared_caches=tuple(named_path(folder) for folder in shared_caches or ()),
     )
+
+
+def named_path(path: str | Path) -> Path:
+    """Return a path that a user named; a `~` at its beginning is their home.
+
+    Raises:
+        UsageError: Nobody knows where that home is.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{path}: {error}; name a whole path") from None
 
 
 def default_data_dir() -> Path:
     """Return the data root: `MEMGEN_DATA`, or a folder in the platform's cache."""
     named = os.environ.get("MEMGEN_DATA")
-    return Path(named) if named else platformdirs.user_cache_path("memgen-bench") / "data"
+    return named_path(named) if named else platformdirs.user_cache_path("memgen-bench") / "data"
 
 
 def default_cache_dir() -> Path:
     """Return the folder of the cache: `MEMGEN_CACHE`, or one in the platform's cache."""
     named = os.environ.get("MEMGEN_CACHE")
-    return Path(named) if named else platformdirs.user_cache_path("memgen-bench")
+    return named_path(named) if named else platformdirs.user_cache_path("memgen-bench")
 
 
 def network_dir(cache_dir: Path) -> Path:

@@ -256,7 +256,7 @@ def load_suite(name_or_path: str) -> Suite:
     """
     if name_or_path in shipped_suites():
         text = files("memgen_bench.plan").joinpath("suites", f"{name_or_path}.toml").read_text()
-    elif (path := Path(name_or_path)).is_file():
+    elif (path := Path(name_or_path).expanduser()).is_file():
         text = _text(path)
     else:
         close = difflib.get_close_matches(name_or_path, shipped_suites())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import pluggy
 
 from memgen_bench.errors import PluginError, UsageError, is_fault, one_line
+from memgen_bench.files.places import named_path
 from memgen_bench.global_state import preserved
 from memgen_bench.plugin import given_parameters, hookspecs
 from memgen_bench.plugin.composition import ARROW, BESIDE, beside, compose
@@ -239,7 +240,7 @@ def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
             _register(registry, manager, _import_entry_point(entry_point), plugin)
         except _Broken as broken:
             registry.add_problem(Problem(plugin, str(broken), broken.names))
-    for path in map(Path, plugin_files):
+    for path in map(named_path, plugin_files):
         if any(path.resolve() == Path(plugin.file).resolve() for plugin in registry.plugins):
             continue  # loaded already, as an installed plugin
         plugin = Plugin(name=path.stem, distribution="file", version="-", file=str(path))

@@ -75,7 +75,10 @@ def _renamed(text: str, noun: str, name: str) -> str:
 def _check_name(noun: str, name: str, registry: Registry) -> None:
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name for a package; use a-z, 0-9 and single hyphens")
+        raise UsageError(
+            f"{name!r} is no name for a package; it must begin with a letter and have only a-z, "
+            "0-9 and single hyphens"
+        )
     if name == READOUT:
         raise UsageError(f"{name!r} is the network's own readout; choose another name")
     if name in registry.catalogue(noun):

@@ -5,19 +5,20 @@ See `schemas` for the columns of the tables, and `parts` for the files.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
 
 from memgen_bench.errors import printable
+from memgen_bench.files.places import named_path
 from memgen_bench.results.parts import write_part
 from memgen_bench.results.schemas import IDENTITIES, STATUSES, TABLES
 from memgen_bench.results.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
 __all__ = [
     "counting",
@@ -141,7 +142,7 @@ def read_frame(
     """
     asked = list(TABLES[name].names if columns is None else columns)
     needed = [] if name == "plans" else [IDENTITIES[name], "status", "created"]
-    snapshot = results if isinstance(results, Snapshot) else Snapshot(Path(results))
+    snapshot = results if isinstance(results, Snapshot) else Snapshot(named_path(results))
     rows = snapshot.rows(name, list(dict.fromkeys([*asked, *needed])))
     return counting(_of_numbers(rows), name).select(asked)
 

@@ -6,7 +6,6 @@ import contextlib
 import warnings
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import polars as pl
@@ -14,7 +13,7 @@ import polars as pl
 from memgen_bench.decode.footprint import least_bytes
 from memgen_bench.errors import DataNotFoundError, RunStop, UsageError
 from memgen_bench.files.atomic import remove_leftovers
-from memgen_bench.files.places import DEFAULT_RESULTS, find_places
+from memgen_bench.files.places import DEFAULT_RESULTS, find_places, named_path
 from memgen_bench.global_state import preserved
 from memgen_bench.messages import RunSettings
 from memgen_bench.plan.axes import takes_changes
@@ -34,6 +33,7 @@ from memgen_bench.workers.questions import Questions, here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -225,7 +225,7 @@ def run(
     """
     suite = (load_suite(suite) if isinstance(suite, str) else suite).replace(changes)
     places = find_places(data_dir, cache_dir, shared_caches).resolved()
-    files = tuple(str(Path(file).resolve()) for file in plugins)
+    files = tuple(str(named_path(file).resolve()) for file in plugins)
     observer = observer or Observer()
     registry = load_registry(plugins)
     for problem in registry.problems:
@@ -252,7 +252,7 @@ def run(
             timeout=timeout,
             fresh=fresh,
         )
-        run = _Run(plan, settings, Path(results), observer, children, fail_fast=fail_fast)
+        run = _Run(plan, settings, named_path(results), observer, children, fail_fast=fail_fast)
         return run.go(engine_spec, scheduler, jobs, memory, retry_failed=retry_failed)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from memgen_bench.errors import StoreError, UsageError
+from memgen_bench.files.places import named_path
 from memgen_bench.results.shortfalls import READING_COLUMNS
 from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.results.store import read_frame
@@ -39,6 +39,7 @@ from memgen_leaderboard.scoring.units import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from memgen_bench.plan.suite import FittedOn, Labels
     from memgen_leaderboard.scoring.units import ShownKind
@@ -452,7 +453,7 @@ def results_folders(path: Path) -> list[Path]:
 def _snapshots(results: str | Path | Snapshot) -> list[Snapshot]:
     if isinstance(results, Snapshot):
         return [results]
-    return [Snapshot(folder) for folder in results_folders(Path(results))]
+    return [Snapshot(folder) for folder in results_folders(named_path(results))]
 
 
 def _suites(snapshot: Snapshot) -> Iterator[Scores]:

@@ -53,7 +53,8 @@ def find_folder(name: str, data_dir: Path) -> ImageFolder:
     if sized := _SIZED.fullmatch(path):
         meanings.append((sized["path"], int(sized["size"])))
     for asked, size in meanings:
-        roots = list(dict.fromkeys((data_dir / asked, Path.cwd() / asked)))
+        home = Path(asked).expanduser()
+        roots = list(dict.fromkeys((data_dir / home, Path.cwd() / home)))
         for root in roots:
             for test in (root / "test", root / "val"):
                 if (root / "train").is_dir() and test.is_dir():
@@ -88,6 +89,11 @@ def load_folder(name: str, data_dir: Path) -> Data:
     """Return the images of an image folder as RGB in [0, 1]."""
     folder = find_folder(name, data_dir)
     train, test = list_folder(name, folder)
+    if len(train.classes) == 1:
+        raise DataError(
+            f"{name}: {printable(folder.train)} has only one class folder, "
+            f"{train.classes[0]!r}; decoding needs two classes at least"
+        )
     return load_images(train.samples, test.samples, folder.size)
 
 

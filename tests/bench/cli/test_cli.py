@@ -138,3 +138,25 @@ def test_an_error_has_a_traceback_with_debug() -> None:
     assert (outcome.code, outcome.out) == (1, "")
     assert "Traceback" in outcome.err
     assert "StoreError: /nowhere" in outcome.err
+
+
+def test_the_package_is_the_command() -> None:
+    words = [sys.executable, "-m", "memgen_bench", "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "Usage: memgen-bench " in done.stdout
+
+
+def test_a_tilde_is_home_on_the_command_line(
+    here: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for words in (["--results=~/r"], ["--results", "~/r"]):
+        outcome = here("leaderboard", *words)
+        assert f"{tmp_path / 'home' / 'r'}: no such results folder" in outcome.err
+
+
+def test_shells_can_complete_verbs(here: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_MEMGEN_BENCH_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "memgen-bench lead")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert here().out.split() == ["leaderboard"]

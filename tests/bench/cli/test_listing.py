@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from memgen_bench import load_registry
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -67,3 +69,8 @@ def test_a_broken_installed_plugin_is_reported_and_the_rest_works(
     assert outcome.err.startswith("memgen-bench: warning: plugin 'mischief' of mischief-dist 2.5")
     assert "out of cheese" in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_names_are_whole_where_nobody_watches(here: CommandLine) -> None:
+    names = {line.split(" ")[0] for line in here("list", "decoders").out.splitlines()}
+    assert set(load_registry().decoders) <= names

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from memgen_bench.errors import UsageError
-from memgen_bench.files.places import find_places
+from memgen_bench.files.places import find_places, named_path
 
 
 def test_places_are_what_somebody_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,3 +56,15 @@ def test_shared_folders_must_be_what_they_are_taken_for(tmp_path: Path) -> None:
         find_places(shared_caches=[tmp_path / "nowhere"]).network_folders()
     with pytest.raises(UsageError, match=r"a whole cache; name .*networks"):
         find_places(shared_caches=[tmp_path]).network_folders()
+
+
+def test_a_tilde_is_home_wherever_a_place_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MEMGEN_CACHE", "~/c")
+    places = find_places("~/d", None, ["~/s"])
+    named = (places.data_dir, places.cache_dir, *places.shared_caches)
+    assert named == tuple(tmp_path / name for name in "dcs")
+    with pytest.raises(UsageError, match="name a whole path"):
+        named_path("~nobody-is-called-so/x")

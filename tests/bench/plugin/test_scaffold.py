@@ -49,6 +49,7 @@ def test_nothing_of_the_template_is_left_in_a_new_package(tmp_path: Path) -> Non
         ("-x", "is no name for a package"),
         ("a--b", "is no name for a package"),
         ("", "is no name for a package"),
+        ("3d-knn", "must begin with a letter"),
         ("masc", "is there already, from plugin 'decoders'"),
         ("readout", "is the network's own readout"),
         ("class", "is a Python module or word already"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from memgen_leaderboard.tables.terminal import show
@@ -44,3 +45,16 @@ def test_a_narrow_terminal_leaves_columns_out_and_cuts_no_number() -> None:
         "masc 76.5 ± 3.3 -4.7 ± 1.2 80/80",
         "Shown where there is more room: seconds.",
     ]
+
+
+@pytest.mark.parametrize("width", range(40, 121))
+def test_no_width_cuts_a_number_or_a_name(width: int) -> None:
+    columns = ("rank", "decoder", "X", "recovery", "clean net", "oracle", "layer", "ok")
+    row = ("1–10", "knn-5[n_neighbors=50]", "-143.3 ± 52.1", "-590.0", "88.5", "–", "fc1", "1/1")
+    console = Console(file=io.StringIO(), width=width)
+    show(table("t", columns, [row]), console)
+    shown: str = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= width
+    (line,) = (line for line in shown.splitlines() if "knn" in line)
+    assert set(line.split()) <= set(" ".join(row).split())

@@ -203,6 +203,18 @@ def test_classes_must_agree(pets: Path, part: str, other: str) -> None:
         folder("folder/pets").files(pets)
 
 
+def test_one_class_is_too_few(pets: Path) -> None:
+    for part in ("train", "test"):
+        shutil.rmtree(pets / "pets" / part / "dog")
+    with pytest.raises(DataError, match=r"train has only one class folder, 'cat'; decoding needs"):
+        folder("folder/pets").load(pets)
+
+
+def test_a_tilde_is_home(pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(pets))
+    assert len(folder("folder/~/pets").load(tmp_path / "elsewhere").train_y) == 6
+
+
 def test_class_without_images(pets: Path) -> None:
     (pets / "pets" / "train" / "ant").mkdir()
     with pytest.raises(DataError, match=r"train/ant: no image"):
