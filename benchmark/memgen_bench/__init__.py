@@ -35,9 +35,12 @@ from memgen_bench.plugin.specs import (
 from memgen_bench.plugin.training_record import TrainingRecord
 
 if TYPE_CHECKING:
+    from memgen_bench.fixtures.own_activations import own_fixture
     from memgen_bench.gate.trial import try_decoder
     from memgen_bench.plugin.registry import Registry, load_registry
     from memgen_bench.results.store import read_networks, read_results
+    from memgen_bench.running.observer import Observer
+    from memgen_bench.running.progress import ProgressObserver
     from memgen_bench.running.runner import Summary, run
 
 __version__ = "0.1.0"
@@ -59,8 +62,10 @@ __all__ = [
     "NoiseNeed",
     "NoiseSpec",
     "NotApplicable",
+    "Observer",
     "PluginError",
     "Positions",
+    "ProgressObserver",
     "Recipe",
     "Registry",
     "Report",
@@ -72,6 +77,7 @@ __all__ = [
     "compose",
     "hookimpl",
     "load_registry",
+    "own_fixture",
     "read_networks",
     "read_results",
     "run",
@@ -84,6 +90,9 @@ _LAZY = {
     "load_registry": "memgen_bench.plugin.registry",
     "Summary": "memgen_bench.running.runner",
     "run": "memgen_bench.running.runner",
+    "Observer": "memgen_bench.running.observer",
+    "ProgressObserver": "memgen_bench.running.progress",
+    "own_fixture": "memgen_bench.fixtures.own_activations",
     "read_networks": "memgen_bench.results.store",
     "read_results": "memgen_bench.results.store",
     "try_decoder": "memgen_bench.gate.trial",
@@ -118,4 +127,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

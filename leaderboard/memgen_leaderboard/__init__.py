@@ -59,5 +59,8 @@ def scores(
     named = [one for one in found if suite in (None, one.suite, one.title)]
     if len(named) != 1:
         there = ", ".join(one.title for one in found) or "nothing to score"
-        raise UsageError(f"{results}: name one suite of those that are there: {there}")
+        example = f"suite={found[0].title!r}" if found else "suite=…"
+        raise UsageError(
+            f"{results}: name one suite of those that are there, as {example}: {there}"
+        )
     return named[0]

@@ -9,7 +9,7 @@ import psutil
 
 import memgen_bench
 from memgen_bench.plan.suite import Suite
-from memgen_bench.running.runner import Observer
+from memgen_bench.running.observer import Observer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -123,19 +123,15 @@ def run(
 def _run(suite: str, **keywords: Any) -> Summary:
     import signal
 
-    from rich.console import Console
-
     import memgen_bench
     from memgen_bench.cli.leaderboard import print_boards
-    from memgen_bench.cli.progress import ProgressObserver
+    from memgen_bench.cli.progress import CommandObserver
     from memgen_leaderboard.scoring.suite_scores import all_scores
 
-    console = Console(stderr=True, highlight=False)
     started = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # sent by clusters to end jobs
     try:
-        with ProgressObserver(console) as observer:
-            summary = memgen_bench.run(suite, **keywords, observer=observer)
+        summary = memgen_bench.run(suite, **keywords, observer=CommandObserver())
     except KeyboardInterrupt:
         say(
             "memgen-bench: stopped; what is finished is stored, and the same command goes on from "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -10,9 +12,11 @@ from sklearn.base import clone
 
 from memgen_bench.compute import threads
 from memgen_bench.errors import FixtureError
+from memgen_bench.files.places import named_path
 from memgen_bench.fixtures.fixture import load_fixtures
 from memgen_bench.gate.baseline import SHIPPED, read_baseline
 from memgen_bench.gate.readings import read_fixtures
+from memgen_bench.plugin.registry import load_registry
 from memgen_bench.plugin.specs import DecoderSpec
 from memgen_bench.protocol import INPUT, READOUT
 
@@ -22,25 +26,42 @@ if TYPE_CHECKING:
     from memgen_bench.fixtures.fixture import Fixture
     from memgen_bench.gate.readings import FixtureReading
 
+CONTROL = "control: raw input"
+AGAINST = ("masc", "ncm", "rda-50", "knn-50", "ridge-tuned")
+
 _COLUMNS = ("decoder", "fixture", "layer", "validation_accuracy", "test_accuracy")
 
 
-def try_decoder(estimator: Any, name: str = "mine") -> pl.DataFrame:
-    """Score a classifier on the shipped fixtures, and print it among the shipped decoders.
+def try_decoder(
+    estimator: Any,
+    name: str = "mine",
+    *,
+    fixtures: str | Path | Sequence[Fixture] | None = None,
+    against: Sequence[str] = AGAINST,
+) -> pl.DataFrame:
+    """Score a classifier on frozen activations, and print it among decoders that ship.
 
     It is fitted on each layer of each fixture, on corrupted labels, on one thread. As on the
-    leaderboard the layer is chosen on noisy validation labels, among the network's own layers.
+    leaderboard the layer is chosen on noisy validation labels, among the network's own layers. A
+    layer on which it fails is left out with a warning.
 
     Args:
         estimator: A classifier with scikit-learn's `fit` and `predict`; it is not changed.
         name: The classifier's name in the ranking.
+        fixtures: Fixtures, such as those of `own_fixture`, or a folder of them, written by
+            `memgen-bench export-activations`; by default those that ship, with the accuracies of
+            all decoders that ship.
+        against: With `fixtures`, the decoders to fit beside it.
 
     Returns:
         A row for each decoder, the best first: `decoder`, `accuracy` (mean test accuracy over the
-        fixtures, in [0, 1]), and a column for each fixture.
+        fixtures, in [0, 1]), and a column for each fixture. `readout` is the network's own. The
+        last row, without a mean, is the control: the decoder that is best on noisy validation
+        labels of the raw input, where a fixture has it.
 
     Raises:
-        FixtureError: It fails on a fixture, or the fixtures or their baseline are unusable.
+        FixtureError: It fails on all layers of a fixture, or fixtures or baseline are unusable.
+        UsageError: There is no decoder of a name in `against`.
 
     Examples:
         >>> import memgen_bench
@@ -50,17 +71,47 @@ def try_decoder(estimator: Any, name: str = "mine") -> pl.DataFrame:
         >>> ranking.columns[:2]
         ['decoder', 'accuracy']
     """
-    fixtures = [fixture for fixture in load_fixtures() if not fixture.null]
+    found = _fixtures(fixtures)
     spec = DecoderSpec(name=name, summary="", build=lambda: _fresh(estimator))
     with threads(1):
-        readings = list(read_fixtures([spec], fixtures))
-    for reading in readings:
-        if reading.status != "ok":
-            where = f"{reading.fixture}, layer {reading.layer}"
-            raise FixtureError(f"{name} {reading.status} on {where}: {reading.message}")
-    ranking = rank(readings, fixtures, read_baseline(SHIPPED))
+        readings = list(read_fixtures([spec], found))
+        fine = _fine(name, readings)
+        others = read_baseline(SHIPPED) if fixtures is None else _frame(_read(against, found))
+    ranking = rank(fine, found, others)
     _show(ranking, name)
     return ranking
+
+
+def _fixtures(named: str | Path | Sequence[Fixture] | None) -> list[Fixture]:
+    if named is None:
+        named = load_fixtures()
+    elif isinstance(named, str | Path):
+        named = load_fixtures(named_path(named))
+    return [fixture for fixture in named if not fixture.null]
+
+
+def _read(names: Sequence[str], fixtures: Sequence[Fixture]) -> list[FixtureReading]:
+    catalogue = load_registry().decoders
+    return list(read_fixtures([catalogue.find(name) for name in names], fixtures))
+
+
+def _fine(name: str, readings: Sequence[FixtureReading]) -> list[FixtureReading]:
+    """Return the readings that are fine; warn of others, and raise where a fixture has none."""
+    fine = [reading for reading in readings if reading.status == "ok"]
+    bad = [reading for reading in readings if reading.status != "ok"]
+    read = {reading.fixture for reading in fine if reading.layer != INPUT}
+    for reading in bad:
+        where = f"{reading.fixture}, layer {reading.layer}"
+        said = f"{name} {reading.status} on {where}: {reading.message}"
+        if reading.fixture not in read:
+            raise FixtureError(said)
+        warnings.warn(f"{said}; that layer is left out", stacklevel=3)
+    return fine
+
+
+def _frame(readings: Sequence[FixtureReading]) -> pl.DataFrame:
+    columns = (*_COLUMNS, "status")
+    return pl.DataFrame([{c: getattr(reading, c) for c in columns} for reading in readings])
 
 
 def rank(
@@ -74,9 +125,9 @@ def rank(
         pl.col("fixture").is_in(names),
         ~pl.col("decoder").is_in(own["decoder"].implode()),
     )
+    every = pl.concat([own, others.select(_COLUMNS)])
     chosen = (
-        pl.concat([own, others.select(_COLUMNS)])
-        .filter(pl.col("layer") != INPUT)
+        every.filter(pl.col("layer") != INPUT)
         .sort("validation_accuracy", descending=True, maintain_order=True)
         .unique(["decoder", "fixture"], keep="first", maintain_order=True)
         .select("decoder", "fixture", "test_accuracy")
@@ -84,14 +135,30 @@ def rank(
     readouts = [
         {"decoder": READOUT, "fixture": each.name, "test_accuracy": each.about["readout"]}
         for each in fixtures
+        if "readout" in each.about
     ]
-    return (
-        pl.concat([chosen, pl.DataFrame(readouts)])
+    named = pl.DataFrame(readouts, schema=chosen.schema)
+    ranking = (
+        pl.concat([chosen, named])
         .pivot("fixture", index="decoder", values="test_accuracy")
         .drop_nulls()
         .select("decoder", pl.mean_horizontal(names).alias("accuracy"), *names)
         .sort("accuracy", "decoder", descending=[True, False])
     )
+    return pl.concat([ranking, _control(every, names)], how="diagonal")
+
+
+def _control(readings: pl.DataFrame, fixtures: Sequence[str]) -> pl.DataFrame:
+    """Return a row with the best reading of each fixture's raw input on validation labels."""
+    best = (
+        readings.filter(pl.col("layer") == INPUT)
+        .sort(-pl.col("validation_accuracy"), "decoder", nulls_last=True)
+        .unique("fixture", keep="first", maintain_order=True)
+    )
+    found = dict(best.select("fixture", "test_accuracy").iter_rows())
+    row = {"decoder": CONTROL, **{name: found.get(name) for name in fixtures}}
+    schema = {"decoder": pl.String, **dict.fromkeys(fixtures, pl.Float64)}
+    return pl.DataFrame([row] if found else [], schema=schema)
 
 
 def _fresh(estimator: Any) -> Any:
@@ -110,7 +177,8 @@ def _show(ranking: pl.DataFrame, name: str) -> None:
         table.add_column(heading, justify="left" if column == "decoder" else "right")
     for place, (decoder, *accuracies) in enumerate(ranking.iter_rows(), start=1):
         style = "bold" if decoder == name else ""
-        cells = [f"{place}", decoder, *(f"{100 * accuracy:.1f}" for accuracy in accuracies)]
+        shown = ("" if each is None else f"{100 * each:.1f}" for each in accuracies)
+        cells = ["" if decoder == CONTROL else f"{place}", decoder, *shown]
         table.add_row(*(Text(cell, style=style) for cell in cells))
     console = Console(highlight=False)
     if not console.is_terminal and not console.is_jupyter:

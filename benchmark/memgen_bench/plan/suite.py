@@ -191,6 +191,9 @@ class Suite(_Strict):
             UsageError: A value is not allowed.
         """
         given = {key: value for key, value in axes.items() if value is not None}
+        for axis in Axes.__annotations__.keys() & given.keys():
+            if isinstance(given[axis], str) and (axis, given[axis]) != ("decoders", ALL):
+                raise UsageError(f"{axis} takes a list, such as {axis}=[{given[axis]!r}]")
         fields = self.model_dump() | given
         if self.pairs and ("models" in given or "datasets" in given):
             fields |= self._narrow(given.get("models"), given.get("datasets"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Unpack
@@ -25,6 +24,7 @@ from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.running.execution import Execution
 from memgen_bench.running.locks import Locks
 from memgen_bench.running.missing import find_missing
+from memgen_bench.running.progress import ProgressObserver
 from memgen_bench.running.resources import available_memory, usable_cpus
 from memgen_bench.running.unstored import UnstoredRows
 from memgen_bench.workers.child import Children
@@ -38,12 +38,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from memgen_bench.files.places import Places
-    from memgen_bench.messages import Epoch
     from memgen_bench.plan.axes import Changes
     from memgen_bench.plan.plan import Plan, PlannedNetwork
-    from memgen_bench.plugin.registry import Problem, Registry
+    from memgen_bench.plugin.registry import Registry
     from memgen_bench.plugin.specs import Engine, EngineSpec
-    from memgen_bench.running.missing import MissingWork
+    from memgen_bench.running.observer import Observer
 
 _SHORT = ("failed", "skipped")
 DEFAULT_TIMEOUT = 3600.0  # seconds for one step
@@ -80,27 +79,6 @@ class Summary:
     missing_data: dict[str, str]
     left_out: tuple[str, ...]
     snapshot: Snapshot = field(repr=False, compare=False)
-
-
-class Observer:
-    """An observer of a run's progress, which the command line shows as a progress bar."""
-
-    def problem(self, problem: Problem) -> None:
-        """Warn of an installed plugin that is broken; the run goes on without it."""
-        warnings.warn(str(problem), stacklevel=2)
-
-    def notice(self, text: str) -> None:
-        """Warn of a notice on the data or the results, a line for the user."""
-        warnings.warn(text, stacklevel=2)
-
-    def planned(self, plan: Plan, missing_work: MissingWork) -> None:
-        """Note the plan, and its missing readings."""
-
-    def epoch(self, news: Epoch) -> None:
-        """Note the progress of a training."""
-
-    def stored(self, network: PlannedNetwork, readings: pa.Table | None, done: bool) -> None:
-        """Note that readings of a network are stored, and whether it is done."""
 
 
 @preserved()
@@ -201,7 +179,8 @@ def run(
         fail_fast: Whether to stop at the first reading that fails.
         resume_minutes: Minutes between two writes of a training's resume file.
         plugins: Plugin files that are not installed.
-        observer: Is told how the run goes on.
+        observer: Is told how the run goes on. By default a `ProgressObserver`, which shows it on
+            standard error; `Observer()` is silent.
         **changes: Axes and sizes that replace the suite's, `models` … `max_layer_dim`; see
             `memgen_bench.plan.axes`. None keeps the suite's.
 
@@ -226,12 +205,11 @@ def run(
     suite = (load_suite(suite) if isinstance(suite, str) else suite).replace(changes)
     places = find_places(data_dir, cache_dir, shared_caches).resolved()
     files = tuple(str(named_path(file).resolve()) for file in plugins)
-    observer = observer or Observer()
     registry = load_registry(plugins)
-    for problem in registry.problems:
-        observer.problem(problem)
     engine_spec, folders = registry.engines.find(engine), places.network_folders()
-    with Children() as children:
+    with observer or ProgressObserver() as told, Children() as children:
+        for problem in registry.problems:
+            told.problem(problem)
         ask = here if engine_spec.in_process else partial(children.call, timeout=timeout)
         plan = plan_run(
             suite,
@@ -252,7 +230,7 @@ def run(
             timeout=timeout,
             fresh=fresh,
         )
-        run = _Run(plan, settings, named_path(results), observer, children, fail_fast=fail_fast)
+        run = _Run(plan, settings, named_path(results), told, children, fail_fast=fail_fast)
         return run.go(engine_spec, scheduler, jobs, memory, retry_failed=retry_failed)
 
 

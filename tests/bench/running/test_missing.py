@@ -10,7 +10,7 @@ import pytest
 from memgen_bench.results import rows, store
 from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.running.missing import find_missing
-from memgen_bench.running.runner import Observer
+from memgen_bench.running.observer import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

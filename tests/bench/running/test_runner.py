@@ -14,7 +14,7 @@ import memgen_bench
 from memgen_bench.plan.suite import Suite
 from memgen_bench.results import store
 from memgen_bench.running import execution
-from memgen_bench.running.runner import Observer
+from memgen_bench.running.observer import Observer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ import memgen_bench
 from helpers.pages import DOCS, example
 from memgen_bench import UsageError
 from memgen_bench.plan.suite import Suite
-from memgen_bench.running.runner import Observer
+from memgen_bench.running.observer import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
