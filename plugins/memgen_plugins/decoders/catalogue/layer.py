@@ -39,7 +39,8 @@ def _spec(
 @hookimpl
 def register_decoders() -> list[DecoderSpec]:
     """Offer subspace, class-mean, Gaussian, linear and neighbour decoders, plain and robust."""
-    return [*_plain(), *robust_decoders(_plain()), *network_decoders()]
+    of_layers = [*_plain(), *robust_decoders(_plain())]
+    return [*of_layers, *network_decoders(of_layers)]
 
 
 def _plain() -> list[DecoderSpec]:

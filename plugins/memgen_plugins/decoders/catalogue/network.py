@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 from memgen_plugins.decoders.catalogue.offering import decoder, estimator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from memgen_bench import DecoderSpec
 
+# The cheapest first: of equals on validation the first is chosen.
+_MEMBERS = ("ncm", "ridge-tuned", "lda-shrunk", "knn-50", "masc", "rda-50")
 _ROG = "Lee et al. 2019, arXiv 1901.11300"
 _EDIT = "Ketha & Ramaswamy 2026, arXiv 2603.19865"
 _DOSHI = "Doshi et al. 2024, arXiv 2310.13061"
 _EARLY = "Arpit et al. 2017, arXiv 1706.05394"
 
 
-def network_decoders() -> list[DecoderSpec]:
-    """Return the specifications of the decoders of a whole network."""
+def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
+    """Return the specifications of decoders of a whole network; some contain those of layers."""
     lda = estimator("layer.gaussian:ShrunkLDA")
     weighed = "of all layers, their weights chosen on noisy validation"
     rows = {
@@ -24,7 +28,27 @@ def network_decoders() -> list[DecoderSpec]:
         "ncm": estimator("layer.centroid:CosineCentroid"),
         "lda": lda,
     }
+    builds = {spec.name: spec.build for spec in of_layers}
+    members = [(name, builds[name]) for name in _MEMBERS]
     return [
+        decoder(
+            "auto",
+            estimator("network.members:BestMember", estimators=members),
+            "of six decoders on each layer the one that is best on noisy validation",
+            "Chen et al. 2021, arXiv 2012.04193",
+            scope="network",
+            needs=("validation",),
+            slow=True,
+        ),
+        decoder(
+            "stacked",
+            estimator("network.ensembles:Stacked", estimators=members),
+            f"six decoders {weighed} together with the noise's rate",
+            "Wolpert 1992; Breiman 1996; Patrini et al. 2017, arXiv 1609.03683",
+            scope="network",
+            needs=("validation",),
+            slow=True,
+        ),
         decoder(
             "ensemble-lda",
             estimator("network.ensembles:LayerEnsemble", estimator=lda),

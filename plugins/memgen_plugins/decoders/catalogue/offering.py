@@ -17,16 +17,21 @@ def estimator(place: str, **parameters: Any) -> partial[Any]:
 
     Args:
         place: `module:Class` within `memgen_plugins.decoders`.
-        **parameters: Its parameters; functions that `estimator` returned are called first.
+        **parameters: Its parameters; functions that `estimator` returned are called first, also
+            those that are named in a list of pairs.
     """
     return partial(_build, place, **parameters)
 
 
 def _build(place: str, **parameters: Any) -> Any:
-    made = {
-        name: value() if isinstance(value, partial) else value for name, value in parameters.items()
-    }
+    made = {name: _made(value) for name, value in parameters.items()}
     return pkgutil.resolve_name(f"memgen_plugins.decoders.{place}")(**made)
+
+
+def _made(value: Any) -> Any:
+    if isinstance(value, list):
+        return [(name, build()) for name, build in value]
+    return value() if isinstance(value, partial) else value
 
 
 def decoder(

@@ -2,26 +2,82 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 
-from memgen_bench.toolkit.decoders import taken
+from memgen_plugins.decoders.network.members import OfLayers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
     Scores = npt.NDArray[np.float64]
 
+_NOISIEST = 0.95  # of a rate that is estimated: at 1 labels say nothing
 _PENALTY = 1e-3  # on squared weights: without it layers that agree have no best weights
 
 
-class LayerEnsemble(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+class _Pooled(OfLayers):
+    """Fitted decoders whose scores are added up with a weight each.
+
+    Attributes:
+        classes_: The classes seen, ascending.
+        estimators_: The fitted decoders, by name.
+        scales_: The divisor of each one's scores, by name.
+        weights_: The weight of each, by name.
+    """
+
+    def _take(self, members: dict[str, tuple[str, Any]], validation: Any) -> None:
+        """Keep fitted decoders of layers, and weigh them; without validation all count the same."""
+        self._layers = {name: layer for name, (layer, _) in members.items()}
+        self.estimators_ = {name: fitted for name, (_, fitted) in members.items()}
+        self.scales_, self.weights_ = dict.fromkeys(members, 1.0), dict.fromkeys(members, 1.0)
+        if validation is not None:
+            self._weigh(validation[0], np.asarray(validation[1]))
+
+    def _weigh(self, X: Mapping[str, Any], labels: npt.NDArray[np.int64]) -> None:
+        """Set scales and weights."""
+        scores = {name: self._scores(name, X) for name in self.estimators_}
+        self.scales_ = {name: max(float(of.std()), 1e-30) for name, of in scores.items()}
+        stacked = np.stack([of / self.scales_[name] for name, of in scores.items()])
+        known = np.isin(labels, self.classes_)  # other classes have no probability
+        place = np.searchsorted(self.classes_, labels[known])
+        weights = self._pool(stacked[:, known], place)
+        self.weights_ = {name: round(float(w), 4) for name, w in zip(scores, weights, strict=True)}
+
+    @abstractmethod
+    def _pool(self, scores: Scores, labels: npt.NDArray[np.int64]) -> Scores:
+        """Return the weight of each decoder (L), from scores (L×N×K) and labels (N)."""
+
+    def _scores(self, name: str, X: Mapping[str, Any]) -> Scores:
+        """Return a decoder's scores, N×K, whose mean over the classes is 0."""
+        points = X[self._layers[name]]
+        scores = np.asarray(self.estimators_[name].decision_function(points), np.float64)
+        if scores.ndim == 1:  # of two classes, the difference
+            scores = np.stack([np.zeros_like(scores), scores], axis=1)
+        centred: Scores = scores - scores.mean(axis=1, keepdims=True)
+        return centred
+
+    def decision_function(self, X: Mapping[str, Any]) -> Scores:
+        """Return the pooled score of each point and class, N×K."""
+        pooled = np.zeros((len(next(iter(X.values()))), len(self.classes_)))
+        for name, weight in self.weights_.items():
+            if weight:
+                pooled += self._scores(name, X) * (weight / self.scales_[name])
+        return pooled
+
+    def predict(self, X: Mapping[str, Any]) -> npt.NDArray[Any]:
+        """Return the class with the highest score, for each point."""
+        labels: npt.NDArray[Any] = self.classes_[self.decision_function(X).argmax(axis=1)]
+        return labels
+
+
+class LayerEnsemble(_Pooled):
     """One decoder on each layer, their log-probabilities added up with a weight for each layer.
 
     The scores of a layer, in units of their standard deviation on validation points, get the
@@ -36,7 +92,7 @@ class LayerEnsemble(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         classes_: The classes seen, ascending.
         estimators_: The fitted decoder of each layer, by name.
         scales_: The divisor of each layer's scores, by name.
-        chosen_: The weight of each layer, by name.
+        weights_: The weight of each layer, by name; `chosen_`, too.
 
     Cost:
         The decoder's own on every layer.
@@ -50,51 +106,68 @@ class LayerEnsemble(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         self.estimator = estimator
 
     def fit(self, X: Mapping[str, Any], y: Any, validation: Any = None) -> Self:
-        """Fit on the activations X of each layer (N×D each) and labels y (N)."""
-        held, labels = validation or (dict.fromkeys(X), None)
-        self.estimators_ = {name: self._fit(X[name], y, held[name], labels) for name in X}
-        self.classes_ = next(iter(self.estimators_.values())).classes_
-        self.scales_, self.chosen_ = dict.fromkeys(X, 1.0), dict.fromkeys(X, 1.0)
-        if validation is not None:
-            self._weigh(held, np.asarray(labels))
+        """Fit on the activations X of each layer (N×D each) and labels y (N).
+
+        Raises:
+            NotApplicable: The decoder does not apply to any layer.
+        """
+        fitted = self._fitted([("", self.estimator)], X, y, validation)
+        self._take({layer: (layer, decoder) for _, layer, decoder in fitted}, validation)
+        self.chosen_ = self.weights_
         return self
 
-    def _fit(self, X: Any, y: Any, held: Any, labels: Any) -> Any:
-        decoder = clone(self.estimator)
-        needs = {} if labels is None else {"validation": (held, labels)}
-        return decoder.fit(X, y, **taken(decoder.fit, needs))
+    def _pool(self, scores: Scores, labels: npt.NDArray[np.int64]) -> Scores:
+        return pool(scores, labels)
 
-    def _weigh(self, X: Mapping[str, Any], labels: npt.NDArray[np.int64]) -> None:
-        """Set scales and weights."""
-        scores = {name: self._scores(name, matrix) for name, matrix in X.items()}
-        self.scales_ = {name: max(float(of.std()), 1e-30) for name, of in scores.items()}
-        stacked = np.stack([of / self.scales_[name] for name, of in scores.items()])
-        known = np.isin(labels, self.classes_)  # other classes have no probability
-        place = np.searchsorted(self.classes_, labels[known])
-        weights = pool(stacked[:, known], place)
-        self.chosen_ = {name: round(float(w), 4) for name, w in zip(X, weights, strict=True)}
 
-    def _scores(self, name: str, X: Any) -> Scores:
-        """Return a layer's scores, N×K, whose mean over the classes is 0."""
-        scores = np.asarray(self.estimators_[name].decision_function(X), np.float64)
-        if scores.ndim == 1:  # of two classes, the difference
-            scores = np.stack([np.zeros_like(scores), scores], axis=1)
-        centred: Scores = scores - scores.mean(axis=1, keepdims=True)
-        return centred
+class Stacked(_Pooled):
+    """Several decoders on each layer, their log-probabilities added up with a weight for each.
 
-    def decision_function(self, X: Mapping[str, Any]) -> Scores:
-        """Return the pooled score of each point and class, N×K."""
-        weighted = [
-            self._scores(name, matrix) * (self.chosen_[name] / self.scales_[name])
-            for name, matrix in X.items()
-        ]
-        pooled: Scores = np.stack(weighted).sum(axis=0)
-        return pooled
+    The scores of a decoder on a layer, in units of their standard deviation on validation points,
+    get the weights w ≥ 0 that make the noisy validation labels likeliest, where the true label has
+    the probabilities p = softmax(Σ_l w_l s_l) and the given one (1 − ρ)·p + ρ/K: uniform noise,
+    whose rate ρ is estimated together with the weights. So sure scores pay, though labels are
+    noisy. Without validation points all count the same.
 
-    def predict(self, X: Mapping[str, Any]) -> npt.NDArray[Any]:
-        """Return the class with the highest score, for each point."""
-        labels: npt.NDArray[Any] = self.classes_[self.decision_function(X).argmax(axis=1)]
-        return labels
+    Args:
+        estimators: Names and decoders of a layer; they need scikit-learn's `decision_function`.
+
+    Attributes:
+        classes_: The classes seen, ascending.
+        estimators_: The fitted decoders, by name and layer.
+        scales_: The divisor of each one's scores, likewise.
+        weights_: The weight of each one, likewise.
+        rate_: The estimated shuffle rate; 0 without validation points.
+        chosen_: The rate, and the weights above 0.
+
+    Cost:
+        The decoders' own on every layer, with the moments of a layer added up once.
+
+    References:
+        Wolpert 1992, Breiman 1996 (stacking with weights w ≥ 0); Genest & Zidek 1986 (the
+        logarithmic pool); Patrini et al. 2017, arXiv 1609.03683 (forward correction).
+    """
+
+    def __init__(self, estimators: Sequence[tuple[str, Any]]) -> None:
+        self.estimators = estimators
+
+    def fit(self, X: Mapping[str, Any], y: Any, validation: Any = None) -> Self:
+        """Fit on the activations X of each layer (N×D each) and labels y (N).
+
+        Raises:
+            NotApplicable: No decoder applies to any layer.
+        """
+        self.rate_ = 0.0
+        fitted = self._fitted(self.estimators, X, y, validation)
+        members = {f"{name} on {layer}": (layer, decoder) for name, layer, decoder in fitted}
+        self._take(members, validation)
+        used = {name: weight for name, weight in self.weights_.items() if weight}
+        self.chosen_ = {"rate": round(self.rate_, 4), **used}
+        return self
+
+    def _pool(self, scores: Scores, labels: npt.NDArray[np.int64]) -> Scores:
+        weights, self.rate_ = pool_under_noise(scores, labels)
+        return weights
 
 
 def pool(scores: Scores, labels: npt.NDArray[np.int64]) -> Scores:
@@ -118,3 +191,41 @@ def pool(scores: Scores, labels: npt.NDArray[np.int64]) -> Scores:
     found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(scores))
     weights: Scores = found.x
     return weights
+
+
+def pool_under_noise(scores: Scores, labels: npt.NDArray[np.int64]) -> tuple[Scores, float]:
+    """Return weights w ≥ 0 (L) and the rate of uniform noise that make noisy labels likeliest.
+
+    The likelihood is not concave in both: the best of the optima from three rates is taken.
+
+    Args:
+        scores: L×N×K.
+        labels: Each point's given class, N.
+    """
+    rows, (count, points, classes) = np.arange(len(labels)), scores.shape
+
+    def loss(unknown: Scores) -> tuple[float, Scores]:
+        weights, rate = unknown[:-1], unknown[-1]
+        true = softmax(np.tensordot(weights, scores, axes=1), axis=1)
+        own = true[rows, labels]
+        given = (1 - rate) * own + rate / classes
+        inward = -true * (own / given)[:, None]
+        inward[rows, labels] += own / given
+        slope = -(1 - rate) * np.tensordot(scores, inward, axes=2) / points + _PENALTY * weights
+        by_rate = ((own - 1 / classes) / given).mean()
+        value = _PENALTY * (weights @ weights) / 2 - np.log(given).mean()
+        return float(value), np.append(slope, by_rate)
+
+    bounds = [(0, None)] * count + [(0, _NOISIEST)]
+    found = [
+        minimize(
+            loss,
+            np.append(np.full(count, 1 / count), rate),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+        )
+        for rate in (0.1, 0.4, 0.8)
+    ]
+    best = min(found, key=lambda each: float(each.fun)).x
+    return best[:-1], float(best[-1])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 from helpers.noisy_digits import HELD, HELD_TRUE, HELD_Y, TEST, TEST_TRUE, X, Y
+from memgen_plugins.decoders.layer.centroid import CosineCentroid
 from memgen_plugins.decoders.layer.gaussian import ShrunkLDA
-from memgen_plugins.decoders.network.ensembles import LayerEnsemble, pool
+from memgen_plugins.decoders.network.ensembles import LayerEnsemble, Stacked, pool, pool_under_noise
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,3 +42,57 @@ def test_an_ensemble_adds_up_weighted_scores() -> None:
     alone = ShrunkLDA().fit(X, Y).predict(TEST)
     assert np.mean(fitted.predict(tests) == alone) > 0.95
     assert np.mean(plain.predict(tests) == TEST_TRUE) < np.mean(fitted.predict(tests) == TEST_TRUE)
+
+
+def test_weights_and_the_rate_of_the_noise_are_the_likeliest_together() -> None:
+    rng, count, classes = np.random.default_rng(0), 3000, 6
+    scores = rng.standard_normal((2, count, classes))
+    probabilities = softmax(2.5 * scores[0], axis=1)
+    true = (probabilities.cumsum(axis=1) > rng.random((count, 1))).argmax(axis=1)
+    given = np.where(rng.random(count) < 0.6, rng.integers(classes, size=count), true)
+    weights, rate = pool_under_noise(scores, given)
+
+    def loss(w: float, v: float, rho: float) -> float:
+        # The forward-corrected likelihood, written out.
+        own = softmax(w * scores[0] + v * scores[1], axis=1)[np.arange(count), given]
+        penalty = 1e-3 * (w**2 + v**2) / 2
+        return float(penalty - np.log((1 - rho) * own + rho / classes).mean())
+
+    found = loss(*weights, rate)
+    grid = [
+        loss(w, v, rho)
+        for w in np.linspace(0, 5, 21)
+        for v in (0, 0.1, 0.3)
+        for rho in np.linspace(0, 0.95, 20)
+    ]
+    assert found <= min(grid) + 1e-6
+    assert rate == pytest.approx(0.6, abs=0.07)
+    assert weights[0] == pytest.approx(2.5, abs=0.5)
+    assert weights[1] < 0.2
+
+
+def test_decoders_and_layers_are_stacked() -> None:
+    rng = np.random.default_rng(0)
+
+    def layers(points: np.ndarray) -> dict[str, np.ndarray]:
+        return {"good": points, "noise": rng.standard_normal(points.shape)}
+
+    members = [("lda", ShrunkLDA()), ("ncm", CosineCentroid())]
+    tests = layers(TEST)
+    fitted = Stacked(members).fit(layers(X), Y, validation=(layers(HELD), HELD_Y))
+    assert set(fitted.weights_) == {
+        f"{name} on {layer}" for name in ("lda", "ncm") for layer in ("good", "noise")
+    }
+    assert fitted.weights_["lda on good"] > 3 * fitted.weights_["lda on noise"]
+    assert fitted.chosen_["rate"] == pytest.approx(fitted.rate_, abs=1e-4)
+    assert fitted.chosen_["lda on good"] == fitted.weights_["lda on good"]
+    expected = 0
+    for name, estimator in members:
+        alone = type(estimator)().fit(X, Y).decision_function(TEST)
+        alone = alone - alone.mean(axis=1, keepdims=True)
+        weight = fitted.weights_[f"{name} on good"] / fitted.scales_[f"{name} on good"]
+        expected = expected + weight * alone
+    assert np.mean(expected.argmax(axis=1) == fitted.predict(tests)) > 0.97
+    assert np.mean(fitted.predict(tests) == TEST_TRUE) > 0.8
+    plain = Stacked(members).fit(layers(X), Y)
+    assert set(plain.weights_.values()) == {1.0}
