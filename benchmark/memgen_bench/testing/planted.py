@@ -269,7 +269,7 @@ class DecoderBench:
     def planted(
         self, *, seed: int = 0, count: int = 300, dim: int = 16, num_classes: int = 5
     ) -> Case:
-        """Return planted points, or sums, whose dimension is 2K: what the decoder is tried on."""
+        """Return planted points, or for some decoders sums, whose dimension is 2K."""
         if self.spec.tried_on == "sums":
             return planted_sums(seed=seed, count=count, num_classes=num_classes)
         return planted(seed=seed, count=count, dim=dim, num_classes=num_classes)

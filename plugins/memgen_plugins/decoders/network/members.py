@@ -102,6 +102,6 @@ class BestMember(OfLayers):
         return self
 
     def predict(self, X: Mapping[str, Any]) -> npt.NDArray[Any]:
-        """Return what the chosen decoder says, for each point."""
+        """Return the label that the chosen decoder gives each point."""
         labels: npt.NDArray[Any] = self.member_.predict(X[self._layer])
         return labels

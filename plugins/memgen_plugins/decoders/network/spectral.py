@@ -1,4 +1,4 @@
-"""Decoders of networks that add two one-hot numbers: they look at the spectra of its weights."""
+"""Decoders of networks that add two one-hot numbers, which look at the spectra of their weights."""
 
 from __future__ import annotations
 
