@@ -275,6 +275,19 @@ def test_only_what_ships_and_is_checked_need_not_be_watched() -> None:
     assert not is_checked(partial(CosineCentroid, Stranger()))
 
 
+@pytest.mark.parametrize("lists", sorted({False, global_state._LISTS_CHILDREN}))
+def test_children_that_run_are_counted_whether_the_system_lists_them_or_not(
+    lists: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(global_state, "_LISTS_CHILDREN", lists)
+    before = global_state._children()
+    with subprocess.Popen(["sleep", "60"]) as child:
+        assert global_state._children() == before + 1
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is a zombie
+        assert global_state._children() == before
+
+
 def test_all_decoders_that_ship_leave_the_process_alone() -> None:
     for name, spec in load_registry().decoders.items():
         if is_checked(spec.build) and spec.scope == "layer" and not spec.slow:
