@@ -19,9 +19,18 @@ from hypothesis import strategies as st
 
 import memgen_bench
 from helpers.forking import forked
-from helpers.small_run import SUITE, THREE_RATES, run, run_with_resume_files
+from helpers.once import made_once
+from helpers.small_run import (
+    SUITE,
+    THREE_RATES,
+    run,
+    run_by_children,
+    run_by_children_with_resume_files,
+    run_with_resume_files,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.process import BaseProcess
     from pathlib import Path
 
@@ -238,9 +247,7 @@ def command(folder: Path, *options: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    folder = tmp_path_factory.mktemp("whole")
-    run(folder)
-    return content(folder / "results")
+    return content(made_once(tmp_path_factory, "three-rates", run) / "results")
 
 
 def go_on_to_the_end(folder: Path, uninterrupted: pl.DataFrame) -> None:
@@ -275,10 +282,11 @@ def killed_at_work(
 
 @pytest.mark.slow
 def test_twenty_kills_cost_nothing(tmp_path: Path, uninterrupted: pl.DataFrame) -> None:
+    """The first life is a program with children of its own; of the others most have none."""
     rng, kills = random.Random(0), 0
     for life in range(20):
         delay = rng.choice([0, 0, 0.05, 0.2])
-        if life % 7 == 0:
+        if life == 0:
             with subprocess.Popen(
                 command(tmp_path, "--resume-minutes", "0"),
                 stdout=subprocess.DEVNULL,
@@ -286,9 +294,11 @@ def test_twenty_kills_cost_nothing(tmp_path: Path, uninterrupted: pl.DataFrame) 
             ) as tree:
                 kills += killed_at_work(tree, tmp_path, delay)
         else:
-            alone = forked(run_with_resume_files, tmp_path)
-            kills += killed_at_work(alone, tmp_path, delay)
-            alone.join()
+            by_children = run_by_children_with_resume_files
+            life_of = by_children if life % 7 == 0 else run_with_resume_files
+            process = forked(life_of, tmp_path)
+            kills += killed_at_work(process, tmp_path, delay)
+            process.join()
     assert kills > 10
     go_on_to_the_end(tmp_path, uninterrupted)
 
@@ -301,23 +311,11 @@ def check_that_nothing_was_done_twice(results: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_runs_on_one_folder_share_the_work(tmp_path: Path, uninterrupted: pl.DataFrame) -> None:
-    here = command(tmp_path, "--jobs", "1")  # writes the suite before anybody reads it
-    processes = [
-        subprocess.Popen(here, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)
-    ]
-    for process in processes:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors.decode()
-    assert content(tmp_path / "results").equals(uninterrupted)
-    check_that_nothing_was_done_twice(tmp_path / "results")
-
-
-@pytest.mark.slow
-def test_four_runs_on_one_folder_share_the_work(
-    tmp_path: Path, uninterrupted: pl.DataFrame
+@pytest.mark.parametrize(("how", "count"), [(run_by_children, 2), (run, 4)])
+def test_runs_on_one_folder_share_the_work(
+    how: Callable[[Path], None], count: int, tmp_path: Path, uninterrupted: pl.DataFrame
 ) -> None:
-    processes = [forked(run, tmp_path) for _ in range(4)]
+    processes = [forked(how, tmp_path) for _ in range(count)]
     for process in processes:
         process.join()
     assert {process.exitcode for process in processes} == {0}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import memgen_bench
+from helpers.forking import fork_children
 from memgen_bench.plan.suite import Suite
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ SUITE = Suite.model_validate(
 THREE_RATES = SUITE.replace({"rates": (0.0, 0.4, 0.8)})
 
 
-def run(folder: Path, **options: Any) -> None:
-    """Run the suite with three rates in this process, and see that all is ok."""
+def run(folder: Path, engine: str = "serial", **options: Any) -> None:
+    """Run the suite with three rates, in this process as a rule, and see that all is ok."""
     summary = memgen_bench.run(
         THREE_RATES,
-        engine="serial",
+        engine=engine,
         results=folder / "results",
         cache_dir=folder / "cache",
         **options,
@@ -43,3 +44,14 @@ def run(folder: Path, **options: Any) -> None:
 def run_with_resume_files(folder: Path) -> None:
     """Run it with a resume file after each epoch."""
     run(folder, resume_minutes=0)
+
+
+def run_by_children(folder: Path, **options: Any) -> None:
+    """Run it by a child that is forked; for a process that was forked itself."""
+    fork_children()
+    run(folder, engine="processes", jobs=1, **options)
+
+
+def run_by_children_with_resume_files(folder: Path) -> None:
+    """Run it so with a resume file after each epoch."""
+    run_by_children(folder, resume_minutes=0)
