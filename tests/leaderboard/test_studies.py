@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import runpy
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pytest
@@ -17,6 +18,9 @@ from memgen_leaderboard.scoring.suite_scores import View, all_scores, all_suites
 from memgen_leaderboard.scoring.units import units
 from memgen_leaderboard.scoring.variance import CROSSED, variance_table
 from memgen_leaderboard.text import points
+
+if TYPE_CHECKING:
+    from memgen_leaderboard.scoring.suite_scores import Scores
 
 SCRIPT = Path(__file__).parents[2] / "leaderboard" / "studies.py"
 STUDIES = runpy.run_path(str(SCRIPT))
@@ -174,8 +178,7 @@ def test_slow_decoders_gain_what_the_text_says() -> None:
 
 def test_slow_decoders_on_fashion_mnist_gain_what_the_text_says() -> None:
     def gains(rate: float) -> dict[str, float]:
-        (scores,) = all_scores(STUDIES["FASHION"], [View(kind=LOST, rates=(rate,))])
-        found = dict(scores.board.select("decoder", "decoded").iter_rows())
+        found = dict(on_fashion(LOST, rate).board.select("decoder", "decoded").iter_rows())
         return {name: found[name] - found[other] for name, other in STUDIES["SLOW"].items()}
 
     low, high = gains(0.4), gains(0.8)
@@ -187,9 +190,15 @@ def test_slow_decoders_on_fashion_mnist_gain_what_the_text_says() -> None:
     assert most["masc-white-tuned"] == "+3.6"
 
 
+@cache
+def on_fashion(kind: Any, *rates: float) -> Scores:
+    """Return the scores of networks on Fashion-MNIST, once for all tests that look at them."""
+    (scores,) = all_scores(STUDIES["FASHION"], [View(kind=kind, rates=rates)])
+    return scores
+
+
 def fashion(kind: Any, column: str, rate: float) -> dict[str, float]:
-    (scores,) = all_scores(STUDIES["FASHION"], [View(kind=kind, rates=(rate,))])
-    rows = scores.units.select("decoder", column).drop_nulls().iter_rows()
+    rows = on_fashion(kind, rate).units.select("decoder", column).drop_nulls().iter_rows()
     return {decoder: round(100 * accuracy, 1) for decoder, accuracy in rows}
 
 
@@ -238,7 +247,7 @@ def test_early_stopping_on_fashion_mnist_is_ahead_of_all_decoders() -> None:
 
 
 def test_on_fashion_mnist_what_is_said_of_excess_is_true() -> None:
-    (scores,) = all_scores(STUDIES["FASHION"], [View(kind=LOST)])
+    scores = on_fashion(LOST)
     assert points(scores.suite_headroom) == "+7.6"
     columns = ("decoder", "source", "control", "headroom")
     cells = [

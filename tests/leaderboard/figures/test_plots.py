@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from helpers.once import made_once
 from memgen_leaderboard.figures.plots import FORMATS, save_board, save_figures
 from memgen_leaderboard.scoring.suite_scores import all_scores, decoder_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from helpers.readings import Bench
@@ -20,8 +22,9 @@ STRANGER = "<script>alert(1)</script> $x_1$"
 PAIRS = [("b/c", "digits"), *(("a", f"set-{place}") for place in range(7))]
 
 
-@pytest.fixture
-def scores(bench: Bench, tmp_path: Path) -> Scores:
+@pytest.fixture(scope="module")
+def scores(new_bench: Callable[[], Bench], tmp_path_factory: pytest.TempPathFactory) -> Scores:
+    bench = new_bench()
     for model, dataset in PAIRS:
         bench.cell(0.6, 0.4, 0.9, model=model, dataset=dataset)
         for decoder in ("ncm", STRANGER):
@@ -29,16 +32,27 @@ def scores(bench: Bench, tmp_path: Path) -> Scores:
             bench.decode(
                 {"fc1": (0.5, 0.65)}, decoder=decoder, model=model, dataset=dataset, **seconds
             )
-    (found,) = all_scores(bench.stored(tmp_path / "results"))
+    (found,) = all_scores(bench.stored(tmp_path_factory.mktemp("results")))
     return found
 
 
-def test_all_figures_are_written_in_all_formats(scores: Scores, tmp_path: Path) -> None:
-    written = save_figures(scores, decoder_order(scores), tmp_path / "out")
+@pytest.fixture(scope="module")
+def drawn(scores: Scores, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all figures."""
+
+    def make(folder: Path) -> None:
+        written = save_figures(scores, decoder_order(scores), folder)
+        assert set(written) == set(folder.iterdir())
+
+    return made_once(tmp_path_factory, "figures", make)
+
+
+def test_all_figures_are_written_in_all_formats(drawn: Path) -> None:
     layers = [
         f"{name}-{dataset}-{model.replace('/', '-')}"
         for name, (model, dataset) in product(("layers", "controls"), PAIRS)
     ]
+    written = list(drawn.iterdir())
     assert {path.name for path in written} == {
         f"toy-v1-{name}.{extension}"
         for name in (*layers, "rates", "pairs", "time", "ranks")
@@ -48,20 +62,20 @@ def test_all_figures_are_written_in_all_formats(scores: Scores, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_figures_are_the_same_each_time(scores: Scores, tmp_path: Path) -> None:
-    first, again = (
-        {path.name: path.read_bytes() for path in save_figures(scores, ["ncm"], tmp_path / name)}
-        for name in ("one", "two")
-    )
-    assert first == again
+def test_figures_are_the_same_each_time(scores: Scores, drawn: Path, tmp_path: Path) -> None:
+    again = save_figures(scores, decoder_order(scores), tmp_path / "again")
+    assert {path.name for path in again} == {path.name for path in drawn.iterdir()}
+    assert [
+        path.name for path in again if path.read_bytes() != (drawn / path.name).read_bytes()
+    ] == []
 
 
-def test_names_of_strangers_are_shown_as_they_are(scores: Scores, tmp_path: Path) -> None:
-    written = save_figures(scores, decoder_order(scores), tmp_path / "out")
-    for path in written:
-        if path.suffix == ".svg":
-            assert "<script" not in path.read_text()
-    times = (tmp_path / "out" / "toy-v1-time.svg").read_text()
+def test_names_of_strangers_are_shown_as_they_are(
+    scores: Scores, drawn: Path, tmp_path: Path
+) -> None:
+    for path in drawn.glob("*.svg"):
+        assert "<script" not in path.read_text()
+    times = (drawn / "toy-v1-time.svg").read_text()
     assert "&lt;script&gt;alert(1)&lt;/script&gt; $x_1$" in times
     latex = save_board(scores, tmp_path / "out").read_text()
     assert (

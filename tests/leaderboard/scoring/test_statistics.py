@@ -229,7 +229,8 @@ def test_few_families_have_a_false_difference(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WORLDS)
 def test_at_most_5_percent_of_families_have_a_false_difference(name: str) -> None:
-    false, coverage = errors(WORLDS[name], 3000)
+    """Of 1500 families, a rule that errs in 6 % instead of 5 is caught in 19 of 20 worlds."""
+    false, coverage = errors(WORLDS[name], 1500)
     assert false <= 0.05
     assert 0.93 <= coverage <= 0.97
 
