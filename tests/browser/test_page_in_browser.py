@@ -301,12 +301,10 @@ def test_fifty_thousand_readings_fit(
     ]
     path = write_page(all_scores(bench.stored(tmp_path / "results")), tmp_path / "html")
     assert path.stat().st_size < MOST_BYTES
-    seen = []
-    for _ in range(3):  # whoever else is busy on this machine, the best of three
-        visit.go(path.as_uri())
-        seen.append(
-            visit.page.evaluate(
-                "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-            )
-        )
-    assert min(seen) < 1000
+
+    def first_paint() -> float:
+        entry = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+        return float(visit.go(path.as_uri()).page.evaluate(entry))
+
+    # Whoever else is busy on this machine, once of three times.
+    assert any(first_paint() < 1000 for _ in range(3))
