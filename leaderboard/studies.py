@@ -178,7 +178,9 @@ def slow() -> str:
 def dynamics() -> str:
     """Return accuracies after epochs of the training, over models."""
     (scores,) = all_scores(HERE / "studies" / "dynamics")
-    frame = epoch_frame(scores).with_columns(pl.col("decoder").fill_null(READOUT))
+    at_checkpoint = pl.col("epoch").is_in(scores.checkpoints["epoch"].unique().implode())
+    frame = epoch_frame(scores).filter(at_checkpoint)  # trainings end at epochs of their own
+    frame = frame.with_columns(pl.col("decoder").fill_null(READOUT))
     means = frame.group_by("rate", "decoder", "epoch").agg(pl.col("accuracy").mean())
     found = {(rate, name, epoch): value for rate, name, epoch, value in means.iter_rows()}
     epochs = sorted(set(frame["epoch"]))

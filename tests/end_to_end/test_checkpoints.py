@@ -10,6 +10,7 @@ import pytest
 import memgen_bench
 from memgen_bench.network import trainer, training
 from memgen_bench.plan.suite import RecipeOverride, Suite
+from memgen_bench.results import store
 from memgen_leaderboard.figures import frames
 from memgen_leaderboard.scoring.suite_scores import all_scores
 
@@ -192,6 +193,25 @@ def test_accuracy_over_epochs_stays_what_it_was_when_the_training_is_over(
         (None, 8, 0.45, 0.4, 0.5),
     }
     assert set(frame["draw"]) == {"ρ 0.4"}
+
+
+def test_the_last_epoch_is_that_of_the_network_that_was_trained_longest(
+    bench: Bench, tmp_path: Path
+) -> None:
+    certificates = []
+    for seed, epochs in enumerate((5, 12)):
+        bench.cell(0.6 + seed / 10, 0.4, 0.9, seed=seed)
+        early: Any = {"seed": seed, "epoch": 2, "memorized": None}
+        bench.decode({"fc1": (0.5, 0.8)}, **early).readout(0.7, **early)
+        (own, *_) = (row for row in bench.rows if row["seed"] == seed)
+        names = ("network_id", "kind", "model", "dataset", "noise", "rate", "seed", "memorized")
+        certificates.append({name: own[name] for name in names} | {"epochs": epochs})
+    for row in certificates:
+        row["status"] = "ok"
+    store.write_part(tmp_path, "networks", "net", store.table("networks", certificates))
+    (scores,) = all_scores(bench.stored(tmp_path))
+    masc = frames.epoch_frame(scores).filter(decoder="masc").select("epoch", "accuracy")
+    assert masc.rows() == [(2, 0.8), (12, pytest.approx(0.65))]
 
 
 def test_without_checkpoints_there_is_no_figure_of_epochs(bench: Bench, tmp_path: Path) -> None:

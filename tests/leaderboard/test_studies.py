@@ -75,7 +75,9 @@ def test_of_the_seeds_the_noise_draw_decides() -> None:
 
 def test_memorization_takes_from_the_readout_what_it_leaves_to_decoders() -> None:
     (scores,) = all_scores(SCRIPT.parent / "studies" / "dynamics")
-    frame = epoch_frame(scores).group_by("rate", "decoder", "epoch").agg(pl.col("accuracy").mean())
+    at_checkpoint = pl.col("epoch").is_in(scores.checkpoints["epoch"].unique().implode())
+    frame = epoch_frame(scores).filter(at_checkpoint)
+    frame = frame.group_by("rate", "decoder", "epoch").agg(pl.col("accuracy").mean())
     by_epoch = frame.sort("epoch").group_by("rate", "decoder", maintain_order=True)
     ends = by_epoch.agg(
         first=pl.col("accuracy").first(),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,7 +77,8 @@ def gate(
             verdicts = _training(baseline, decoders, plugins, slow=slow)
         else:
             verdicts = _accuracy(baseline, fixtures, decoders, plugins, slow=slow)
-    raise typer.Exit(_report(verdicts, reports))
+    told = _with_options(verdicts, baseline, fixtures, plugins)
+    raise typer.Exit(_report(told, reports))
 
 
 @app.command()
@@ -290,6 +293,26 @@ def _writers(out: list[Path] | None) -> dict[Path, Callable[[Sequence[Verdict]],
         if path.suffix not in WRITERS:
             raise UsageError(f"{path}: unknown kind of report; call it {', '.join(WRITERS)}")
     return {path: WRITERS[path.suffix] for path in out or ()}
+
+
+def _with_options(
+    verdicts: Sequence[Verdict],
+    baseline: Path | None,
+    fixtures: Path | None,
+    plugins: list[Path] | None,
+) -> list[Verdict]:
+    """Return verdicts whose commands have the user's own options, so that these can be copied."""
+    files = [("--baseline", baseline), ("--fixtures", fixtures)]
+    files += [("--plugin", file) for file in plugins or ()]
+    words = shlex.join([word for name, file in files if file for word in (name, f"{file}")])
+    command = "memgen-bench gate accept"
+    whole = f"{command} {words}".rstrip()
+    return [
+        replace(verdict, message=verdict.message.replace(command, whole))
+        if verdict.message
+        else verdict
+        for verdict in verdicts
+    ]
 
 
 def _report(

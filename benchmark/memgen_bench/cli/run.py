@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -98,7 +100,8 @@ def run(
         _print_plan(plan)
         _print_missing(plan, results, places, fresh=fresh, retry_failed=retry_failed)
         if not dry_run:
-            say(f"Nothing was run. To run all of it: memgen-bench run --suite {suite} --all")
+            words = shlex.join([*sys.argv[1:], "--all"])
+            say(f"Nothing was run. To run all of it: memgen-bench {words}")
         return
     how: dict[str, Any] = {
         "slow": slow,
@@ -200,7 +203,7 @@ def _print_missing(plan: Plan, results: Path, places: Places, **again: bool) -> 
     cached = f"({missing_work.cached} cached)"
     say(f"to do: {len(missing_work.networks)} networks {cached}, {readings} readings")
     estimate = missing_work.estimate
-    if estimate.unknown == len(estimate.seconds):
+    if estimate.unknown == len(estimate.seconds) and estimate.typical is None:
         say("no timing of an earlier run is in the results: how long it takes is not known")
         return
     spent = timedelta(seconds=round(sum(estimate.weights)))

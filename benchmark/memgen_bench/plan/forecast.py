@@ -29,16 +29,21 @@ class Estimate:
     Attributes:
         seconds: Seconds of computing for each network; None where no timing is known.
         bytes: Disk space of readings, and of the weights of networks of known size.
+        typical: Seconds of a network of any other model; None where no timing is known at all.
     """
 
     seconds: tuple[float | None, ...]
     bytes: int
+    typical: float | None = None
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """The seconds of each network, with the mean in place of unknown ones."""
+        """The seconds of each network, with the mean in place of unknown ones.
+
+        Where all are unknown, those of other models stand for them.
+        """
         known = [seconds for seconds in self.seconds if seconds is not None]
-        mean = sum(known) / len(known) if known else 1.0
+        mean = sum(known) / len(known) if known else self.typical or 1.0
         return tuple(mean if seconds is None else seconds for seconds in self.seconds)
 
     @property
@@ -74,6 +79,7 @@ class Timings:
         self._readings: list[Means] = [
             _means(read, names, spent) for names in (["decoder", "model", "dataset"], ["decoder"])
         ]
+        self._of_any = _overall(trained, "train_seconds"), _overall(read, spent)
         self._sizes = dict(networks.select("model", "parameter_count").drop_nulls().iter_rows())
 
     def estimate(
@@ -89,7 +95,17 @@ class Timings:
             size += _BYTES_A_READING * len(keys)
             if network.is_trained and network.network_id not in there:
                 size += _BYTES_A_WEIGHT * self._sizes.get(network.model, 0)
-        return Estimate(seconds=tuple(seconds), bytes=size)
+        return Estimate(seconds=tuple(seconds), bytes=size, typical=self._typical(missing_work))
+
+    def _typical(
+        self, missing_work: Sequence[tuple[PlannedNetwork, frozenset[str]]]
+    ) -> float | None:
+        training, reading = self._of_any
+        if training is None or reading is None or not missing_work:
+            return None
+        trained = sum(network.is_trained for network, _ in missing_work)
+        readings = sum(len(keys) for _, keys in missing_work)
+        return (trained * training + readings * reading) / len(missing_work)
 
     def _seconds(
         self, network: PlannedNetwork, keys: frozenset[str], *, trained: bool
@@ -118,6 +134,11 @@ def _empty(columns: Sequence[str]) -> pl.DataFrame:
 def _means(rows: pl.DataFrame, names: Sequence[str], value: pl.Expr) -> Means:
     means = rows.group_by(names).agg(value.mean().alias("mean"))
     return {tuple(row[:-1]): row[-1] for row in means.iter_rows()}
+
+
+def _overall(rows: pl.DataFrame, value: pl.Expr | str) -> float | None:
+    mean: float | None = rows.select(value).to_series().mean()  # type: ignore[assignment]
+    return mean
 
 
 def _first(levels: Sequence[tuple[tuple[object, ...], Means]]) -> float | None:

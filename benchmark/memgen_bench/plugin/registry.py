@@ -355,7 +355,7 @@ def _register(
     except (pluggy.PluginValidationError, ValueError) as error:
         _forget(manager, unique)
         raise _Broken(
-            f"{one_line(error)}; the hooks are in memgen_bench.plugin.hookspecs"
+            f"{one_line(error)}; {_meant(module)}the hooks are in memgen_bench.plugin.hookspecs"
         ) from error
     except _Broken:
         _forget(manager, unique)
@@ -363,6 +363,16 @@ def _register(
     for noun, item in offered:
         registry.catalogue(noun).add(item, plugin)
     registry.plugins.append(plugin)
+
+
+def _meant(module: Any) -> str:
+    """Return the hooks that a module's misspelt ones resemble."""
+    hooks = [hook for hook, _ in _KINDS.values()]
+    mark = f"{hookspecs.PROJECT}_impl"
+    named = [name for name, value in vars(module).items() if hasattr(value, mark)]
+    close = [difflib.get_close_matches(name, hooks, n=1) for name in named if name not in hooks]
+    meant = " and ".join(found[0] for found in close if found)
+    return f"did you mean {meant}? " if meant else ""
 
 
 def _forget(manager: pluggy.PluginManager, name: str) -> None:

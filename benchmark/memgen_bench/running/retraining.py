@@ -133,9 +133,12 @@ def find_parents(plan: Plan, results: Path, source: Source) -> Parents:
     chosen = choose(readings.filter(readings["key"].is_in(list(planned))), source)["key"]
     best = [planned[key] for key in chosen]
     if not best:
+        suites = read_frame(results, "plans", ["suite"])["suite"].unique().sort()
+        there = ", ".join(suites.to_list()) or "none"
         raise UsageError(
             f"{results} has no readings on noisy validation labels to choose a decoder of suite "
-            f"{plan.suite.name} by; memgen-bench run makes them"
+            f"{plan.suite.name} by; there are readings of {there}: name a suite with --suite, and "
+            "the options that it was run with"
         )
     memorized = [network for network in plan.networks if network.kind == "memorized"]
     parents = [

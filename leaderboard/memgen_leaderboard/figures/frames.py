@@ -242,7 +242,8 @@ def epoch_frame(scores: Scores) -> pl.DataFrame:
     """Return test accuracies at the checkpoints, over the epochs of training.
 
     A decoder's layer is chosen for each epoch, as on the board. After the end of its training a
-    network keeps its last accuracies. Networks that did not memorize in the end are left out.
+    network keeps its last accuracies; the last epoch is that of the longest training. Networks
+    that did not memorize in the end are left out.
 
     Returns:
         A row for each data set, model, noise, rate, decoder and epoch: `accuracy`, the mean over
@@ -258,6 +259,7 @@ def epoch_frame(scores: Scores) -> pl.DataFrame:
         [
             wanted.filter(status="ok").join(at_end, on="network_id", how="semi"),
             over.join(at_end.filter(status="ok"), on=same, nulls_equal=True),
+            _at_last_epochs(scores, wanted, at_end),
         ],
         how="diagonal",
     )
@@ -276,6 +278,22 @@ def epoch_frame(scores: Scores) -> pl.DataFrame:
     return _drawn(lines.agg(*_spread("test_accuracy"))).sort(
         *PAIR, "noise", "rate", "decoder", "epoch"
     )
+
+
+def _at_last_epochs(scores: Scores, wanted: pl.DataFrame, at_end: pl.DataFrame) -> pl.DataFrame:
+    """Return the readings at the end of trainings, where the longest one outlasts checkpoints."""
+    draw = [*PAIR, "noise", "rate"]
+    epochs = scores.networks.select("network_id", *draw, last="epochs")
+    text = pl.col(pl.Categorical).cast(pl.String)
+    ends = at_end.filter(status="ok", kind=scores.view.kind).join(
+        wanted.select("network_id", "decoder").unique(), on=["network_id", "decoder"], how="semi"
+    )
+    last = epochs.group_by(draw).agg(pl.col("last").max().cast(wanted.schema["epoch"]))
+    final = ends.with_columns(text).join(last, on=draw, nulls_equal=True)
+    known = wanted.with_columns(text).group_by(draw).agg(known=pl.col("epoch").max())
+    late = final.join(known, on=draw, nulls_equal=True).filter(pl.col("last") > pl.col("known"))
+    types: dict[Any, Any] = dict(at_end.schema)
+    return late.rename({"last": "epoch"}).drop("known").cast(types)
 
 
 def rate_frame(scores: Scores) -> pl.DataFrame:

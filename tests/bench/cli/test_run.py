@@ -262,3 +262,13 @@ def test_results_that_cannot_be_written_get_one_clear_line(
     outcome = here(*workplace.run("--all", "--results", f"{blocked}/results"))
     assert outcome.code == 1
     assert f"cannot write {blocked}" in outcome.err.splitlines()[-1]
+
+
+def test_a_plan_says_how_to_run_all_of_it_with_the_options_of_its_user(
+    here: CommandLine, tmp_path: Path
+) -> None:
+    words = ["run", "--suite", "smoke", "--results", str(tmp_path / "my results"), "--test-size", 9]
+    out = here(*words).out
+    assert out.splitlines()[-1].endswith(
+        f"run --suite smoke --results '{tmp_path / 'my results'}' --test-size 9 --all"
+    )

@@ -112,6 +112,10 @@ def test_what_is_not_known_counts_as_the_mean_of_the_rest() -> None:
     known = [value for value in found.seconds if value is not None]
     assert found.unknown == len(found.seconds) - len(known) > 0
     assert sum(found.weights) == pytest.approx(len(found.seconds) * sum(known) / len(known))
+    others = Timings(trained(("vit", "pets", "clean", 0.0, 60.0, 1)), READINGS)
+    guessed = others.estimate(networks())
+    assert guessed.unknown == len(guessed.seconds)
+    assert guessed.weights[0] == pytest.approx(60 + 5 * (2 + 4 + 1) / 3)
     nothing = Timings().estimate(networks())
     assert nothing.unknown == len(nothing.seconds)
     assert set(nothing.weights) == {1.0}

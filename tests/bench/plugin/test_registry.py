@@ -63,7 +63,7 @@ def offering(expression: str) -> str:
 BROKEN = {
     "misspelt hook": (
         f"{PREAMBLE}\n@hookimpl\ndef register_decoder():\n    return []\n",
-        ("register_decoder", "memgen_bench.plugin.hookspecs"),
+        ("did you mean register_decoders?", "memgen_bench.plugin.hookspecs"),
     ),
     "hook with an argument": (
         f"{PREAMBLE}\n@hookimpl\ndef register_decoders(extra):\n    return []\n",
