@@ -130,7 +130,7 @@ def test_filters_change_the_board_and_show_all_brings_it_back(visit: Visit, url:
 
 def test_a_link_shows_another_reader_the_same(visit: Visit, url: str) -> None:
     visit.go(url)
-    visit.board().get_by_label("Model").select_option("cnn")
+    visit.board().get_by_label("Model and data set").select_option("cnn on digits")
     visit.board().get_by_label("Networks").select_option("untrained")
     visit.board().get_by_role("button", name="recovery").click()
     visit.page.get_by_role("button", name="Rates").click()
@@ -145,10 +145,35 @@ def test_a_link_shows_another_reader_the_same(visit: Visit, url: str) -> None:
     assert pressed.all_inner_texts() == ["Rates"]
 
 
+def test_a_pair_of_the_overview_is_that_of_the_board_and_of_the_figure(
+    visit: Visit, url: str
+) -> None:
+    visit.go(url)
+    pairs = visit.page.locator(".overview tbody th a")
+    assert sorted(pairs.all_inner_texts()) == ["cnn on digits", "mlp on digits"]
+    shown = visit.board().get_by_label("Model and data set").input_value()
+    (other,) = {"cnn on digits", "mlp on digits"} - {shown}
+    pairs.get_by_text(other).click()
+    assert visit.board().get_by_label("Model and data set").input_value() == other
+    assert visit.page.locator(".figures [data-key=pair]").input_value() == other
+    assert visit.board().locator("tbody td.excess circle").count() > 5
+
+
+def test_a_decoder_of_the_board_leads_to_what_it_is(visit: Visit, url: str) -> None:
+    visit.go(url)
+    visit.board().get_by_role("button", name="masc", exact=True).click()
+    section = visit.page.locator(".decoder")
+    assert "minimum angle subspace classifier" in section.locator("dl").inner_text()
+    assert section.locator("tbody tr").count() == 4  # two models at two rates
+    assert "decoder=masc" in visit.page.url
+    visit.go(visit.page.url)
+    assert section.get_by_label("Decoder").input_value() == "masc"
+
+
 def test_every_figure_is_drawn_with_its_numbers_beside_it(visit: Visit, url: str) -> None:
     visit.go(url)
     figures = visit.page.locator("[data-figure]").all_inner_texts()
-    assert figures == ["Layers", "Controls", "Rates", "Models and data sets", "Time"]
+    assert figures == ["Controls", "Rates", "Layers", "Models and data sets", "Time"]
     assert "need 8 independent data sets" in visit.page.locator(".absent").inner_text()
     captions = set()
     visit.page.locator(".figures summary").click()

@@ -159,7 +159,7 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         sort=alt.EncodingSortField("layer_index", op="min"),
         axis=alt.Axis(labelAngle=-40),
     )
-    accuracy = _percent("accuracy", "test accuracy", domain=[0, 1])
+    accuracy = _percent("accuracy", "test accuracy", zero=False)
     tips = [
         *_tips("decoder:N", "source:N", "layer:N", "draw:N"),
         alt.Tooltip("accuracy:Q", format=PERCENT),
@@ -184,8 +184,8 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
     joined = lines.encode(color=named["color"], strokeDash=source)
     panels = alt.layer(rules, joined, hollow, filled).properties(width=200, height=170)
     faceted = panels.facet(
-        facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=3, data=FRAME
-    )
+        facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=5, data=FRAME
+    ).resolve_scale(y="independent")
     return _spec(faceted, "Test accuracy over layers, a panel for each rate.")
 
 
@@ -246,7 +246,7 @@ def controls_chart(own: str, panels: Sequence[str]) -> Spec:
     faceted = (
         alt.layer(rules, bands, lines, points)
         .properties(width=200, height=190)
-        .facet(facet=panel, columns=2, data=FRAME)
+        .facet(facet=panel, columns=5, data=FRAME)
         .resolve_scale(y="independent")
     )
     return _spec(faceted, "Test accuracy over layers beside all controls, for each rate.")

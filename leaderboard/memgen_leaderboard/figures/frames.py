@@ -44,14 +44,16 @@ _LEAST_ACCURACY, _LEAST_FACTOR = 0.02, 2.0
 
 
 def drawn_first(scores: Scores, count: int) -> list[str]:
-    """Return the best decoders, those of single layers first: all figures show them.
+    """Return the papers' decoder and the best ones, those of single layers first.
 
     Args:
         scores: The scores of the suite.
         count: The most decoders to return; the best come first.
     """
     of_layers = set(scores.units.filter(pl.col("layer") != ALL_LAYERS)["decoder"])
-    return sorted(decoder_order(scores), key=lambda name: name not in of_layers)[:count]
+    order = sorted(decoder_order(scores), key=lambda name: name not in of_layers)
+    shown = {PUBLISHED, *[name for name in order if name != PUBLISHED][: count - 1]}
+    return [name for name in order if name in shown]
 
 
 def layer_frame(scores: Scores) -> pl.DataFrame:

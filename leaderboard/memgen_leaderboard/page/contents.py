@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 from dataclasses import replace
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,6 +14,8 @@ import polars as pl
 from memgen_bench.results.csv_text import csv_text
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.figures import charts, frames
+from memgen_leaderboard.page.decoders import about
+from memgen_leaderboard.page.overview import roomiest
 from memgen_leaderboard.scoring.suite_scores import decoder_order
 from memgen_leaderboard.tables.boards import cells_table, main_table
 from memgen_leaderboard.tables.latex import booktabs
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 AXES = {
     "kind": "Networks",
     "labels": "Labels",
-    "dataset": "Data set",
-    "model": "Model",
+    "pair": "Model and data set",
     "noise": "Noise",
     "rate": "Rate",
 }
@@ -56,6 +56,7 @@ def suite_data(views: Sequence[Scores]) -> dict[str, Any]:
     return {
         **_boards(views),
         "decoders": order,
+        "about": about(order),
         "shown": frames.drawn_first(views[0], SHOWN),
         "figures": _figures(views[0], order),
         "networks": [_network(row) for row in _networks(views[0]).iter_rows(named=True)],
@@ -86,7 +87,7 @@ def pack(data: dict[str, Any], readings: pl.DataFrame) -> dict[str, str]:
 def _boards(views: Sequence[Scores]) -> dict[str, Any]:
     """Return a board for each choice of the filters; a note that boards share is kept once."""
     notes: dict[str, int] = {}
-    boards, columns = [], tuple[str, ...]()
+    boards, columns, start = [], tuple[str, ...](), roomiest(views[0])
     for view in views:
         for where, scores in _cuts(view):
             shown = main_table(scores, board_notes(scores))
@@ -100,30 +101,22 @@ def _boards(views: Sequence[Scores]) -> dict[str, Any]:
         "columns": columns,
         "head": columns.index(HEAD),
         "notes": list(notes),
-        "start": boards[0]["where"],
+        "start": next(b["where"] for b in boards if b["where"]["pair"] in ("", start)),
         "words": [column for column in columns if column in WORDS],
     }
 
 
 def _cuts(scores: Scores) -> Iterator[tuple[dict[str, str], Scores]]:
-    """Yield a view's parts: each data set and model, and each rate or all of them."""
+    """Yield a view's parts: each model on each data set, and all rates together or one of them."""
     view = scores.view
-    whole: dict[str, tuple[Any, ...]]
-    whole = {
-        **{"datasets": view.datasets, "models": view.models},
-        **{"noises": view.noises, "rates": view.rates},
-    }
-    choices = []
-    for name, everything in whole.items():
-        values = scores.units[name.removesuffix("s")].drop_nulls().unique().sort().to_list()
-        ones = [(f"{value:g}" if name == "rates" else value, (value,)) for value in values]
-        together = [("", everything)] if name == "rates" or len(ones) <= 1 else []
-        choices.append([*together, *(ones if len(ones) > 1 else [])])
-    for cut in product(*choices):
-        chosen: Any = dict(zip(whole, (values for _, values in cut), strict=True))
-        part = scores.narrowed(replace(view, **chosen))
-        if part.units.height:
-            where = (view.kind, view.labels, *(text for text, _ in cut))
+    for pair in scores.of_pairs:
+        (names,) = pair.units.select("model", "dataset").unique().iter_rows()
+        noise = ", ".join(pair.view.noises if pair.view.noises != view.noises else ())
+        rates = pair.units["rate"].drop_nulls().unique().sort().to_list()
+        for rate in ("", *(f"{value:g}" for value in rates if len(rates) > 1)):
+            chosen = (float(rate),) if rate else view.rates
+            part = scores.narrowed(replace(pair.view, rates=chosen))
+            where = (view.kind, view.labels, " on ".join(names), noise, rate)
             yield dict(zip(AXES, where, strict=True)), part
 
 
@@ -147,10 +140,10 @@ def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
     times, beside = frames.time_frame(scores), frames.controls_frame(scores)
     panels = beside["panel"].unique(maintain_order=True).to_list()
     found = [
-        ("layers", charts.layers_chart(order, own, draws), layers),
         ("controls", charts.controls_chart(own, panels), beside),
-        ("epochs", charts.epochs_chart(order, draws), frames.epoch_frame(scores)),
         ("rates", charts.rates_chart(order, rates["rate"].unique().sort().to_list()), rates),
+        ("layers", charts.layers_chart(order, own, draws), layers),
+        ("epochs", charts.epochs_chart(order, draws), frames.epoch_frame(scores)),
         ("pairs", charts.pairs_chart(order), frames.pair_frame(scores)),
         ("time", charts.time_chart(order, frames.named_on_front(times)), times),
     ]

@@ -19,6 +19,7 @@ from memgen_leaderboard.page.contents import (
     readings_frame,
     suite_data,
 )
+from memgen_leaderboard.page.overview import WIDTH, finding, overview, place, scale
 from memgen_leaderboard.tables.notes import in_short
 from memgen_leaderboard.tables.report import NO_MEAN_RANKS, suite_tables
 from memgen_leaderboard.text import WORDS
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
     from memgen_leaderboard.text import Table
 
 # Joined in this order they make one script.
-SCRIPTS = ("state", "blobs", "table", "board", "charts", "figures", "networks", "readings", "page")
+SCRIPTS = (
+    *("state", "blobs", "table", "drawn", "board", "charts", "figures", "decoders", "networks"),
+    *("readings", "page"),
+)
 
 
 def write_page(found: Sequence[Scores], folder: Path) -> Path:
@@ -75,6 +79,8 @@ def page(found: Sequence[Scores]) -> str:
         scripts=list(map(Markup, scripts)),
         suites=[_suite(views) for views in suites.values()],
         table=table,
+        place=place,
+        width=WIDTH,
         version=version("memgen-bench"),
     )
 
@@ -93,10 +99,13 @@ def _suite(views: Sequence[Scores]) -> dict[str, Any]:
     """Return the variables of the template for one suite: texts, tables, and packed data."""
     first = views[0]
     tables = suite_tables(first)
-    data, readings = suite_data(views), readings_frame(first)
+    data, readings, pairs = suite_data(views), readings_frame(first), overview(first)
     return {
         "title": first.title,
         "answer": in_short(first),
+        "finding": finding(pairs),
+        "pairs": pairs,
+        "scale": scale(pairs),
         "board": tables[0],
         "tables": tables[1:],
         "filters": filters(data["boards"]),

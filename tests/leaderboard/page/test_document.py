@@ -98,10 +98,10 @@ def test_there_is_a_board_for_each_choice_of_the_filters(views: list[Scores]) ->
     data: dict[str, Any] = suite_data(views)
     assert {axis: values for axis, _, values in filters(data["boards"])} == {
         "kind": ["memorized", "clean"],
-        "model": ["cnn", "mlp"],
+        "pair": ["cnn on digits", "mlp on digits"],
         "rate": ["", "0.2", "0.4"],
     }
-    where = {"kind": "memorized", "model": "cnn", "rate": "0.2"}
+    where = {"kind": "memorized", "pair": "cnn on digits", "rate": "0.2"}
     (found,) = [board for board in data["boards"] if where.items() <= board["where"].items()]
     (alone,) = all_scores(views[0].folder, [View(models=("cnn",), rates=(0.2,))])
     assert found["rows"] == main_table(alone).rows
@@ -110,7 +110,7 @@ def test_there_is_a_board_for_each_choice_of_the_filters(views: list[Scores]) ->
 def test_data_of_the_page_are_json_that_browsers_read(html: str) -> None:
     data = json.loads(gzip.decompress(blob(html, "data")), parse_constant=pytest.fail)
     assert [figure["name"] for figure in data["figures"]] == [
-        *("layers", "controls", "rates", "pairs")
+        *("controls", "rates", "layers", "pairs")
     ]
     assert all(figure["spec"]["$schema"] for figure in data["figures"])
     names = {network["name"] for network in data["networks"]}

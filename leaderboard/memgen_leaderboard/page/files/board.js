@@ -1,7 +1,25 @@
 "use strict";
 // The board: which one is shown, in which order, and which of its rows.
 
-const AXES = ["kind", "labels", "dataset", "model", "rate"];
+const AXES = ["kind", "labels", "pair", "noise", "rate"];
+const EXCESS = "X";
+
+// X of each row on the scale of the board, and by rate where all rates are together.
+function drawings(data, board) {
+  const place = data.columns.indexOf(EXCESS);
+  const scale = scaleOf(board.rows.map((row) => measured(row[place])));
+  const found = [["interval", (row) => drawnInterval(measured(row[place]), scale)]];
+  if (board.where.rate) return found;
+  const byDecoder = Map.groupBy(
+    rowsOf(data.figures.find(({ name }) => name === "rates")?.frame ?? {})
+      .filter((row) => pairOf(row) === board.where.pair && (!board.where.noise || row.noise === board.where.noise)),
+    ({ decoder }) => decoder);
+  const values = [...byDecoder.values()].flat().map(({ excess }) => [excess, 0]);
+  const line = (row) => sparkline(
+    (byDecoder.get(row[data.head]) ?? []).toSorted((one, other) => one.rate - other.rate)
+      .map(({ rate, excess }) => [rate, excess]), scaleOf(values));
+  return [...found, ["by rate", line]];
+}
 
 function drawBoard(article, data) {
   const section = article.querySelector(".board");
@@ -23,7 +41,16 @@ function drawBoard(article, data) {
     sort: state.get("sort"),
     descending: state.get("dir") === "down",
     head: data.head,
+    sparse: true,
     onsort: (column) => sortBy(column),
+    links: {
+      names: data.decoders,
+      follow(decoder) {
+        state.set({ decoder });
+        jumpTo(article, ".decoder");
+      },
+    },
+    drawn: { [EXCESS]: drawings(data, board) },
   });
   notes.replaceChildren(...board.notes.map((note) => element("p", {}, data.notes[note])));
   status.textContent = `${rows.length} of ${board.rows.length} rows`;

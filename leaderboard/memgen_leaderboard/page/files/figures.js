@@ -28,13 +28,13 @@ function drawDecoders(section, data, isNeeded) {
   }
 }
 
-function choosePair(section, rows) {
+function choosePair(section, rows, start) {
   const label = section.querySelector(".pair");
   const select = label.querySelector("select");
   const pairs = [...new Set(rows.map(pairOf))];
   label.hidden = pairs.length < 2;
   options(select, pairs.map((pair) => [pair, pair]));
-  const chosen = pairs.includes(state.get("pair")) ? state.get("pair") : pairs[0];
+  const chosen = [state.get("pair"), start, pairs[0]].find((pair) => pairs.includes(pair));
   select.value = chosen;
   return rows.filter((row) => pairOf(row) === chosen);
 }
@@ -48,7 +48,7 @@ function drawFigure(article, data) {
   }
   drawDecoders(section, data, chosen.decoders);
   let rows = rowsOf(chosen.frame);
-  if (chosen.pairs) rows = choosePair(section, rows);
+  if (chosen.pairs) rows = choosePair(section, rows, data.start.pair);
   else section.querySelector(".pair").hidden = true;
   const shown = shownDecoders(data);
   const places = new Map(data.decoders.map((decoder, place) => [decoder, place]));

@@ -33,6 +33,7 @@ async function draw() {
   const data = await dataOf(article);
   fillControls(article, data);
   article.shown = { board: drawBoard(article, data), figure: drawFigure(article, data) };
+  drawDecoder(article, data);
   drawNetwork(article, data);
   if (!article.readings && [...state.params().keys()].some((key) => key.startsWith("r-"))) {
     await openReadings(article);
@@ -95,6 +96,8 @@ document.querySelector("#theme").addEventListener("click", () => {
   draw();
 });
 document.addEventListener("click", ({ target }) => {
+  const link = target.closest("[data-jump]");
+  if (link) setTimeout(() => jumpTo(current(), link.dataset.jump)); // when the address has changed
   const button = target.closest("[data-act], [data-figure]");
   if (button?.dataset.figure) state.set({ figure: button.dataset.figure });
   else if (button) ACTIONS[button.dataset.act](current());

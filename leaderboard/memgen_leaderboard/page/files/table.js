@@ -19,9 +19,13 @@ function sorted(rows, column, descending) {
   });
 }
 
-function drawTable(box, table, { sort = "", descending = false, head = 0, onsort = null } = {}) {
-  const words = new Set(table.words ?? []);
+// Options: `drawn` has, by column, headings and functions of a row for drawings that follow it;
+// columns without any text are left out of `sparse` tables; `links` are heads of rows that can be followed.
+function drawTable(box, table, { sort = "", descending = false, head = 0, onsort = null, links = null, drawn = {}, sparse = false } = {}) {
   const rows = sorted(table.rows, table.columns.indexOf(sort), descending);
+  const words = new Set(table.words ?? []);
+  const places = table.columns.map((_, place) => place).filter((place) => place === head ||
+    !sparse || !rows.length || rows.some((row) => row[place] !== "–" && row[place] !== ""));
   const heading = (column) => {
     const attributes = { scope: "col", class: words.has(column) ? "word" : false };
     if (!onsort) return element("th", attributes, column);
@@ -32,15 +36,21 @@ function drawTable(box, table, { sort = "", descending = false, head = 0, onsort
     return element("th", attributes, button);
   };
   const cell = (text, place) => {
-    if (place === head) return element("th", { scope: "row" }, text);
+    const inner = place === head && links?.names.includes(text)
+      ? element("button", { type: "button", class: "plain", onclick: () => links.follow(text) }, text) : text;
+    if (place === head) return element("th", { scope: "row" }, inner);
     return element("td", { class: words.has(table.columns[place]) ? "word" : false }, text);
   };
+  const headings = (column) => [heading(column),
+    ...(drawn[column] ?? []).map(([name]) => element("th", { scope: "col", class: "word" }, name || "drawn"))];
+  const cells = (row) => places.flatMap((place) => [cell(row[place], place),
+    ...(drawn[table.columns[place]] ?? []).map(([, make]) => element("td", { class: "excess" }, make(row)))]);
   const focused = box.contains(document.activeElement) ? document.activeElement.textContent : null;
   box.replaceChildren(
     element("table", {},
       element("caption", {}, table.title),
-      element("thead", {}, element("tr", {}, ...table.columns.map(heading))),
-      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell)))),
+      element("thead", {}, element("tr", {}, ...places.flatMap((place) => headings(table.columns[place])))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row)))),
     ),
   );
   // Who sorts by keyboard stays where they were.
