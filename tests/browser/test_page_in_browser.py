@@ -132,7 +132,7 @@ def test_a_link_shows_another_reader_the_same(visit: Visit, url: str) -> None:
     visit.go(url)
     visit.board().get_by_label("Model and data set").select_option("cnn on digits")
     visit.board().get_by_label("Networks").select_option("untrained")
-    visit.board().get_by_role("button", name="recovery").click()
+    visit.board().get_by_role("button", name="accuracy").click()
     visit.page.get_by_role("button", name="Rates").click()
     network = visit.page.locator('[data-key="network"]')
     network.select_option(index=3)
@@ -167,7 +167,7 @@ def test_a_decoder_of_the_board_leads_to_what_it_is(visit: Visit, url: str) -> N
     assert section.locator("tbody tr").count() == 4  # two models at two rates
     assert "decoder=masc" in visit.page.url
     visit.go(visit.page.url)
-    assert section.get_by_label("Decoder").input_value() == "masc"
+    assert section.locator("select").input_value() == "masc"
 
 
 def test_every_figure_is_drawn_with_its_numbers_beside_it(visit: Visit, url: str) -> None:

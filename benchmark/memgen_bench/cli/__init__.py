@@ -23,6 +23,7 @@ from memgen_bench.cli import (
     results,
     retrain,
     run,
+    submission,
     why,
 )
 from memgen_bench.cli.terminal import say
@@ -63,6 +64,8 @@ app.command("compare")(compare.compare)
 app.command("retrain")(retrain.retrain)
 app.command("list")(listing.show)
 app.command("why")(why.why)
+app.command("submit")(submission.submit)
+app.command("verify-submission")(submission.verify)
 app.command("new")(new.new)
 app.command("check")(check.check)
 app.command("export-activations")(export.export)

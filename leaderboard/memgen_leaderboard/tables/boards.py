@@ -15,6 +15,7 @@ from memgen_leaderboard.scoring.layer_choice import CELL
 from memgen_leaderboard.scoring.published import best_layers, compare, read_published, references
 from memgen_leaderboard.scoring.ranking import by_rate, scored
 from memgen_leaderboard.scoring.suite_scores import decoder_order
+from memgen_leaderboard.tables.verified import MARK, verified, verified_note
 from memgen_leaderboard.text import (
     FITTED_ON,
     NOTHING,
@@ -51,7 +52,7 @@ def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
         "s",
         "ok",
     )
-    layers = _chosen_layers(scores)
+    layers, known = _chosen_layers(scores), verified(scores.folder)
     references = scores.board.filter(pl.col("decoder").is_in(REFERENCES))
     decoders = scores.board.filter(~pl.col("decoder").is_in(REFERENCES))
     rows = [
@@ -61,9 +62,12 @@ def main_table(scores: Scores, notes: Iterable[str] = ()) -> Table:
         *(_board_row(row, layers) for row in decoders.iter_rows(named=True)),
         *_unread_rows(scores, len(columns)),
     ]
+    rows = [(*row[:-1], f"{row[-1]} {MARK}") if row[1] in known else row for row in rows]
+    here = {name: count for name, count in known.items() if name in {row[1] for row in rows}}
     published = published_rows(scores) if len(scores.of_pairs) == 1 else pl.DataFrame()
     rows += [_reference_row(row) for row in published.iter_rows(named=True)]
-    return table(title(scores), columns, rows, [*notes, *_on_published(published)])
+    below = [*notes, *verified_note(here), *_on_published(published)]
+    return table(title(scores), columns, rows, below)
 
 
 def title(scores: Scores) -> str:

@@ -1,0 +1,150 @@
+"""`memgen-bench submit` and `verify-submission`: rows that others can compute again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memgen_bench.cli import options
+from memgen_bench.cli.terminal import say
+from memgen_bench.cli.unfolding import unfold
+from memgen_bench.files.places import DEFAULT_RESULTS
+from memgen_bench.plan.axes import Changes
+
+if TYPE_CHECKING:
+    from memgen_bench.plugin.registry import Registry
+    from memgen_bench.submission.recomputation import Difference
+
+
+@unfold
+def submit(
+    *,
+    decoder: Annotated[str, typer.Argument(help="The decoder's name.")],
+    out: Annotated[
+        Path, typer.Option(help="Where the bundle goes: a folder that is not there yet.")
+    ],
+    suite: options.Suite = "core",
+    changes: Annotated[Changes, options.all_but("decoders")],
+    results: options.Results = DEFAULT_RESULTS,
+    places: options.Places,
+    plugins: options.Plugins = None,
+    debug: options.Debug = False,
+) -> None:
+    """Bundle a decoder with its rows, so that others can verify them and take them to their board.
+
+    All readings of the decoder on the suite must be in the results, and it must keep the contract.
+    """
+    import polars as pl
+
+    from memgen_bench.errors import UsageError
+    from memgen_bench.results.store import read_frame
+    from memgen_bench.submission.bundle import write_bundle
+
+    registry = options.registry(plugins)
+    registry.decoders.find(decoder)
+    plan = options.plan(suite, {**changes, "decoders": (decoder,)}, places, plugins)
+    own = [
+        reading.key
+        for network in plan.networks
+        for reading in network.readings
+        if reading.decoding.decoder == decoder
+    ]
+    rows = read_frame(results, "readings").filter(pl.col("key").is_in(own))
+    if rows.height < len(own):
+        raise UsageError(
+            f"{results} has {rows.height} of {len(own)} readings of {decoder}; first: memgen-bench "
+            f"run --suite {suite} --decoder {decoder} --all --results {results} (and your --plugin)"
+        )
+    networks = read_frame(results, "networks")
+    networks = networks.filter(pl.col("network_id").is_in(rows["network_id"].unique().implode()))
+    bundle = write_bundle(
+        out,
+        decoder,
+        plan.suite,
+        registry.decoders.plugin(decoder),
+        readings=rows,
+        networks=networks,
+        report=_report(registry, decoder, plugins, places.data_dir),
+    )
+    say(f"{out}: {rows.height} readings of {decoder}, digest {bundle.digest}")
+    say(f"commit the folder; whoever gets it runs memgen-bench verify-submission {out}")
+
+
+def _report(registry: Registry, decoder: str, plugins: list[Path] | None, data_dir: Path) -> str:
+    from memgen_bench.errors import UsageError
+    from memgen_bench.testing.check_report import Finding, markdown
+    from memgen_bench.testing.examination import examine_in_child
+    from memgen_bench.testing.subjects import find_subjects
+    from memgen_bench.workers.child import Children
+
+    files = tuple(str(file.resolve()) for file in plugins or ())
+    (subject,) = (
+        each
+        for each in find_subjects(registry, [decoder], files, data_dir)
+        if each.noun == "decoder"
+    )
+    with Children() as children:
+        finding = Finding(subject, list(examine_in_child(subject, children)))
+    if not finding.ok:
+        failed = [each.check for each in finding.results if each.status == "failed"]
+        raise UsageError(f"{decoder} fails {', '.join(failed)}: see memgen-bench check {decoder}")
+    return markdown([finding], [])
+
+
+@unfold
+def verify(
+    *,
+    folder: Annotated[Path, typer.Argument(help="The bundle.", metavar="DIR")],
+    sample: Annotated[int, typer.Option(help="Readings to compute again.", min=1)] = 10,
+    seed: Annotated[
+        int | None, typer.Option(help="Of the sample; by default nobody can know it before.")
+    ] = None,
+    board: Annotated[
+        Path | None,
+        typer.Option(help="Results that take the rows if all are the same.", metavar="DIR"),
+    ] = None,
+    places: options.Places,
+    device: options.Device = "cpu",
+    debug: options.Debug = False,
+) -> None:
+    """Compute a random sample of a submission's readings again and compare them bit by bit.
+
+    The decoder runs on this machine, in a process of its own: read it first. Networks that are not
+    cached are trained. Exits with 1 where a reading differs.
+    """
+    from memgen_bench.cli.progress import show_epoch
+    from memgen_bench.errors import UsageError
+    from memgen_bench.running.runner import plan_run
+    from memgen_bench.submission.bundle import read_bundle
+    from memgen_bench.submission.recomputation import accept, choose, compare, recompute
+    from memgen_bench.workers.questions import Questions
+
+    bundle = read_bundle(folder)
+    registry = options.registry(bundle.plugin_files)
+    if bundle.decoder not in list(registry.decoders):
+        release = f"{bundle.plugin['distribution']} {bundle.plugin['version']}"
+        raise UsageError(f"{bundle.decoder} is not here: install {release}, which offers it")
+    files = tuple(str(file.resolve()) for file in bundle.plugin_files)
+    plan = plan_run(bundle.suite, registry, places, questions=Questions(plugin_files=files))
+    keys = choose(bundle, plan, sample, seed)
+    settings = options.run_settings(places, bundle.plugin_files, device)
+    found = recompute(plan, keys, settings, show_epoch)
+    differing = compare(bundle.readings(), found)
+    if differing:
+        _differ(differing, len(keys), bundle.about["environment"].get("processor", "unknown"))
+    say(f"{len(keys)} of {bundle.readings().height} readings computed again: the same bit by bit")
+    if board:
+        say(f"{board} has the rows; the record is {accept(bundle, plan, keys, board)}")
+
+
+def _differ(differing: list[Difference], count: int, processor: str) -> None:
+    for each in differing:
+        say(f"  ✗ {each}", warns=True)
+    say(
+        f"{len(differing)} of {count} readings are not as submitted (processor there: {processor}; "
+        "another one may round otherwise)",
+        warns=True,
+    )
+    raise typer.Exit(1)

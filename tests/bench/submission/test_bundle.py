@@ -1,0 +1,94 @@
+"""A bundle is as it was written, or it is named what was changed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from memgen_bench.errors import DamagedError, UsageError
+from memgen_bench.plan.suite import load_suite
+from memgen_bench.plugin.registry import Plugin
+from memgen_bench.submission.bundle import MANIFEST, Bundle, read_bundle, write_bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = pl.DataFrame({"key": ["a", "b"], "test_accuracy": [0.5, 0.25]})
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("answer = 42\n")
+    return write_bundle(
+        tmp_path / "bundle",
+        "mine",
+        load_suite("smoke"),
+        Plugin(name="mine", distribution="file", version="-", file=str(plugin)),
+        readings=ROWS,
+        networks=ROWS,
+        report="fine",
+    )
+
+
+def test_what_is_read_is_what_was_written(bundle: Bundle) -> None:
+    found = read_bundle(bundle.folder)
+    assert found == bundle
+    assert found.readings().equals(ROWS)
+    assert [file.read_text() for file in found.plugin_files] == ["answer = 42\n"]
+    with pytest.raises(UsageError, match="is not empty"):
+        write_bundle(
+            bundle.folder,
+            "mine",
+            bundle.suite,
+            Plugin(name="mine", distribution="mine", version="1", file="?"),
+            readings=ROWS,
+            networks=ROWS,
+            report="",
+        )
+
+
+@pytest.mark.parametrize("name", ["readings.parquet", "networks.parquet", "check.md", "mine.py"])
+def test_a_changed_or_missing_file_is_named(bundle: Bundle, name: str) -> None:
+    file = bundle.folder / name
+    file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(DamagedError, match=f"{name} was changed"):
+        read_bundle(bundle.folder)
+    file.unlink()
+    with pytest.raises(DamagedError, match=f"{name} is not there"):
+        read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"decoder": "another"}, "its digest does not fit"),
+        ({"digest": "0"}, "its digest does not fit"),
+        ({"files": 3}, "is not a manifest|does not fit"),
+        ({"suite": {"name": 1}}, "is not a manifest"),
+        ({"more": 1}, "is not a manifest"),
+    ],
+)
+def test_a_changed_manifest_is_noticed(
+    bundle: Bundle, change: dict[str, object], said: str
+) -> None:
+    path = bundle.folder / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DamagedError, match=said):
+        read_bundle(bundle.folder)
+
+
+def test_no_file_outside_the_bundle_is_read(bundle: Bundle) -> None:
+    (bundle.folder.parent / "secret").write_text("s")
+    outside = {"../secret": "0", **bundle.files}
+    Bundle(**{**vars(bundle), "files": outside}).write_manifest()
+    with pytest.raises(DamagedError, match="not a file beside it"):
+        read_bundle(bundle.folder)
+
+
+def test_another_folder_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no submission.json"):
+        read_bundle(tmp_path)
