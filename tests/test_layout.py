@@ -97,6 +97,10 @@ ELSEWHERE = {
     f"{BOARD}/figures/charts.py": ("tests/leaderboard/figures/test_plots.py", "drawn in both ways"),
     f"{BOARD}/figures/palette.py": ("tests/leaderboard/figures/test_frames.py", "who looks how"),
     f"{BOARD}/page/contents.py": ("tests/leaderboard/page/test_document.py", "what a page holds"),
+    f"{BOARD}/publishing/data_card.py": (
+        "tests/leaderboard/publishing/test_folder.py",
+        "a file of the folder",
+    ),
     f"{BOARD}/scoring/retraining.py": RETRAINING,
     f"{BOARD}/tables/notes.py": ("tests/leaderboard/tables/test_boards.py", "below each board"),
     f"{BOARD}/tables/report.py": ("tests/leaderboard/tables/test_markdown.py", "in Markdown"),

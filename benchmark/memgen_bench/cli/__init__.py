@@ -20,6 +20,7 @@ from memgen_bench.cli import (
     leaderboard,
     listing,
     new,
+    publish,
     results,
     retrain,
     run,
@@ -64,6 +65,7 @@ app.command("compare")(compare.compare)
 app.command("retrain")(retrain.retrain)
 app.command("list")(listing.show)
 app.command("why")(why.why)
+app.command("publish")(publish.publish)
 app.command("submit")(submission.submit)
 app.command("verify-submission")(submission.verify)
 app.command("new")(new.new)

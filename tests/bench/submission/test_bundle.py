@@ -90,5 +90,5 @@ def test_no_file_outside_the_bundle_is_read(bundle: Bundle) -> None:
 
 
 def test_another_folder_is_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no submission.json"):
+    with pytest.raises(UsageError, match=r"holds no submission\.json"):
         read_bundle(tmp_path)

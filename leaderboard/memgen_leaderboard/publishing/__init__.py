@@ -1,0 +1,1 @@
+"""Results made ready for any static host or data hub."""
