@@ -51,7 +51,8 @@ def test_a_wheel_holds_the_packages_and_nothing_else(built: Path) -> None:
     assert any(name.endswith("gate/baseline.parquet") for name in names)
     assert wheel.stat().st_size < 8e6
     (sdist,) = built.glob("*.gz")
-    inside = [name.partition("/")[2] for name in tarfile.open(sdist).getnames()]
+    with tarfile.open(sdist) as packed:
+        inside = [name.partition("/")[2] for name in packed.getnames()]
     assert {"pyproject.toml", "README.md", "LICENSE", "CITATION.cff"} <= set(inside)
     assert not [name for name in inside if name.startswith(NOT_MEANT[1:])]
 
