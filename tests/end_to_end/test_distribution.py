@@ -87,7 +87,8 @@ def test_every_verb_works_where_the_repository_is_not(built: Path, tmp_path: Pat
     )
     assert found.stdout.startswith(str(site))
     shown = call("--help")
-    verbs = [each.name or "" for each in (*app.registered_commands, *app.registered_groups)]
+    verbs = [each.name or "" for each in app.registered_commands]
+    verbs += [each.name or "" for each in app.registered_groups]
     assert len(verbs) > 15
     assert [verb for verb in verbs if verb not in shown] == []
     assert "masc" in call("list", "decoders")

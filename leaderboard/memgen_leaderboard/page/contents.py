@@ -87,7 +87,8 @@ def pack(data: dict[str, Any], readings: pl.DataFrame) -> dict[str, str]:
 def _boards(views: Sequence[Scores]) -> dict[str, Any]:
     """Return a board for each choice of the filters; a note that boards share is kept once."""
     notes: dict[str, int] = {}
-    boards, columns, start = [], tuple[str, ...](), roomiest(views[0])
+    boards: list[dict[str, Any]] = []
+    columns, start = tuple[str, ...](), roomiest(views[0])
     for view in views:
         for where, scores in _cuts(view):
             shown = main_table(scores, board_notes(scores))

@@ -49,8 +49,8 @@ def test_the_finding_says_where_more_where_nothing_and_where_less_is_held() -> N
 
 def test_all_intervals_and_zero_are_within_the_scale() -> None:
     pairs = [pair("a", 0.2, 0.1), pair("b", 0.1, None)]
-    assert scale(pairs) == (0.0, pytest.approx(0.3))
-    assert scale([pair("c", -0.3, 0.1)]) == (pytest.approx(-0.4), 0.0)
+    assert scale(pairs) == pytest.approx((0.0, 0.3))
+    assert scale([pair("c", -0.3, 0.1)]) == pytest.approx((-0.4, 0.0))
     assert place(0.0, (0.0, 0.3)) == 2
     assert place(0.3, (0.0, 0.3)) == WIDTH - 2
     assert place(0.0, (0.0, 0.0)) == 2
