@@ -45,7 +45,8 @@ def test_a_decoder_is_built_with_them_under_one_name() -> None:
     assert spec.version == DECODERS["rda-50"].version
     assert json.loads(built_parameters(spec))["shrinkage"] == 0.3
     assert DECODERS.plugin(spec.name) == DECODERS.plugin("rda-50")
-    assert memgen_bench.build_decoder("knn-5[n_neighbors=20]").get_params()["n_neighbors"] == 20
+    built: Any = memgen_bench.build_decoder("knn-5[n_neighbors=20]")
+    assert built.get_params()["n_neighbors"] == 20
 
 
 def test_they_may_stand_in_a_chain_and_beside_features() -> None:

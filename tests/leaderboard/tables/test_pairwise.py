@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,7 +22,7 @@ def scores(bench: Bench, tmp_path: Path) -> Scores:
     """Scores of three seeds of two models, one of which has no `ncm` for a seed."""
     for seed in range(3):
         for model, ncm in (("mlp", 0.5), ("cnn", 0.7)):
-            own = {"seed": seed, "model": model}
+            own: dict[str, Any] = {"seed": seed, "model": model}
             bench.cell(0.6 + 0.01 * seed, 0.4, 0.9, **own)
             if (seed, model) != (2, "cnn"):
                 bench.decode({"fc1": (0.5, ncm + 0.01 * seed)}, decoder="ncm", **own)

@@ -210,7 +210,8 @@ class SpectrumTold(_Adder):
 
     def _waves(self, labels: npt.NDArray[np.int64]) -> Complex:
         """Return exp 2πiky/p for each label and unit."""
-        return np.exp(2j * np.pi * np.outer(labels, self.frequencies_) / self._modulus)
+        waves: Complex = np.exp(2j * np.pi * np.outer(labels, self.frequencies_) / self._modulus)
+        return waves
 
 
 def spectra(network: nn.Module) -> Complex:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
@@ -58,7 +60,7 @@ def test_weights_and_the_rate_of_the_noise_are_the_likeliest_together() -> None:
         penalty = 1e-3 * (w**2 + v**2) / 2
         return float(penalty - np.log((1 - rho) * own + rho / classes).mean())
 
-    found = loss(*weights, rate)
+    found = loss(weights[0], weights[1], rate)
     grid = [
         loss(w, v, rho)
         for w in np.linspace(0, 5, 21)
@@ -86,7 +88,7 @@ def test_decoders_and_layers_are_stacked() -> None:
     assert fitted.weights_["lda on good"] > 3 * fitted.weights_["lda on noise"]
     assert fitted.chosen_["rate"] == pytest.approx(fitted.rate_, abs=1e-4)
     assert fitted.chosen_["lda on good"] == fitted.weights_["lda on good"]
-    expected = 0
+    expected: Any = 0
     for name, estimator in members:
         alone = type(estimator)().fit(X, Y).decision_function(TEST)
         alone = alone - alone.mean(axis=1, keepdims=True)
