@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 COUNT = 1000  # a curve over all 10,000 test images would take most of a training's time
 
 
-def files() -> Sequence[Path]:
+def files(root: Path | None = None) -> Sequence[Path]:
     """Return the files of the data set, in the order of their names; none where it is not here."""
     spec = memgen_bench.load_registry().datasets["fashion-mnist"]
     try:
-        found: Sequence[Path] = spec.files(default_data_dir())
+        found: Sequence[Path] = spec.files(root or default_data_dir())
     except memgen_bench.DataNotFoundError:
         return ()
     return found
@@ -34,14 +34,16 @@ def files() -> Sequence[Path]:
 
 @pytest.fixture
 def first_images(tmp_path: Path) -> Path:
-    """Write the first images of either half, and return the data root."""
-    folder = tmp_path / "data" / "fashion-mnist"
+    """Write the first images of either half where torchvision does, and return the data root."""
+    root = tmp_path / "data"
+    folder = root / "FashionMNIST" / "raw"
     folder.mkdir(parents=True)
     for name in IDX_NAMES:
         (path,) = (file for file in files() if file.name.startswith(name))
         array = read_idx(path, 3 if "images" in name else 1)[:COUNT]
         (folder / name).write_bytes(idx(array.astype(np.uint8)))
-    return folder.parent
+    assert {file.parent for file in files(root)} == {folder}  # and not the whole data set
+    return root
 
 
 @pytest.mark.slow
@@ -68,6 +70,7 @@ def test_layers_of_a_noisily_trained_cnn_beat_its_readout(
             "decoders": ["masc", "ncm", "lda-shrunk"],
             "train_size": COUNT,
             "test_size": COUNT,
+            "max_layer_dim": 576,  # of `flatten`, which is looked at; larger maps are pooled
         }
     )
     summary = memgen_bench.run(
