@@ -113,4 +113,12 @@ def _plain() -> list[DecoderSpec]:
             )
             for k in (5, 50)
         ),
+        _spec(
+            "wann",
+            "layer.neighbors:ReliableNeighbors",
+            "vote of 11 to 51 nearest neighbours by cosine, weighed by their labels' reliability",
+            "Di Salvo et al. 2025, arXiv 2408.14358",
+            needs=("neighbors",),
+            version=1,
+        ),
     ]

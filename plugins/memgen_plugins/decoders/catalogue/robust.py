@@ -176,6 +176,17 @@ def _tuned() -> list[DecoderSpec]:
             slow=True,
         ),
         decoder(
+            "logreg-gce",
+            _around(
+                estimator("robust.bounded:GeneralizedLogisticRegression"),
+                C=(1e-4, 1e-3, 1e-2, 1e-1),
+            ),
+            f"logistic regression on the generalised cross entropy, C {_ON_VALIDATION}",
+            "Zhang & Sabuncu 2018, arXiv 1805.07836",
+            needs=("validation",),
+            slow=True,
+        ),
+        decoder(
             "linear-svm-tuned",
             _around(svm, C=_PENALTIES),
             f"linear support vector machine, one against the rest, C {_ON_VALIDATION}",

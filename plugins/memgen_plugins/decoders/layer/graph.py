@@ -11,6 +11,7 @@ import torch
 
 from memgen_bench.toolkit.decoders import Neighbors
 from memgen_plugins.decoders.base.argmax import ArgmaxClassifier
+from memgen_plugins.decoders.layer.neighbors import other_neighbors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,10 +107,7 @@ def _solution(system: Any, right: npt.NDArray[np.float64]) -> npt.NDArray[np.flo
 
 def adjacent(neighbors: Neighbors, points: torch.Tensor, count: int) -> Any:
     """Return the nearest other training points of each, as a sparse N×N matrix of ones."""
-    found = neighbors.query(points, count + 1).numpy()
-    rows = np.arange(len(found))[:, None]
-    others: npt.NDArray[np.bool_] = found != rows
-    others[others.all(axis=1), -1] = False  # not among its own nearest: drop the last
-    place = np.broadcast_to(rows, found.shape)[others], found[others]
-    ones = np.ones(int(others.sum()))
-    return scipy.sparse.csr_array((ones, place), shape=(len(found), len(found)))
+    others = other_neighbors(neighbors, points, count)
+    rows = np.repeat(np.arange(len(others)), others.shape[1])
+    shape = (len(others), len(others))
+    return scipy.sparse.csr_array((np.ones(others.size), (rows, others.ravel())), shape=shape)

@@ -13,6 +13,10 @@ from memgen_plugins.decoders.base.argmax import ArgmaxClassifier
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
+
+    Places = npt.NDArray[np.int64]
+
 
 class CosineNeighbors(ArgmaxClassifier):
     """Majority label among the training points with the largest cosine similarity; exact.
@@ -65,3 +69,90 @@ class CosineNeighbors(ArgmaxClassifier):
             votes[points, voted] += 1
             places[points, voted] = place
         return torch.from_numpy(votes + 0.5 / (places + 2))
+
+
+class ReliableNeighbors(ArgmaxClassifier):
+    """Nearest neighbours by cosine, each with the weight of its label's reliability.
+
+    A training point's label takes k of its nearest other points to win their vote: the smallest
+    odd k from `n_fewest` on, or `n_most` where it never does. Its reliability is 1/k. A new point
+    asks as many neighbours as the nearest training point took, and these vote with their
+    reliabilities. Of equals the label with the nearest neighbour wins.
+
+    Args:
+        n_fewest: The fewest neighbours that vote.
+        n_most: The most neighbours that vote.
+
+    Attributes:
+        classes_: The classes seen, ascending.
+        sizes_: k of each training point, N.
+
+    Cost:
+        Fit 2N²D FLOPs, predict 2MND.
+
+    References:
+        WANN: Di Salvo, Doerrich, Rieger & Ledig 2025, arXiv 2408.14358, there by Euclidean
+        distance on the embeddings of a foundation model.
+    """
+
+    def __init__(self, n_fewest: int = 11, n_most: int = 51) -> None:
+        self.n_fewest = n_fewest
+        self.n_most = n_most
+
+    def fit(self, X: Any, y: Any, neighbors: Neighbors | None = None) -> Self:
+        """Find the reliability of each label.
+
+        Args:
+            X: Activations, N×D.
+            y: Labels, N.
+            neighbors: A search among X that is shared with other decoders.
+
+        Raises:
+            ValueError: `n_fewest` is not between 1 and `n_most`.
+        """
+        if not 1 <= self.n_fewest <= self.n_most:
+            raise ValueError(
+                f"n_fewest={self.n_fewest} must be at least 1, n_most={self.n_most} no smaller"
+            )
+        points, self._index = self._start(X, y)
+        self._neighbors = neighbors or Neighbors(points)
+        labels = self._index[other_neighbors(self._neighbors, points, self.n_most)]
+        self.sizes_ = np.full(len(labels), self.n_most)
+        for size in reversed(range(self.n_fewest, self.n_most, 2)):
+            won = _votes(labels[:, :size], np.ones(labels[:, :size].shape), len(self.classes_))
+            self.sizes_[won.argmax(axis=1) == self._index] = size
+        return self
+
+    def _parts(self, X: torch.Tensor) -> Iterator[torch.Tensor]:
+        yield self._scores(X)  # at once: the search makes its own blocks
+
+    def _scores(self, X: torch.Tensor) -> torch.Tensor:
+        nearest = self._neighbors.query(X, self.n_most).numpy()
+        asked = np.arange(nearest.shape[1]) < self.sizes_[nearest[:, :1]]
+        weights = asked / self.sizes_[nearest]
+        return torch.from_numpy(_votes(self._index[nearest], weights, len(self.classes_)))
+
+
+def _votes(labels: Places, weights: npt.NDArray[np.float64], classes: int) -> Any:
+    """Return the weight of each class's votes, N×K; the nearest of equals gets a trifle more.
+
+    Args:
+        labels: Of each point's neighbours, the nearest first, N×k.
+        weights: Of their votes, N×k.
+        classes: K.
+    """
+    votes = np.zeros((len(labels), classes))
+    trifle, points = np.zeros_like(votes), np.arange(len(labels))
+    for place in reversed(range(labels.shape[1])):  # the nearest last: its place stays
+        votes[points, labels[:, place]] += weights[:, place]
+        trifle[points, labels[:, place]] = 1e-9 / (place + 2)
+    return votes + trifle * (votes > 0)
+
+
+def other_neighbors(neighbors: Neighbors, points: torch.Tensor, count: int) -> Places:
+    """Return the nearest other training points of each training point, the nearest first, N×k."""
+    found = neighbors.query(points, count + 1).numpy()
+    own = found == np.arange(len(found))[:, None]
+    own[~own.any(axis=1), -1] = True  # not among its own nearest: drop the last
+    others: Places = found[~own].reshape(len(found), -1)
+    return others

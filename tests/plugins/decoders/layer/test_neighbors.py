@@ -15,7 +15,7 @@ from helpers.references import (
     X64,
     Y,
 )
-from memgen_plugins.decoders.layer.neighbors import CosineNeighbors
+from memgen_plugins.decoders.layer.neighbors import CosineNeighbors, ReliableNeighbors
 from memgen_plugins.noises import uniform
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -60,3 +60,40 @@ def test_scores_are_votes_and_less_than_half_a_vote_for_what_is_near() -> None:
 def test_with_fewer_points_than_neighbours_all_of_them_vote() -> None:
     fitted = CosineNeighbors(50).fit(np.eye(5), [1, 1, 1, 0, 0])
     assert fitted.predict(np.eye(5)).tolist() == [1] * 5
+
+
+def test_neighbours_vote_with_the_reliability_of_their_labels() -> None:
+    rng = np.random.default_rng(0)
+    given = uniform(Y[:300], 0.4, 10, rng)
+    points, fewest, most = X64[:300], 5, 15
+    turned = points / np.linalg.norm(points, axis=1, keepdims=True)
+
+    def majority(labels: list[int], weights: list[float]) -> int:
+        votes: dict[int, float] = {}
+        for label, weight in zip(labels, weights, strict=True):
+            votes[label] = votes.get(label, 0) + weight
+        # Of equals the one that comes first is the nearest.
+        return max(votes, key=lambda label: round(votes[label], 9))
+
+    sizes = []
+    for i, own in enumerate(turned):
+        order = [j for j in np.argsort(-turned @ own, kind="stable") if j != i]
+        takes = [
+            k
+            for k in range(fewest, most, 2)
+            if majority([given[j] for j in order[:k]], [1.0] * k) == given[i]
+        ]
+        sizes.append(min(takes, default=most))
+    ours = ReliableNeighbors(fewest, most).fit(points, given)
+    assert np.mean(ours.sizes_ == sizes) > 0.98
+    expected = []
+    for test in TEST64[:200] / np.linalg.norm(TEST64[:200], axis=1, keepdims=True):
+        order = np.argsort(-turned @ test, kind="stable")
+        asked = order[: sizes[order[0]]]
+        expected.append(majority([given[j] for j in asked], [1 / sizes[j] for j in asked]))
+    assert np.mean(ours.predict(TEST64[:200]) == expected) > 0.98
+
+
+def test_reliability_needs_a_range() -> None:
+    with pytest.raises(ValueError, match="n_most=5 no smaller"):
+        ReliableNeighbors(11, 5).fit(X64, Y)

@@ -1,0 +1,73 @@
+"""The generalised cross entropy against a minimum that is found without it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from helpers.noisy_digits import TEST, TEST_TRUE, X, Y, agree
+from memgen_plugins.decoders.layer.linear import LogisticRegression
+from memgen_plugins.decoders.robust.bounded import GeneralizedLogisticRegression
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def _slope_of_textbook(
+    flat: np.ndarray, Z: np.ndarray, C: float, q: float
+) -> tuple[float, np.ndarray]:
+    """C Σ (1 − p_y^q)/q + ‖W‖²/2 with a free intercept, and its slope by autograd."""
+    at = torch.from_numpy(flat).requires_grad_()
+    weights = at.reshape(10, 65)
+    p = (torch.from_numpy(Z) @ weights[:, :-1].T + weights[:, -1]).softmax(dim=1)
+    own = p[torch.arange(len(Y)), torch.from_numpy(Y)]
+    value = C * ((1 - own**q) / q).sum() + weights[:, :-1].square().sum() / 2
+    value.backward()  # type: ignore[no-untyped-call]
+    assert at.grad is not None
+    return float(value.detach()), at.grad.numpy()
+
+
+@pytest.mark.parametrize(("C", "q"), [(1e-3, 0.7), (1e-2, 0.7), (1e-2, 0.3)])
+def test_it_is_the_optimum_downhill_from_where_all_classes_are_as_likely(
+    C: float, q: float
+) -> None:
+    mean, scale = X.mean(axis=0), np.where(X.std(axis=0) > 0, X.std(axis=0), 1)
+    options = {"maxiter": 5000, "ftol": 1e-14, "gtol": 1e-8}
+    found = minimize(
+        _slope_of_textbook,
+        np.zeros(650),
+        args=((X - mean) / scale, C, q),
+        jac=True,
+        method="L-BFGS-B",
+        options=options,
+    )
+    ours = GeneralizedLogisticRegression(C=C, q=q).fit(X, Y)
+    weights = found.x.reshape(10, 65)
+    expected = ((TEST - mean) / scale @ weights[:, :-1].T + weights[:, -1]).argmax(axis=1)
+    assert np.mean(ours.predict(TEST) == expected) > 0.99
+    flat = np.hstack([ours.coef_ * scale, (ours.intercept_ + ours.coef_ @ mean)[:, None]]).ravel()
+    value, slope = _slope_of_textbook(flat, (X - mean) / scale, C, q)
+    assert value == pytest.approx(found.fun, rel=1e-4)
+    assert np.abs(slope).max() < 2e-5 * C * len(X)
+
+
+def test_a_small_exponent_gives_the_cross_entropy() -> None:
+    agree(
+        GeneralizedLogisticRegression(C=1e-3, q=1e-5).fit(X, Y),
+        LogisticRegression(C=1e-3).fit(X, Y),
+    )
+
+
+def test_it_bears_wrong_labels_that_the_cross_entropy_fits() -> None:
+    bounded, plain = (
+        np.mean(decoder.fit(X, Y).predict(TEST) == TEST_TRUE)
+        for decoder in (GeneralizedLogisticRegression(C=0.03), LogisticRegression(C=0.03))
+    )
+    assert bounded > plain + 0.03
+
+
+@pytest.mark.parametrize("q", [0.0, 1.5])
+def test_other_exponents_are_refused(q: float) -> None:
+    with pytest.raises(ValueError, match=r"must lie in \(0, 1\]"):
+        GeneralizedLogisticRegression(q=q).fit(X, Y)
