@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import inspect
+import pkgutil
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +125,51 @@ def _named(parameters: Iterable[Any], kind: str) -> Iterator[tuple[str, str]]:
             yield names, _plain(f"{parameter.help or ''}{more}")
 
 
+def fields(where: str) -> str:
+    """Return the attributes of a class, such as `memgen_bench:Recipe`, with their defaults."""
+    found: Any = pkgutil.resolve_name(where)
+    said = _attributes(inspect.getdoc(found) or "")
+    rows = [(f"`{name}`", _default(found, name), _plain(text)) for name, text in said.items()]
+    return table(("name", "default", "meaning"), rows)
+
+
+def properties(where: str) -> str:
+    """Return the public properties and methods of a class, each with its first line."""
+    found: Any = pkgutil.resolve_name(where)
+    rows = [
+        (f"`{name}`", (inspect.getdoc(value) or "").partition("\n")[0])
+        for name, value in vars(found).items()
+        if not name.startswith("_") and (callable(value) or hasattr(value, "__get__"))
+    ]
+    return table(("name", "what it is"), rows)
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """Return the attributes that a docstring in Google style documents."""
+    section = docstring.partition("Attributes:\n")[2].partition("\n\n")[0]
+    found: dict[str, str] = {}
+    for line in section.splitlines():
+        if named := re.match(r"    (\w+): (.*)", line):
+            name, found[name] = named[1], named[2]
+        else:
+            found[name] += f" {line.strip()}"
+    return found
+
+
+def _default(found: Any, name: str) -> str:
+    """Return the default of a field; nothing where it has to be given or is computed."""
+    if hasattr(found, "model_fields"):
+        field = found.model_fields[name]
+        value = None if field.is_required() or field.default is None else field.default
+    else:
+        field = {each.name: each for each in dataclasses.fields(found)}[name]
+        value = None if field.default is dataclasses.MISSING else field.default
+    if isinstance(value, tuple):
+        value = list(value)
+    is_plain = isinstance(value, str | int | float | list) and value not in ("", [])
+    return f"`{value!r}`" if is_plain else ""
+
+
 class Listing(SphinxDirective):
     """A directive whose argument is turned into Markdown by `make`."""
 
@@ -135,7 +184,7 @@ class Listing(SphinxDirective):
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register a directive for each listing."""
-    for make in (modules, catalogue, decoders, checks, command):
+    for make in (modules, catalogue, decoders, checks, command, fields, properties):
         directive = type(make.__name__, (Listing,), {"make": staticmethod(make)})
         app.add_directive(make.__name__, directive)
     return {"parallel_read_safe": True}

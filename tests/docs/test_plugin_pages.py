@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import inspect
+import pkgutil
 import re
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -48,3 +51,32 @@ def test_every_column_is_documented_with_its_type_in_order(name: str) -> None:
     section = text.partition(f"## Columns of {name}\n")[2].partition("\n## ")[0]
     shown = re.findall(r"^\| `(\w+)` \| (.*?) \| ", section, flags=re.MULTILINE)
     assert shown == [(field.name, str(field.type)) for field in TABLES[name]]
+
+
+def listings() -> Any:
+    spec = importlib.util.spec_from_file_location("listings", DOCS / "_ext" / "listings.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+TABULATED = re.findall(r"^```{fields} (.*)$", (DOCS / "reference.md").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("where", TABULATED)
+def test_a_reference_table_has_every_field_with_its_meaning(where: str) -> None:
+    found = pkgutil.resolve_name(where)
+    names = getattr(found, "model_fields", None) or [f.name for f in dataclasses.fields(found)]
+    shown = re.findall(r"^\| `(\w+)` \| .*? \| (.+) \|$", listings().fields(where), re.MULTILINE)
+    assert [name for name, _ in shown] == list(names)
+
+
+def test_a_reference_table_has_defaults() -> None:
+    text = listings().fields("memgen_bench:Recipe")
+    assert "| `max_epochs` | `500` | The most epochs of training. |" in text
+    text = listings().fields("memgen_bench.plan.suite:Suite")
+    assert "| `noises` | `['uniform']` | Noise names. |" in text
+    text = listings().properties("memgen_leaderboard.scoring.suite_scores:Scores")
+    assert "| `board` | One row for each decoder" in text
