@@ -189,12 +189,13 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
     return _spec(faceted, "Test accuracy over layers, a panel for each rate.")
 
 
-def controls_chart(own: str, panels: Sequence[str]) -> Spec:
+def controls_chart(own: str, panels: Sequence[str], columns: int) -> Spec:
     """Return accuracy over layers beside all controls, a panel for each decoder and rate.
 
     Args:
         own: The source that is not a control.
         panels: The names of the panels.
+        columns: The most panels in a row.
     """
     curves = {own: (1, 0), **{name: DASHES[name] for name in (UNTRAINED, RANDOM)}}
     dashes = {**curves, **{name: dash or (1, 0) for name, dash in LINES.items()}}
@@ -246,7 +247,7 @@ def controls_chart(own: str, panels: Sequence[str]) -> Spec:
     faceted = (
         alt.layer(rules, bands, lines, points)
         .properties(width=200, height=190)
-        .facet(facet=panel, columns=5, data=FRAME)
+        .facet(facet=panel, columns=max(1, columns), data=FRAME)
         .resolve_scale(y="independent")
     )
     return _spec(faceted, "Test accuracy over layers beside all controls, for each rate.")

@@ -139,9 +139,12 @@ def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
     draws = layers["draw"].unique(maintain_order=True).to_list()
     own, rates = f"{scores.view.kind} network", frames.rate_frame(scores)
     times, beside = frames.time_frame(scores), frames.controls_frame(scores)
-    panels = beside["panel"].unique(maintain_order=True).to_list()
+    of_decoders = beside.partition_by("decoder", maintain_order=True)
+    panels = [
+        name for own_rows in of_decoders for name in own_rows["panel"].unique(maintain_order=True)
+    ]
     found = [
-        ("controls", charts.controls_chart(own, panels), beside),
+        ("controls", charts.controls_chart(own, panels, beside["draw"].n_unique()), beside),
         ("rates", charts.rates_chart(order, rates["rate"].unique().sort().to_list()), rates),
         ("layers", charts.layers_chart(order, own, draws), layers),
         ("epochs", charts.epochs_chart(order, draws), frames.epoch_frame(scores)),

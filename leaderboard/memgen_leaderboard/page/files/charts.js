@@ -25,7 +25,7 @@ function sized(spec, width) {
   const own = structuredClone(spec);
   if (own.facet) {
     own.columns = Math.max(1, Math.min(own.columns, Math.floor(width / 280)));
-    own.spec.width = Math.floor(width / own.columns) - 70;
+    own.spec.width = Math.floor(width / own.columns) - 95; // each panel has an axis
   } else {
     own.width = width;
     own.autosize = { type: "fit-x", contains: "padding" };
