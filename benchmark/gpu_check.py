@@ -35,7 +35,7 @@ MANY = (1, 2, 4, 8)  # processes that train the small networks of `core` on one 
 
 
 def install(wheels: Path) -> None:
-    """Install this package and what it needs from a folder of wheels."""
+    """Install this package and its requirements from a folder of wheels."""
     pip = [sys.executable, "-m", "pip", "install", "--no-index", "--find-links", str(wheels)]
     subprocess.run([*pip, "-e", f"{ROOT}[dev]"], check=True)
 

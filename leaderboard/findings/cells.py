@@ -1,4 +1,4 @@
-"""The cells of `core`, pairs of a data set and a model by rate: what is read, and the controls."""
+"""The cells of `core`, pairs of a data set and a model by rate: readings and controls."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def sources() -> str:
 
 
 def alone() -> str:
-    """Return what is chosen less each control alone, and E against the best, with intervals."""
+    """Return the chosen reading less each control alone, and E against the best, with intervals."""
     found = held().select(*CELL, "difference", "half_width", "share", "ceiling", "control")
     for source in SOURCES:
         own = scores().controls.filter(source=source).rename({"test_correct": "bits"})

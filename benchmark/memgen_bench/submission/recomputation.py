@@ -32,7 +32,7 @@ VERIFIED = "verified"  # the folder of records within results
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A reading that is not what was submitted.
+    """A reading that differs from the submitted one.
 
     Attributes:
         key: The reading's key.

@@ -1,4 +1,4 @@
-"""What is known of decoders: method, source, what they see and cost, from their plugins."""
+"""Method, source, inputs and cost of decoders, as their plugins tell them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front of a suite on the page: each pair's room, control, and what is read beyond it."""
+"""The front of a suite on the page: each pair's headroom, control, and excess."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def overview(scores: Scores) -> list[Pair]:
 
 
 def finding(pairs: Iterable[Pair]) -> str:
-    """Say on which pairs what is chosen is more than the control, as much, or less."""
+    """Say which pairs are above the control, no different from it, or below."""
     said: dict[str, list[str]] = {}
     for pair in pairs:
         if pair.chosen and pair.chosen.half_width is not None:

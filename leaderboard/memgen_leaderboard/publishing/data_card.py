@@ -1,4 +1,4 @@
-"""The data card of published results: what they are, how to read and cite them."""
+"""The data card of published results: findings, tables, licence and sources."""
 
 from __future__ import annotations
 
