@@ -17,9 +17,13 @@ import psutil
 import pytest
 
 import memgen_bench
+from helpers import small_run
+from helpers.forked_commands import dask_worker
+from helpers.forking import forked
+from helpers.once import made_once
 from helpers.pages import DOCS, example
+from helpers.small_run import THREE_RATES
 from memgen_bench import UsageError
-from memgen_bench.plan.suite import Suite
 from memgen_bench.running.observer import Observer
 
 if TYPE_CHECKING:
@@ -29,26 +33,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 TIMES = ["fit_seconds", "predict_seconds", "created"]
-SUITE = Suite.model_validate(
-    {
-        "name": "tiny",
-        "version": 1,
-        "models": ["mlp"],
-        "datasets": ["digits"],
-        "rates": [0.0, 0.4, 0.8],
-        "kinds": ["memorized", "clean", "untrained"],
-        "decoders": ["masc", "ncm"],
-        "train_size": 120,
-        "test_size": 60,
-        "validation_fraction": 0.25,
-        "max_layer_dim": 32,
-    }
-)
 
 
 def run(folder: Path, engine: str, **options: Any) -> memgen_bench.Summary:
     return memgen_bench.run(
-        SUITE, results=folder / "results", cache_dir=folder / "cache", engine=engine, **options
+        THREE_RATES,
+        results=folder / "results",
+        cache_dir=folder / "cache",
+        engine=engine,
+        **options,
     )
 
 
@@ -60,16 +53,14 @@ def content(folder: Path) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    folder = tmp_path_factory.mktemp("serial")
-    assert run(folder, "serial").failed == 0
-    return content(folder)
+    return content(made_once(tmp_path_factory, "three-rates", small_run.run))
 
 
 class Cluster:
     """A scheduler and workers, each a process of its own with a folder of its own."""
 
     def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
-        self.folder, self.workers = folder, dict[str, subprocess.Popen[bytes]]()
+        self.folder, self.workers = folder, dict[str, psutil.Process]()
         place = folder / "scheduler.json"
         self.scheduler = self._start(
             [], "scheduler", "--host", host, "--scheduler-file", str(place), "--no-dashboard"
@@ -84,20 +75,24 @@ class Cluster:
         own = {"MEMGEN_CACHE": str(here / "cache"), "MEMGEN_DATA": str(here / "data")}
         options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", name]
         options += ["--local-directory", str(here)]
-        self.workers[name] = self._start(prefix, "worker", self.address, *options, **own)
+        if prefix:
+            self.workers[name] = self._start(prefix, "worker", self.address, *options, **own)
+        else:
+            words = (self.address, *options)
+            worker = forked(dask_worker, self.folder / "worker.log", own, *words)
+            self.workers[name] = psutil.Process(worker.pid)
 
-    def _start(self, prefix: Any, what: str, *options: str, **env: str) -> subprocess.Popen[bytes]:
+    def _start(self, prefix: Any, what: str, *options: str, **env: str) -> psutil.Process:
         program = [sys.executable, "-m", f"distributed.cli.dask_{what}"]
         with (self.folder / f"{what}.log").open("ab") as log:
-            return subprocess.Popen(
+            return psutil.Popen(
                 [*prefix, *program, *options], stdout=log, stderr=log, env=os.environ | env
             )
 
-    def end(self, process: subprocess.Popen[bytes]) -> None:
+    def end(self, process: psutil.Process) -> None:
         """Kill a process and all that it started, without warning."""
         with contextlib.suppress(psutil.NoSuchProcess):
-            root = psutil.Process(process.pid)
-            for one in (root, *root.children(recursive=True)):
+            for one in (process, *process.children(recursive=True)):
                 one.kill()
         process.wait()
 
@@ -202,9 +197,9 @@ class CutAfter(Observer):
         if not self.cut:
             self.cut = True
             link = f"{self.namespace[:10]}b"
-            for state in ("down", "up"):
+            for state, seconds in (("down", 8), ("up", 0)):
                 subprocess.run(["ip", "-n", self.namespace, "link", "set", link, state], check=True)
-                time.sleep(8)
+                time.sleep(seconds)
 
 
 def test_a_link_that_is_cut_and_restored_costs_nothing(
@@ -230,8 +225,11 @@ echo "Submitted batch job $!"
 
 
 def test_the_slurm_example_runs(tmp_path: Path) -> None:
-    """As documented, with a stand-in for SLURM that starts a job at once."""
-    (tmp_path / "example.py").write_text(example(DOCS / "how-to" / "cluster.md", "slurm"))
+    """As documented, but for few decoders, with a stand-in for SLURM that starts a job at once."""
+    text = example(DOCS / "how-to" / "cluster.md", "slurm")
+    few = text.replace('"smoke", ', '"smoke", decoders=["ncm", "masc"], ')
+    assert few != text
+    (tmp_path / "example.py").write_text(few)
     tools = tmp_path / "bin"
     tools.mkdir()
     for name, script in (("sbatch", BATCH), ("scancel", '#!/bin/sh\nkill "$@"\n')):
@@ -250,4 +248,4 @@ def test_the_slurm_example_runs(tmp_path: Path) -> None:
     told = re.fullmatch(r"(\d+) of (\d+) readings\n", done.stdout)
     assert told, done.stderr
     ok, planned = map(int, told.groups())
-    assert planned > ok > 0.95 * planned  # some decoders have no meaning on some networks
+    assert ok == planned > 0
