@@ -81,7 +81,7 @@ def pytest_words() -> list[str]:
 
 def environment_with(folder: Path, *packages: Path) -> Path:
     """Make a virtual environment that sees this one's packages, and install others into it."""
-    venv.create(folder, with_pip=True)
+    venv.create(folder)  # this one's pip installs, as a pip of its own would take seconds to make
     python = folder / "bin" / "python"
     found = subprocess.run(
         [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
@@ -91,6 +91,6 @@ def environment_with(folder: Path, *packages: Path) -> Path:
     )
     here = [*_SOURCES, *site.getsitepackages()]
     (Path(found.stdout.strip()) / "here.pth").write_text("\n".join(here))
-    options = ["-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([str(python), *options, *map(str, packages)], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]
+    subprocess.run([*pip, "install", "-q", "--no-deps", *map(str, packages)], check=True)
     return python
