@@ -92,3 +92,33 @@ def test_an_unknown_architecture_gets_a_hint(name: str) -> None:
 )
 def test_what_could_not_be_read_at_first_can(name: str, first: str) -> None:
     assert layers(name)[0] == first
+
+
+# One model of each family of timm that has one with at most 12 million parameters.
+SMALL = """
+cait_xxs24_224 coat_tiny convit_tiny cpubone_nano crossvit_tiny_240 cs3darknet_focus_s csatv2
+cspnext_tiny deit_tiny_patch16_224 densenet121 dpn68 edgenext_x_small efficientformer_l1
+efficientformerv2_s0 efficientvim_m1 efficientvit_b0 efficientvit_m0 ese_vovnet19b_slim_dw
+eva02_tiny_patch14_224 fasternet_t0 fastvit_s12 ghostnet_050 halonet_h1 hardcorenas_b iformer_t
+inception_next_atto lcnetv2_small legacy_seresnet18 mobilevit_xxs pit_xs_224 pvt_v2_b0
+regnetx_004_tv repghostnet_050 repvit_m1 resnest14d resnetv2_18 rexnet_100 shvit_s1 skresnet18
+starnet_s050 swiftformer_xs test_byobnet test_coatnet test_convnext test_efficientnet test_mambaout
+test_nfnet test_resnet test_vit test_vit_relpos tf_mobilenetv3_small_minimal_100 tiny_vit_5m_224
+visformer_tiny vit_tiny_r_s16_p8_224 xcit_nano_12_p8_224
+"""
+
+
+@pytest.mark.slow
+def test_a_small_model_of_each_family_can_be_read() -> None:
+    there = set(timm.list_models())
+    failed = {}
+    for name in SMALL.split():
+        if name not in there:
+            continue  # of another version of timm
+        try:
+            if not layers(name):
+                failed[name] = "no layer but logits"
+        except Exception as error:
+            failed[name] = f"{error}"[:200]
+    assert failed == {}
+    assert len(there.intersection(SMALL.split())) > 40
