@@ -242,6 +242,14 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
             stochastic=True,  # the folds follow the order of the points
         ),
         decoder(
+            "lda-iterated",
+            estimator("robust.iterated:Iterated", estimator=lda),
+            f"shrunk LDA fitted on its own labels again and again, how often {_ON_VALIDATION}",
+            "Yarowsky 1995; Tanaka et al. 2018, arXiv 1803.11364",
+            needs=("validation",),
+            slow=True,
+        ),
+        decoder(
             "trimmed-lda",
             estimator("robust.cleaning:Trimmed", estimator=lda),
             "shrunk LDA on the 70 % of each class that are nearest to its mean",
