@@ -8,6 +8,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -237,18 +238,24 @@ def load_registry(plugin_files: Iterable[str | Path] = ()) -> Registry:
     registry, manager = Registry(), plugin_manager()
     for entry_point, plugin in _installed():
         try:
-            _register(registry, manager, _import_entry_point(entry_point), plugin)
+            with nullcontext() if entry_point.module.startswith(_OURS) else preserved():
+                _register(registry, manager, _import_entry_point(entry_point), plugin)
         except _Broken as broken:
             registry.add_problem(Problem(plugin, str(broken), broken.names))
     for path in map(named_path, plugin_files):
         if any(path.resolve() == Path(plugin.file).resolve() for plugin in registry.plugins):
             continue  # loaded already, as an installed plugin
         plugin = Plugin(name=path.stem, distribution="file", version="-", file=str(path))
+        _let_import_neighbours(path)
         try:
-            _register(registry, manager, _import_file(path), plugin)
+            with preserved():
+                _register(registry, manager, _import_file(path), plugin)
         except _Broken as broken:
             raise PluginError(f"{plugin}: {broken}") from broken.__cause__
     return registry
+
+
+_OURS = "memgen_plugins."  # modules of plugins that ship; a test sees that they change nothing
 
 
 class _Broken(Exception):  # noqa: N818 - never leaves this module
@@ -291,7 +298,6 @@ def _file_of(module: str) -> str:
     return (found.origin if found else None) or module
 
 
-@preserved()
 def _import_entry_point(entry_point: importlib.metadata.EntryPoint) -> Any:
     try:
         return entry_point.load()
@@ -300,16 +306,14 @@ def _import_entry_point(entry_point: importlib.metadata.EntryPoint) -> Any:
         raise _Broken(f"fails on import with {one_line(error)}; mend or uninstall it") from error
 
 
-def _import_file(path: Path) -> ModuleType:
-    """Import a file; like a script it may import its neighbours, after all that is installed."""
+def _let_import_neighbours(path: Path) -> None:
+    """Let a file import its neighbours, as scripts may, after all that is installed."""
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.append(folder)
-    return _import_module(path)
 
 
-@preserved()
-def _import_module(path: Path) -> ModuleType:
+def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"--plugin {path}: there is no such file")
     name = f"memgen_plugin_file_{re.sub(r'[^0-9a-zA-Z]', '_', str(path.resolve()))}"
@@ -332,7 +336,6 @@ def _reraise_interrupt(error: BaseException) -> None:
         raise error
 
 
-@preserved()
 def _register(
     registry: Registry, manager: pluggy.PluginManager, module: Any, plugin: Plugin
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +47,16 @@ BUILT_IN = {
     "noises": {"uniform", "flip", "permute", "pair"},
 }
 
+IMPORTED = """
+from memgen_bench import load_registry
+from memgen_bench.global_state import preserved
+with preserved():  # what is imported for the first time by our own modules may change some
+    import memgen_bench.plugin.registry
+with preserved() as changes:
+    load_registry()
+print([*changes.restored, *changes.lasting])
+"""
+
 PREAMBLE = """
 import sys
 from memgen_bench import DecoderSpec, Family, NoiseSpec, hookimpl
@@ -52,6 +64,12 @@ from memgen_bench import DecoderSpec, Family, NoiseSpec, hookimpl
 def decoder(name):
     return DecoderSpec(name=name, summary="a test's", build=object)
 """
+
+
+def test_plugins_that_ship_change_nothing_global_when_they_are_imported() -> None:
+    command = [sys.executable, "-c", IMPORTED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def offering(expression: str) -> str:
