@@ -100,12 +100,15 @@ def test_a_verb_that_plans_takes_all_axes_and_sizes_but_those_it_fixes(
     ]
 
 
+VIEW = ["rates", "datasets", "models", "noises"]
+
+
 @pytest.mark.parametrize(
     ("verb", "taken"),
     [
-        ("leaderboard", ["rates", "datasets", "models", "labels", "fitted_on", "kinds"]),
-        ("figures", ["decoders", "rates", "datasets", "models"]),
-        ("compare", ["rates", "datasets", "models"]),
+        ("leaderboard", [*VIEW, "decoders", "labels", "fitted_on", "kinds"]),
+        ("figures", ["decoders", *VIEW]),
+        ("compare", ["decoders", *VIEW, "fitted_on"]),
     ],
 )
 def test_a_verb_that_shows_takes_what_a_view_keeps(verb: str, taken: list[str]) -> None:
