@@ -88,8 +88,8 @@ def test_neighbours_vote_with_the_reliability_of_their_labels() -> None:
     assert np.mean(ours.sizes_ == sizes) > 0.98
     expected = []
     for test in TEST64[:200] / np.linalg.norm(TEST64[:200], axis=1, keepdims=True):
-        order = np.argsort(-turned @ test, kind="stable")
-        asked = order[: sizes[order[0]]]
+        nearest = np.argsort(-turned @ test, kind="stable")
+        asked = nearest[: sizes[nearest[0]]]
         expected.append(majority([given[j] for j in asked], [1 / sizes[j] for j in asked]))
     assert np.mean(ours.predict(TEST64[:200]) == expected) > 0.98
 
