@@ -74,7 +74,7 @@ def names(suite: Suite) -> list[tuple[str, str]]:
 
 
 def test_the_four_suites_ship() -> None:
-    assert shipped_suites() == ("core", "fashion", "fashion-10k", "paper", "smoke")
+    assert shipped_suites() == ("addition", "core", "fashion", "fashion-10k", "paper", "smoke")
 
 
 @pytest.mark.parametrize("name", shipped_suites())
