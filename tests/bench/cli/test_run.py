@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,7 @@ def test_a_plan_is_printed_and_nothing_written(
         assert part in outcome.out
     assert not empty_workplace.results.exists()
     assert not (empty_workplace.cache / "networks").exists()
-    start = f"memgen-bench run --suite {empty_workplace.suite} --all"
+    start = f"memgen-bench {shlex.join(empty_workplace.run('--all'))}"
     assert (start in outcome.out) is (options == [])
 
 
@@ -216,7 +217,7 @@ def test_a_decoder_that_breaks_becomes_rows_and_the_rest_goes_on(
     assert {r["status"] for r in rows if r["decoder"] == "ncm-euclidean"} == {"ok"}
     # three readouts, and each decoder on five layers of three networks with two kinds of labels
     assert "27 ok / 123 planned, 24 skipped, 72 failed" in outcome.out
-    (said,) = (line for line in outcome.out.splitlines() if "boom and bust" in line)
+    *_, said = (line for line in outcome.out.splitlines() if "boom and bust" in line)
     assert " readings failed (as raises on mlp on digits, " in said
     assert outcome.out.splitlines()[-2].endswith(" s")  # counts come last
 
