@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Places = npt.NDArray[np.int64]
 
+_TRIFLE = 1e-9  # of a vote, that makes equals unequal
+
 
 class CosineNeighbors(ArgmaxClassifier):
     """Majority label among the training points with the largest cosine similarity; exact.
@@ -117,11 +119,21 @@ class ReliableNeighbors(ArgmaxClassifier):
         points, self._index = self._start(X, y)
         self._neighbors = neighbors or Neighbors(points)
         labels = self._index[other_neighbors(self._neighbors, points, self.n_most)]
-        self.sizes_ = np.full(len(labels), self.n_most)
-        for size in reversed(range(self.n_fewest, self.n_most, 2)):
-            won = _votes(labels[:, :size], np.ones(labels[:, :size].shape), len(self.classes_))
-            self.sizes_[won.argmax(axis=1) == self._index] = size
+        self.sizes_ = self._sizes(labels)
         return self
+
+    def _sizes(self, labels: Places) -> Places:
+        """Return k of each training point, N, from the labels of its neighbours, N×`n_most`."""
+        sizes, points = np.full(len(labels), self.n_most), np.arange(len(labels))
+        votes = np.zeros((len(labels), len(self.classes_)))
+        tried = range(self.n_fewest, self.n_most, 2)
+        for place, voted in enumerate(labels.T):
+            # The first vote for a class counts a trifle more, the nearer the more.
+            votes[points, voted] += np.where(votes[points, voted] > 0, 1, 1 + _TRIFLE / (place + 1))
+            if place + 1 in tried:
+                won = votes.argmax(axis=1) == self._index
+                sizes[won] = np.minimum(sizes[won], place + 1)
+        return sizes
 
     def _parts(self, X: torch.Tensor) -> Iterator[torch.Tensor]:
         yield self._scores(X)  # at once: the search makes its own blocks
@@ -145,7 +157,7 @@ def _votes(labels: Places, weights: npt.NDArray[np.float64], classes: int) -> An
     trifle, points = np.zeros_like(votes), np.arange(len(labels))
     for place in reversed(range(labels.shape[1])):  # the nearest last: its place stays
         votes[points, labels[:, place]] += weights[:, place]
-        trifle[points, labels[:, place]] = 1e-9 / (place + 2)
+        trifle[points, labels[:, place]] = _TRIFLE / (place + 1)
     return votes + trifle * (votes > 0)
 
 
