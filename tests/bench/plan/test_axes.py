@@ -50,7 +50,7 @@ def test_a_key_that_is_declared_is_an_option_of_every_verb_and_a_keyword_of_run(
         [sys.executable, "-c", WITH_PLANETS], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == [
-        "['run', 'retrain', 'why', 'export-activations']",
+        "['run', 'retrain', 'why', 'submit', 'export-activations']",
         "True",
         "suite 'smoke' with the options given: unknown key 'planets'",
         "suite 'core' with the options given: unknown key 'planets'",

@@ -186,7 +186,7 @@ def test_scores_are_frames(wide: Path) -> None:
 def test_one_of_several_suites_is_named(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.65, 0.4, 0.9).stored(tmp_path)
     planned(bench.rows, tmp_path, version=2)
-    with pytest.raises(UsageError, match="name one suite of those that are there: toy v1, toy v2"):
+    with pytest.raises(UsageError, match=r"name one suite .*: toy v1, toy v2"):
         memgen_leaderboard.scores(tmp_path)
     assert memgen_leaderboard.scores(tmp_path, "toy v2").version == 2
     with pytest.raises(UsageError, match="name one suite"):
