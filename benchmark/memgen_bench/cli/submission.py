@@ -118,32 +118,44 @@ def verify(
     from memgen_bench.errors import UsageError
     from memgen_bench.running.runner import plan_run
     from memgen_bench.submission.bundle import read_bundle
-    from memgen_bench.submission.recomputation import accept, choose, compare, recompute
+    from memgen_bench.submission.recomputation import (
+        accept,
+        choose,
+        compare,
+        recompute,
+        require_own_rows,
+    )
     from memgen_bench.workers.questions import Questions
 
     bundle = read_bundle(folder)
     registry = options.registry(bundle.plugin_files)
-    if bundle.decoder not in list(registry.decoders):
+    try:
+        registry.decoders.find(bundle.decoder)
+    except UsageError:
         release = f"{bundle.plugin['distribution']} {bundle.plugin['version']}"
-        raise UsageError(f"{bundle.decoder} is not here: install {release}, which offers it")
+        raise UsageError(
+            f"{bundle.decoder!r} is not here: install {release}, which offers it"
+        ) from None
     files = tuple(str(file.resolve()) for file in bundle.plugin_files)
     plan = plan_run(bundle.suite, registry, places, questions=Questions(plugin_files=files))
     keys = choose(bundle, plan, sample, seed)
+    require_own_rows(bundle, plan)
     settings = options.run_settings(places, bundle.plugin_files, device)
     found = recompute(plan, keys, settings, show_epoch)
-    differing = compare(bundle.readings(), found)
+    differing = compare(bundle.readings(), found["readings"])
+    differing += compare(bundle.networks(), found["networks"], "networks")
     if differing:
-        _differ(differing, len(keys), bundle.about["environment"].get("processor", "unknown"))
+        _differ(differing, bundle.about["environment"].get("processor", "unknown"))
     say(f"{len(keys)} of {bundle.readings().height} readings computed again: the same bit by bit")
     if board:
         say(f"{board} has the rows; the record is {accept(bundle, plan, keys, board)}")
 
 
-def _differ(differing: list[Difference], count: int, processor: str) -> None:
+def _differ(differing: list[Difference], processor: str) -> None:
     for each in differing:
         say(f"  ✗ {each}", warns=True)
     say(
-        f"{len(differing)} of {count} readings are not as submitted (processor there: {processor}; "
+        f"{len(differing)} rows are not as submitted (processor there: {processor}; "
         "another one may round otherwise)",
         warns=True,
     )

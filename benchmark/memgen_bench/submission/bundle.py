@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from memgen_bench.errors import DamagedError, UsageError
+from memgen_bench.errors import DamagedError, UsageError, one_line
 from memgen_bench.files.atomic import write_atomically
 from memgen_bench.hashing import canonical
 from memgen_bench.plan.suite import Suite
 from memgen_bench.results.environment import code_commit, environment
+from memgen_bench.results.schemas import TABLES
 
 if TYPE_CHECKING:
     from memgen_bench.plugin.registry import Plugin
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 MANIFEST = "submission.json"
 READINGS, NETWORKS, REPORT = "readings.parquet", "networks.parquet", "check.md"
 _LARGEST = 1 << 20  # bytes of a manifest
+_MOST_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +63,11 @@ class Bundle:
 
     def readings(self) -> pl.DataFrame:
         """Return the decoder's rows of the table of readings."""
-        return pl.read_parquet(self.folder / READINGS)
+        return _rows(self.folder / READINGS, "readings")
 
     def networks(self) -> pl.DataFrame:
         """Return the rows of the networks that they are of."""
-        return pl.read_parquet(self.folder / NETWORKS)
+        return _rows(self.folder / NETWORKS, "networks")
 
     def _manifest(self) -> dict[str, Any]:
         return {
@@ -134,6 +138,25 @@ def _parquet(rows: pl.DataFrame) -> bytes:
     content = io.BytesIO()
     rows.write_parquet(content, compression="zstd")
     return content.getvalue()
+
+
+def _rows(path: Path, name: str) -> pl.DataFrame:
+    """Read a table of a bundle.
+
+    Raises:
+        DamagedError: It is no Parquet, has too many rows, or other columns than the table.
+    """
+    try:
+        if pq.read_metadata(path).num_rows > _MOST_ROWS:
+            raise DamagedError(f"{path} has more than {_MOST_ROWS:,} rows")
+        rows = pl.read_parquet(path)
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+        raise DamagedError(f"{path} is no Parquet that can be read ({one_line(error)})") from None
+    expected = pl.from_arrow(TABLES[name].empty_table())
+    assert isinstance(expected, pl.DataFrame)
+    if rows.schema != expected.schema:
+        raise DamagedError(f"{path} has other columns than the {name} of this version")
+    return rows
 
 
 def read_bundle(folder: Path) -> Bundle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from inspect import cleandoc
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,11 @@ _SEES = {
 def about(names: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
     """Return terms and texts on decoders by name; those that no plugin here offers are left out."""
     decoders = load_registry().decoders
-    return {name: _terms(decoders[name]) for name in names if name in set(decoders)}
+    found = {}
+    for name in names:
+        with suppress(KeyError):
+            found[name] = _terms(decoders[name])
+    return found
 
 
 def _terms(spec: DecoderSpec) -> list[tuple[str, str]]:

@@ -11,12 +11,20 @@ import pytest
 from memgen_bench.errors import DamagedError, UsageError
 from memgen_bench.plan.suite import load_suite
 from memgen_bench.plugin.registry import Plugin
-from memgen_bench.submission.bundle import MANIFEST, Bundle, read_bundle, write_bundle
+from memgen_bench.results.store import table
+from memgen_bench.submission.bundle import MANIFEST, READINGS, Bundle, read_bundle, write_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROWS = pl.DataFrame({"key": ["a", "b"], "test_accuracy": [0.5, 0.25]})
+
+def rows(name: str, **columns: object) -> pl.DataFrame:
+    found = pl.from_arrow(table(name, [columns]))
+    assert isinstance(found, pl.DataFrame)
+    return found
+
+
+ROWS, NETWORKS = rows("readings", key="a", test_accuracy=0.5), rows("networks", network_id="n")
 
 
 @pytest.fixture
@@ -29,7 +37,7 @@ def bundle(tmp_path: Path) -> Bundle:
         load_suite("smoke"),
         Plugin(name="mine", distribution="file", version="-", file=str(plugin)),
         readings=ROWS,
-        networks=ROWS,
+        networks=NETWORKS,
         report="fine",
     )
 
@@ -46,7 +54,7 @@ def test_what_is_read_is_what_was_written(bundle: Bundle) -> None:
             bundle.suite,
             Plugin(name="mine", distribution="mine", version="1", file="?"),
             readings=ROWS,
-            networks=ROWS,
+            networks=NETWORKS,
             report="",
         )
 
@@ -79,6 +87,18 @@ def test_a_changed_manifest_is_noticed(
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DamagedError, match=said):
         read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    "forged", [ROWS.drop("seed"), ROWS.with_columns(pl.lit(1).alias("more")), NETWORKS]
+)
+def test_rows_of_another_form_are_named(bundle: Bundle, forged: pl.DataFrame) -> None:
+    forged.write_parquet(bundle.folder / READINGS)
+    with pytest.raises(DamagedError, match="other columns than the readings"):
+        bundle.readings()
+    (bundle.folder / READINGS).write_bytes(b"PAR1")
+    with pytest.raises(DamagedError, match="no Parquet that can be read"):
+        bundle.readings()
 
 
 def test_no_file_outside_the_bundle_is_read(bundle: Bundle) -> None:
