@@ -14,7 +14,7 @@ from memgen_bench.files.places import DEFAULT_RESULTS
 from memgen_bench.plan.axes import Changes
 
 if TYPE_CHECKING:
-    from memgen_bench.plugin.registry import Registry
+    from memgen_bench.plugin.registry import Plugin, Registry
     from memgen_bench.submission.recomputation import Difference
 
 
@@ -63,13 +63,25 @@ def submit(
         out,
         decoder,
         plan.suite,
-        registry.decoders.plugin(decoder),
+        _plugin(registry, decoder),
         readings=rows,
         networks=networks,
         report=_report(registry, decoder, plugins, places.data_dir),
     )
     say(f"{out}: {rows.height} readings of {decoder}, digest {bundle.digest}")
     say(f"commit the folder; whoever gets it runs memgen-bench verify-submission {out}")
+
+
+def _plugin(registry: Registry, decoder: str) -> Plugin:
+    """Return the plugin that a decoder comes from; of a chain the plugin file, if there is one."""
+    from memgen_bench.errors import UsageError
+
+    parts = registry.decoders.stages(decoder)
+    plugins = list(dict.fromkeys(registry.decoders.plugin(part) for part in parts))
+    own = [plugin for plugin in plugins if plugin.distribution == "file"]
+    if len(own) > 1:
+        raise UsageError(f"{decoder} is of several plugin files; a bundle has one: join them")
+    return (own or plugins)[0]
 
 
 def _report(registry: Registry, decoder: str, plugins: list[Path] | None, data_dir: Path) -> str:

@@ -11,7 +11,7 @@ from memgen_bench.testing.examination import Subject
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from memgen_bench.plugin.registry import Plugin, Registry
+    from memgen_bench.plugin.registry import Catalogue, Plugin, Registry
 
 NOUNS = ("decoder", "model", "feature", "dataset", "noise")
 
@@ -44,12 +44,18 @@ def find_subjects(
         Subject(
             noun=noun,
             name=name,
-            plugin=_origin(registry.catalogue(noun).plugin(name)),
+            plugin=_origins(registry.catalogue(noun), name),
             files=files,
             data_dir=data_dir,
         )
         for noun, name in dict.fromkeys(found)
     ]
+
+
+def _origins(catalogue: Catalogue[Any], name: str) -> str:
+    """Return the origins of a name, of all stages of a chain."""
+    found = (_origin(catalogue.plugin(part)) for part in catalogue.stages(name))
+    return ", ".join(dict.fromkeys(found))
 
 
 def _origin(plugin: Plugin) -> str:

@@ -55,6 +55,16 @@ def test_no_row_that_was_made_up_is_taken(in_workplace: CommandLine) -> None:
         assert not Path("no").exists()
 
 
+def test_a_chain_is_bundled_with_its_parameters(in_workplace: CommandLine) -> None:
+    name = "ncm>knn-5[n_neighbors=3]"
+    assert in_workplace("run", "--suite", "tiny.toml", "--decoder", name, "--all").code == 0
+    told = in_workplace("submit", name, "--suite", "tiny.toml", "--out", "chain")
+    assert told.code == 0, told.err
+    verified = in_workplace("verify-submission", "chain", "--sample", "1", "--board", "chains")
+    assert verified.code == 0, verified.err
+    assert set(read_frame("chains", "readings", ["decoder"])["decoder"]) == {name}
+
+
 def test_what_is_lacking_is_said(in_workplace: CommandLine) -> None:
     lacking = in_workplace("submit", "lda", "--suite", "tiny.toml", "--out", "bundle-2")
     assert lacking.code == 2
