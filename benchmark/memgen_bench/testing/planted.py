@@ -99,13 +99,7 @@ def planted(
         redrawn = rng.integers(num_classes, size=count)
         return Points(x=x, given=np.where(rng.random(count) < rate, redrawn, true), true=true)
 
-    return Case(
-        train=points(count),
-        validation=points(count // 3),
-        test=points(tests),
-        num_classes=num_classes,
-        transition=_transition(rate, num_classes),
-    )
+    return _case(points, count, tests, num_classes, rate)
 
 
 def planted_sums(
@@ -125,13 +119,7 @@ def planted_sums(
         true, redrawn = pairs.sum(axis=1) % num_classes, rng.integers(num_classes, size=count)
         return Points(x=x, given=np.where(rng.random(count) < rate, redrawn, true), true=true)
 
-    return Case(
-        train=points(count),
-        validation=points(count // 3),
-        test=points(tests),
-        num_classes=num_classes,
-        transition=_transition(rate, num_classes),
-    )
+    return _case(points, count, tests, num_classes, rate)
 
 
 def without_meaning(case: Case, seed: int) -> Case:
@@ -155,6 +143,19 @@ def _centres(num_classes: int, dim: int) -> npt.NDArray[np.float64]:
     """Return the classes' centres, K×D; the same for every seed."""
     drawn = np.random.default_rng((num_classes, dim)).standard_normal((num_classes, dim))
     return np.asarray(drawn * 4 / np.sqrt(dim))
+
+
+def _case(
+    points: Callable[[int], Points], count: int, tests: int, num_classes: int, rate: float
+) -> Case:
+    """Return a case of `count` training points, and a third as many for validation."""
+    return Case(
+        train=points(count),
+        validation=points(count // 3),
+        test=points(tests),
+        num_classes=num_classes,
+        transition=_transition(rate, num_classes),
+    )
 
 
 def _transition(rate: float, num_classes: int) -> npt.NDArray[np.float64]:
