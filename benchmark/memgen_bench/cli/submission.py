@@ -23,7 +23,7 @@ def submit(
     *,
     decoder: Annotated[str, typer.Argument(help="The decoder's name.")],
     out: Annotated[
-        Path, typer.Option(help="Where the bundle goes: a folder that is not there yet.")
+        Path, typer.Option(help="Where the bundle goes: a folder that is empty or not there yet.")
     ],
     suite: options.Suite = "core",
     changes: Annotated[Changes, options.all_but("decoders")],
@@ -40,8 +40,9 @@ def submit(
 
     from memgen_bench.errors import UsageError
     from memgen_bench.results.store import read_frame
-    from memgen_bench.submission.bundle import write_bundle
+    from memgen_bench.submission.bundle import require_free, write_bundle
 
+    require_free(out)  # before what takes long
     registry = options.registry(plugins)
     registry.decoders.find(decoder)
     plan = options.plan(suite, {**changes, "decoders": (decoder,)}, places, plugins)

@@ -84,6 +84,16 @@ class Bundle:
         write_atomically(self.folder / MANIFEST, f"{text}\n".encode())
 
 
+def require_free(folder: Path) -> None:
+    """Require that a folder is not there yet, or empty.
+
+    Raises:
+        UsageError: It is a file, or holds something.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not an empty folder; name one that is not there yet")
+
+
 def write_bundle(
     folder: Path,
     decoder: str,
@@ -109,8 +119,7 @@ def write_bundle(
         UsageError: The folder holds something.
         WriteError: The folder cannot be written to.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UsageError(f"{folder} is not empty; name a folder that is not there yet")
+    require_free(folder)
     source = Path(plugin.file) if plugin.distribution == "file" else None
     contents = {READINGS: _parquet(readings), NETWORKS: _parquet(networks), REPORT: report.encode()}
     if source:

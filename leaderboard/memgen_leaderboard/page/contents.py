@@ -37,7 +37,7 @@ AXES = {
 HEAD = "decoder"  # the column that heads each row of the board
 SHOWN = 6  # decoders whose curves are drawn at first
 
-KINDS = ("memorized", "clean", "untrained", "features")
+KINDS = ("memorized", "clean", "untrained", "random", "features")
 # The columns of a reading on the page; `memgen-bench results export` has the rest.
 READING = (
     *("dataset", "model", "noise", "rate", "seed", "kind", "memorized", "labels", "decoder"),

@@ -47,7 +47,7 @@ def test_what_is_read_is_what_was_written(bundle: Bundle) -> None:
     assert found == bundle
     assert found.readings().equals(ROWS)
     assert [file.read_text() for file in found.plugin_files] == ["answer = 42\n"]
-    with pytest.raises(UsageError, match="is not empty"):
+    with pytest.raises(UsageError, match="is not an empty folder"):
         write_bundle(
             bundle.folder,
             "mine",

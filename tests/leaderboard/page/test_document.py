@@ -10,12 +10,13 @@ import json
 import re
 import sys
 import webbrowser
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import polars as pl
 import pytest
 
 from memgen_bench import cli
+from memgen_bench.plan.suite import Kind
 from memgen_bench.results import store
 from memgen_bench.results.schemas import TABLES
 from memgen_leaderboard.page.contents import filters, readings_frame, suite_data
@@ -120,6 +121,15 @@ def test_data_of_the_page_are_json_that_browsers_read(html: str) -> None:
 def test_a_page_of_rates_that_cannot_be_ranked_says_so(bench: Bench, tmp_path: Path) -> None:
     bench.cell(0.1, 0.12, 0.9, rate=1.0, rankable=False)
     assert "Nothing is ranked here." in page(all_scores(bench.stored(tmp_path)))
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_networks_of_every_kind_have_a_place(bench: Bench, tmp_path: Path, kind: str) -> None:
+    small(bench, tmp_path)
+    (scores,) = all_scores(tmp_path)
+    others = scores.networks.with_columns(kind=pl.lit(kind))
+    vars(scores)["networks"] = others
+    assert len(suite_data([scores])["networks"]) == others.height > 0
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
