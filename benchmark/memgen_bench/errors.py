@@ -64,9 +64,15 @@ class RunStop(BaseException):
 
 
 class MemgenError(Exception):
-    """The base class of errors; the command line prints the message and exits with 1."""
+    """The base class of errors; the command line prints the message and exits with 1.
+
+    The message is one printable line, whatever the names in it hold.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class UsageError(MemgenError):

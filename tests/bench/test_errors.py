@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memgen_bench.errors import error_type_of, one_line, printable, text_of
+from memgen_bench.errors import (
+    DamagedPartError,
+    DataNotFoundError,
+    TrainingError,
+    UsageError,
+    error_type_of,
+    one_line,
+    printable,
+    text_of,
+)
 from memgen_bench.results import store
 
 
@@ -69,3 +79,9 @@ def test_any_text_is_printable_and_can_be_stored(text: str) -> None:
     stored = rows["message"].to_pylist()[0]
     stored.encode()
     assert stored == text or not text.isprintable()
+
+
+def test_our_own_errors_are_one_line_whatever_names_are_in_them() -> None:
+    for kind in (UsageError, TrainingError, DataNotFoundError):
+        assert str(kind("a\nb: no such\x1b model")) == r"a\nb: no such\x1b model"
+    assert str(DamagedPartError(Path("r\ns/readings/part"), "why")).startswith(r"r\ns/")

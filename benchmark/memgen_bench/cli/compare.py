@@ -43,7 +43,8 @@ def compare(
     ] = "training",
     suite: options.ShownSuite = None,
     out: Annotated[
-        Path | None, typer.Option(help="Of A and B: draw a figure here, too.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Of A and B: draw a figure here, too.", metavar="DIR", file_okay=False),
     ] = None,
     debug: options.Debug = False,
 ) -> None:

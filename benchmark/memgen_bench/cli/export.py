@@ -17,7 +17,10 @@ from memgen_bench.plan.axes import Changes
 def export(
     *,
     out: Annotated[
-        Path, typer.Option(help="Where they go; made if it is not there.", metavar="DIR")
+        Path,
+        typer.Option(
+            help="Where they go; made if it is not there.", metavar="DIR", file_okay=False
+        ),
     ],
     suite: options.Suite = "core",
     changes: Annotated[

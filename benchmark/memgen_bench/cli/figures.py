@@ -24,7 +24,9 @@ SHOWN = 5  # decoders whose curves are drawn
 @unfold
 def figures(
     *,
-    out: Annotated[Path, typer.Option(help="Where files are written.", metavar="DIR")],
+    out: Annotated[
+        Path, typer.Option(help="Where files are written.", metavar="DIR", file_okay=False)
+    ],
     results: options.Results = DEFAULT_RESULTS,
     decoders: Annotated[
         list[str] | None,
@@ -38,12 +40,14 @@ def figures(
     debug: options.Debug = False,
 ) -> None:
     """Draw figures as PNG, SVG and PDF, and write the board as a LaTeX table."""
-    from memgen_leaderboard.figures.plots import save_board, save_figures
     from memgen_leaderboard.scoring.suite_scores import View, require_scores
 
     views = [View(**view, kind=cast("ShownKind", each)) for each in options.shown_kinds([kind])]
-    for scores in require_scores(results, views, suite):
-        shown = _chosen(scores, decoders)
+    found = require_scores(results, views, suite)
+    chosen = [_chosen(scores, decoders) for scores in found]
+    from memgen_leaderboard.figures.plots import save_board, save_figures  # what is asked is there
+
+    for scores, shown in zip(found, chosen, strict=True):
         for path in [*save_figures(scores, shown, out), save_board(scores, out)]:
             say(path)
 

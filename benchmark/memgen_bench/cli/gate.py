@@ -29,7 +29,10 @@ Baseline = Annotated[
     Path | None, typer.Option(help="What was accepted; by default what ships.", metavar="FILE")
 ]
 Fixtures = Annotated[
-    Path | None, typer.Option(help="A folder of fixtures; by default what ships.", metavar="DIR")
+    Path | None,
+    typer.Option(
+        help="A folder of fixtures; by default what ships.", metavar="DIR", file_okay=False
+    ),
 ]
 Decoders = Annotated[
     list[str] | None, typer.Option("--decoder", help="Only this decoder; may be repeated.")

@@ -46,7 +46,8 @@ def leaderboard(
         bool, typer.Option("--check", help="With --update: only say whether it is up to date.")
     ] = False,
     html: Annotated[
-        Path | None, typer.Option(help="Write one page, DIR/index.html.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Write one page, DIR/index.html.", metavar="DIR", file_okay=False),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="With --html: open it.")] = False,
     debug: options.Debug = False,

@@ -25,7 +25,9 @@ class Noun(StrEnum):
 def new(
     noun: Annotated[Noun, typer.Argument(help="What it is to offer.")],
     name: Annotated[str, typer.Argument(help="Its name, as my-decoder.")],
-    into: Annotated[Path, typer.Option(help="Where its folder is made.", metavar="DIR")] = Path(),
+    into: Annotated[
+        Path, typer.Option(help="Where its folder is made.", metavar="DIR", file_okay=False)
+    ] = Path(),
     debug: options.Debug = False,
 ) -> None:
     """Write a plugin as a package that can be installed: module, tests, workflow, README."""

@@ -37,11 +37,17 @@ Debug = Annotated[
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option(help="Data root; else MEMGEN_DATA, else a folder in your cache.", metavar="DIR"),
+    typer.Option(
+        help="Data root; else MEMGEN_DATA, else a folder in your cache.",
+        metavar="DIR",
+        file_okay=False,
+    ),
 ]
 CacheDir = Annotated[
     Path | None,
-    typer.Option(help="Trained networks; else MEMGEN_CACHE, else your cache.", metavar="DIR"),
+    typer.Option(
+        help="Trained networks; else MEMGEN_CACHE, else your cache.", metavar="DIR", file_okay=False
+    ),
 ]
 SharedCaches = Annotated[
     list[Path] | None,
@@ -49,11 +55,14 @@ SharedCaches = Annotated[
         "--shared-cache",
         help="A further folder of trained networks, only read; may be repeated.",
         metavar="DIR",
+        file_okay=False,
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 …")]
 # No default here: each command states its own.
-Results = Annotated[Path, typer.Option(help="Folder of the results.", metavar="DIR")]
+Results = Annotated[
+    Path, typer.Option(help="Folder of the results.", metavar="DIR", file_okay=False)
+]
 
 Suite = Annotated[str, typer.Option(help="A suite's name or TOML file.")]
 Slow = Annotated[bool, typer.Option("--slow", help="Take slow decoders too.")]

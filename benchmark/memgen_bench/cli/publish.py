@@ -17,7 +17,10 @@ from memgen_bench.files.places import DEFAULT_RESULTS
 def publish(
     *,
     out: Annotated[
-        Path, typer.Argument(help="Where it goes; what an earlier call wrote is replaced.")
+        Path,
+        typer.Argument(
+            help="Where it goes; what an earlier call wrote is replaced.", file_okay=False
+        ),
     ],
     results: options.Results = DEFAULT_RESULTS,
     suite: options.ShownSuite = None,
@@ -28,8 +31,10 @@ def publish(
 ) -> None:
     """Write the page, the tables as Parquet, and a data card, ready for a static host."""
     from memgen_leaderboard.publishing.folder import publish as write
+    from memgen_leaderboard.publishing.folder import require_own
     from memgen_leaderboard.scoring.suite_scores import View, require_scores
 
+    require_own(out)
     found = require_scores(results, [View()], suite)
     files = write(found, out, licence)
     size = sum(file.stat().st_size for file in files) / 1e6

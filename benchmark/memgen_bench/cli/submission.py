@@ -23,7 +23,12 @@ def submit(
     *,
     decoder: Annotated[str, typer.Argument(help="The decoder's name.")],
     out: Annotated[
-        Path, typer.Option(help="Where the bundle goes: a folder that is empty or not there yet.")
+        Path,
+        typer.Option(
+            help="Where the bundle goes: a folder that is empty or not there yet.",
+            metavar="DIR",
+            file_okay=False,
+        ),
     ],
     suite: options.Suite = "core",
     changes: Annotated[Changes, options.all_but("decoders")],
@@ -109,14 +114,16 @@ def _report(registry: Registry, decoder: str, plugins: list[Path] | None, data_d
 @unfold
 def verify(
     *,
-    folder: Annotated[Path, typer.Argument(help="The bundle.", metavar="DIR")],
+    folder: Annotated[Path, typer.Argument(help="The bundle.", metavar="DIR", file_okay=False)],
     sample: Annotated[int, typer.Option(help="Readings to compute again.", min=1)] = 10,
     seed: Annotated[
         int | None, typer.Option(help="Of the sample; by default nobody can know it before.")
     ] = None,
     board: Annotated[
         Path | None,
-        typer.Option(help="Results that take the rows if all are the same.", metavar="DIR"),
+        typer.Option(
+            help="Results that take the rows if all are the same.", metavar="DIR", file_okay=False
+        ),
     ] = None,
     places: options.Places,
     device: options.Device = "cpu",

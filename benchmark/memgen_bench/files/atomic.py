@@ -44,8 +44,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         Path(temporary).replace(path)
     except OSError as error:
         raise WriteError(
-            f"cannot write {path}: {error.strerror or error}; make room, or choose another folder: "
-            "--results, --cache-dir or --data-dir"
+            f"cannot write {path}: {error.strerror or error}; make room, or choose another folder"
         ) from error
     finally:
         if temporary is not None:

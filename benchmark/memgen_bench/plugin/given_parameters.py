@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from memgen_bench.errors import UsageError
+from memgen_bench.errors import UsageError, one_line, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
     from memgen_bench.plugin.specs import DecoderSpec
 
@@ -70,7 +70,7 @@ def joined(base: str, given: Parameters) -> str:
 def with_parameters(spec: DecoderSpec, given: Parameters) -> DecoderSpec:
     """Return the specification of a decoder with some parameters set.
 
-    Their names are checked when it is built, since what builds it may be slow to import.
+    Names and values are checked when it is built, since what builds it may be slow to import.
     """
     return replace(
         spec,
@@ -81,10 +81,43 @@ def with_parameters(spec: DecoderSpec, given: Parameters) -> DecoderSpec:
 
 
 def _build(build: Callable[[], Any], name: str, given: Parameters) -> Any:
+    """Build a decoder and set the parameters given.
+
+    Raises:
+        UsageError: It has no such parameter, or does not take such a value.
+    """
     built = build()
-    known: Sequence[str] = sorted(built.get_params()) if hasattr(built, "get_params") else ()
-    for key, _ in given:
-        if key not in known or not hasattr(built, "set_params"):
-            there = f"it has {', '.join(known)}" if known else "it has none"
+    defaults = built.get_params() if hasattr(built, "get_params") else {}
+    for key, value in given:
+        if key not in defaults or not hasattr(built, "set_params"):
+            there = f"it has {', '.join(sorted(defaults))}" if defaults else "it has none"
             raise UsageError(f"decoder {name}: there is no parameter {key!r}; {there}")
-    return built.set_params(**dict(given))
+        if not _is_constrained(key, built, defaults) and not _is_like(value, defaults[key]):
+            raise UsageError(
+                f"decoder {name}: {key}={value} is not of the type of its default, "
+                f"{one_line(repr(defaults[key]))}"
+            )
+    try:
+        built.set_params(**dict(given))
+        for part in (built, *built.get_params().values()):
+            if hasattr(part, "_parameter_constraints"):
+                part._validate_params()
+    except Exception as error:
+        raise UsageError(f"decoder {joined(name, given)}: {one_line(text_of(error))}") from None
+    return built
+
+
+def _is_constrained(key: str, built: Any, defaults: Mapping[str, Any]) -> bool:
+    """Tell whether a decoder says itself which values a parameter takes, as scikit-learn's do."""
+    owner, _, own = key.rpartition("__")
+    part = defaults[owner] if owner else built
+    return own in getattr(part, "_parameter_constraints", {})
+
+
+def _is_like(value: object, default: object) -> bool:
+    """Tell whether a value may stand for a default: it has its type, or is whole for a float."""
+    if default is None:
+        return True
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is type(default)

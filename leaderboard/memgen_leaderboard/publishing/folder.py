@@ -11,7 +11,6 @@ import polars as pl
 from memgen_bench.errors import UsageError
 from memgen_bench.files.atomic import write_atomically
 from memgen_bench.results.store import read_frame
-from memgen_leaderboard.page.document import page
 from memgen_leaderboard.publishing.data_card import data_card
 
 if TYPE_CHECKING:
@@ -33,8 +32,9 @@ def publish(found: Sequence[Scores], folder: Path, licence: str) -> list[Path]:
         UsageError: The folder holds something else.
         WriteError: The folder cannot be written to.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / ".nojekyll").exists():
-        raise UsageError(f"{folder} holds something else; name a folder that is not there yet")
+    require_own(folder)
+    from memgen_leaderboard.page.document import page  # which may not be installed
+
     tables = {name: (f"data/{name}.parquet", rows) for name, rows in _tables(found)}
     files = {name: path for name, (path, _) in tables.items()}
     contents = {
@@ -46,6 +46,16 @@ def publish(found: Sequence[Scores], folder: Path, licence: str) -> list[Path]:
     for name, content in contents.items():
         write_atomically(folder / name, content)
     return [folder / name for name in contents]
+
+
+def require_own(folder: Path) -> None:
+    """Require that a folder is not there yet, empty, or written by `publish`.
+
+    Raises:
+        UsageError: It holds something else.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / ".nojekyll").exists():
+        raise UsageError(f"{folder} holds something else; name a folder that is not there yet")
 
 
 def _tables(found: Sequence[Scores]) -> Iterator[tuple[str, pl.DataFrame]]:

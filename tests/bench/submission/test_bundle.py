@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from memgen_bench.errors import DamagedError, UsageError
+from memgen_bench.files.atomic import write_atomically
 from memgen_bench.plan.suite import load_suite
 from memgen_bench.plugin.registry import Plugin
 from memgen_bench.results.store import table
@@ -107,6 +108,37 @@ def test_no_file_outside_the_bundle_is_read(bundle: Bundle) -> None:
     Bundle(**{**vars(bundle), "files": outside}).write_manifest()
     with pytest.raises(DamagedError, match="not a file beside it"):
         read_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize("written", range(5))
+def test_a_bundle_that_is_not_whole_is_none(
+    tmp_path: Path, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends in the midst of the bundle's writes, of which there are five."""
+    plugin = tmp_path / "mine.py"
+    plugin.write_text("answer = 42\n")
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+
+    def killed(path: Path, content: bytes) -> None:
+        if len(list(folder.iterdir())) == written:
+            raise KeyboardInterrupt
+        write_atomically(path, content)
+
+    monkeypatch.setattr("memgen_bench.submission.bundle.write_atomically", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_bundle(
+            folder,
+            "mine",
+            load_suite("smoke"),
+            Plugin(name="mine", distribution="file", version="-", file=str(plugin)),
+            readings=ROWS,
+            networks=NETWORKS,
+            report="fine",
+        )
+    assert len(list(folder.iterdir())) == written
+    with pytest.raises(UsageError, match=r"holds no submission\.json"):
+        read_bundle(folder)
 
 
 def test_another_folder_is_no_bundle(tmp_path: Path) -> None:

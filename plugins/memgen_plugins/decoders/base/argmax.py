@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from memgen_plugins.decoders.base.ranges import Range
+
 
 class ArgmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # untyped base
     """A classifier that predicts the class with the highest score; ties go to the lowest class.
@@ -30,10 +32,16 @@ class ArgmaxClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # 
         classes_: The classes seen, ascending.
     """
 
+    _parameter_constraints: ClassVar[dict[str, Range]] = {}
     classes_: npt.NDArray[Any]
 
     def _start(self, X: Any, y: Any) -> tuple[torch.Tensor, npt.NDArray[np.int64]]:
-        """Check X and y, set `classes_`, and return X as a tensor and each point's class index."""
+        """Check parameters, X and y; return X as a tensor and each point's class index.
+
+        Raises:
+            ValueError: A parameter is out of its range, or an array is unusable.
+        """
+        self._validate_params()
         if isinstance(X, torch.Tensor):
             self.n_features_in_ = X.shape[1]
             y = y.cpu().numpy()
@@ -94,6 +102,7 @@ class MomentClassifier(ArgmaxClassifier):
 
     def fit_moments(self, moments: Moments) -> Self:
         """Fit on the moments of each class."""
+        self._validate_params()
         self.classes_, self.n_features_in_ = moments.classes, moments.dim
         self._fit(moments)
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ from memgen_bench.toolkit.decoders import as_tensor
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from memgen_plugins.decoders.base.ranges import Range
 
 
 def from_moments(wrapper: Any) -> bool:
@@ -31,12 +33,18 @@ class Wrapped(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: igno
         classes_: The classes seen, ascending.
     """
 
+    _parameter_constraints: ClassVar[dict[str, Range]] = {}
     estimator: Any
 
     def _start(
         self, X: Any, y: Any
     ) -> tuple[torch.Tensor, npt.NDArray[Any], npt.NDArray[np.int64]]:
-        """Check X and y; return X as a tensor, the classes, and each point's class index."""
+        """Check parameters, X and y; return X as a tensor, the classes, and each point's index.
+
+        Raises:
+            ValueError: A parameter is out of its range, or an array is unusable.
+        """
+        self._validate_params()
         if isinstance(X, torch.Tensor):
             y = y.cpu().numpy()
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import torch
 from memgen_bench import NotApplicable
 from memgen_bench.toolkit.decoders import as_tensor, eigh64
 from memgen_plugins.decoders.base.argmax import LinearScores, MomentClassifier, not_zero
+from memgen_plugins.decoders.base.ranges import FRACTION, NOT_NEGATIVE
 from memgen_plugins.decoders.base.triangular import times_upper, whitened
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class LDA(LinearScores, MomentClassifier):
     References:
         Fisher 1936; scikit-learn's `LinearDiscriminantAnalysis`.
     """
+
+    _parameter_constraints: ClassVar = {"tol": NOT_NEGATIVE}
 
     def __init__(self, tol: float = 1e-4) -> None:
         self.tol = tol
@@ -286,6 +289,8 @@ class RDA(_Quadratic):
         shrinkage=γ)` decides the same, with λ = 1 its `LinearDiscriminantAnalysis`.
     """
 
+    _parameter_constraints: ClassVar = {"pooling": FRACTION, "shrinkage": FRACTION}
+
     def __init__(self, pooling: float = 0.5, shrinkage: float = 0.5) -> None:
         self.pooling = pooling
         self.shrinkage = shrinkage
@@ -294,10 +299,6 @@ class RDA(_Quadratic):
         return self.shrinkage
 
     def _covariance(self, moments: Moments, k: int) -> torch.Tensor:
-        if not (0 <= self.pooling <= 1 and 0 <= self.shrinkage <= 1):
-            raise ValueError(
-                f"pooling={self.pooling} and shrinkage={self.shrinkage} must lie in [0, 1]"
-            )
         own = (1 - self.pooling) * float(moments.counts[k])
         weight = own + self.pooling * float(moments.counts.sum())
         covariance = moments.covariance(k).mul_(own / weight)

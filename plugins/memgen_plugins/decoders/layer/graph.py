@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse
@@ -11,6 +11,7 @@ import torch
 
 from memgen_bench.toolkit.decoders import Neighbors
 from memgen_plugins.decoders.base.argmax import ArgmaxClassifier
+from memgen_plugins.decoders.base.ranges import BELOW_ONE, COUNT
 from memgen_plugins.decoders.layer.neighbors import other_neighbors
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class LabelSpreading(ArgmaxClassifier):
         Zhou, Bousquet, Lal, Weston & Schölkopf 2003.
     """
 
+    _parameter_constraints: ClassVar = {"n_neighbors": COUNT, "alpha": BELOW_ONE}
+
     def __init__(self, n_neighbors: int = 10, alpha: float = 0.9) -> None:
         self.n_neighbors = n_neighbors
         self.alpha = alpha
@@ -62,10 +65,6 @@ class LabelSpreading(ArgmaxClassifier):
             LinAlgError: The scores of a class were not found.
             ValueError: A parameter is out of range.
         """
-        if not (self.n_neighbors >= 1 and 0 <= self.alpha < 1):
-            raise ValueError(
-                f"n_neighbors={self.n_neighbors} must be at least 1, alpha={self.alpha} in [0, 1)"
-            )
         points, index = self._start(X, y)
         self._neighbors = neighbors or Neighbors(points)
         given = np.eye(len(self.classes_))[index]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from memgen_bench.toolkit.decoders import Scratch, as_tensor, blocks, eigh64
 from memgen_plugins.decoders.base.argmax import LinearScores, MomentClassifier, not_zero
+from memgen_plugins.decoders.base.ranges import POSITIVE, SWITCH
 
 if TYPE_CHECKING:
     from memgen_bench.toolkit.decoders import Moments
@@ -35,6 +36,8 @@ class _Penalised(LinearScores):
     _penalises_intercept: bool
     _curvature: float
 
+    _parameter_constraints: ClassVar = {"C": POSITIVE, "warm_start": SWITCH}
+
     def __init__(self, C: float = 1e-3, warm_start: bool = False) -> None:
         self.C = C
         self.warm_start = warm_start
@@ -45,8 +48,6 @@ class _Penalised(LinearScores):
         Raises:
             ValueError: C is not positive, or an array is unusable.
         """
-        if self.C <= 0:
-            raise ValueError(f"C={self.C} must be positive")
         X, index = self._start(X, y)
         Z, mean, scale = _standardised(X)
         targets = torch.from_numpy(index).to(Z.device)
@@ -257,12 +258,12 @@ class Ridge(LinearScores, MomentClassifier):
         the same.
     """
 
+    _parameter_constraints: ClassVar = {"alpha": POSITIVE}
+
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
 
     def _fit(self, moments: Moments) -> None:
-        if self.alpha <= 0:
-            raise ValueError(f"alpha={self.alpha} must be positive")
         scatter, mean, counts = moments.total(), moments.mean(), moments.counts.double()
         count = counts.sum()
         scale = (scatter.diagonal().clamp(min=0) / count).sqrt()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
 
 from memgen_bench.toolkit.decoders import Neighbors
 from memgen_plugins.decoders.base.argmax import ArgmaxClassifier
+from memgen_plugins.decoders.base.ranges import COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,8 @@ class CosineNeighbors(ArgmaxClassifier):
         Cover & Hart 1967; Papernot & McDaniel 2018, arXiv 1803.04765.
     """
 
+    _parameter_constraints: ClassVar = {"n_neighbors": COUNT}
+
     def __init__(self, n_neighbors: int = 5) -> None:
         self.n_neighbors = n_neighbors
 
@@ -52,8 +55,6 @@ class CosineNeighbors(ArgmaxClassifier):
             y: Labels, N.
             neighbors: A search among X that is shared with other decoders.
         """
-        if self.n_neighbors < 1:
-            raise ValueError(f"n_neighbors={self.n_neighbors} must be at least 1")
         X, self._index = self._start(X, y)
         self._neighbors = neighbors or Neighbors(X)
         return self
@@ -97,6 +98,8 @@ class ReliableNeighbors(ArgmaxClassifier):
         distance on the embeddings of a foundation model.
     """
 
+    _parameter_constraints: ClassVar = {"n_fewest": COUNT, "n_most": COUNT}
+
     def __init__(self, n_fewest: int = 11, n_most: int = 51) -> None:
         self.n_fewest = n_fewest
         self.n_most = n_most
@@ -110,12 +113,10 @@ class ReliableNeighbors(ArgmaxClassifier):
             neighbors: A search among X that is shared with other decoders.
 
         Raises:
-            ValueError: `n_fewest` is not between 1 and `n_most`.
+            ValueError: `n_fewest` is more than `n_most`.
         """
-        if not 1 <= self.n_fewest <= self.n_most:
-            raise ValueError(
-                f"n_fewest={self.n_fewest} must be at least 1, n_most={self.n_most} no smaller"
-            )
+        if self.n_fewest > self.n_most:
+            raise ValueError(f"n_fewest={self.n_fewest} is more than n_most={self.n_most}")
         points, self._index = self._start(X, y)
         self._neighbors = neighbors or Neighbors(points)
         labels = self._index[other_neighbors(self._neighbors, points, self.n_most)]

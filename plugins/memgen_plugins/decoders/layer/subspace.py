@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 
 from memgen_bench.toolkit.decoders import as_tensor
 from memgen_plugins.decoders.base.argmax import LinearScores, MomentClassifier
+from memgen_plugins.decoders.base.ranges import BETWEEN
 
 if TYPE_CHECKING:
     from memgen_bench.toolkit.decoders import Moments
@@ -48,12 +49,12 @@ class MASC(MomentClassifier):
         1967; Oja, Subspace Methods of Pattern Recognition, 1983).
     """
 
+    _parameter_constraints: ClassVar = {"variance": BETWEEN}
+
     def __init__(self, variance: float = 0.99) -> None:
         self.variance = variance
 
     def _fit(self, moments: Moments) -> None:
-        if not 0 < self.variance < 1:
-            raise ValueError(f"variance={self.variance} must lie between 0 and 1, exclusive")
         axes = [moments.axes(k) for k in range(len(moments.classes))]
         self.n_components_ = np.array([self._needed(values) for values, _ in axes])
         shape = (int(self.n_components_.sum()), moments.dim)

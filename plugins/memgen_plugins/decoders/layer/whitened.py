@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from memgen_bench.toolkit.decoders import as_tensor, eigh64
 from memgen_plugins.decoders.base.argmax import MomentClassifier
+from memgen_plugins.decoders.base.ranges import COUNT, FRACTION
 from memgen_plugins.decoders.base.triangular import whitened
 
 if TYPE_CHECKING:
@@ -44,13 +45,13 @@ class WhitenedMASC(MomentClassifier):
         Fukunaga & Koontz 1970, for two classes; MASC is Ketha & Ramaswamy, arXiv 2501.14687.
     """
 
+    _parameter_constraints: ClassVar = {"n_components": COUNT, "shrinkage": FRACTION}
+
     def __init__(self, n_components: int = 2, shrinkage: float = 0.1) -> None:
         self.n_components = n_components
         self.shrinkage = shrinkage
 
     def _fit(self, moments: Moments) -> None:
-        if self.n_components < 1:
-            raise ValueError(f"n_components={self.n_components} must be at least 1")
         whitening = self._whitening(moments)
         found = []
         for k in range(len(moments.classes)):

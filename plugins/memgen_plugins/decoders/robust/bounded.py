@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 
+from memgen_plugins.decoders.base.ranges import ABOVE_ZERO, POSITIVE, SWITCH
 from memgen_plugins.decoders.layer.linear import LogisticRegression
 
 
@@ -34,6 +35,8 @@ class GeneralizedLogisticRegression(LogisticRegression):
         Zhang & Sabuncu 2018, arXiv 1805.07836, without pruning (their truncated loss).
     """
 
+    _parameter_constraints: ClassVar = {"C": POSITIVE, "q": ABOVE_ZERO, "warm_start": SWITCH}
+
     def __init__(self, C: float = 1e-2, q: float = 0.7, warm_start: bool = False) -> None:
         super().__init__(C, warm_start)
         self.q = q
@@ -44,8 +47,6 @@ class GeneralizedLogisticRegression(LogisticRegression):
         Raises:
             ValueError: C is not positive, q not in (0, 1], or an array is unusable.
         """
-        if not 0 < self.q <= 1:
-            raise ValueError(f"q={self.q} must lie in (0, 1]")
         return super().fit(X, y)
 
     def _block(  # type: ignore[override] # q is one more input

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import StratifiedKFold
 
 from memgen_bench.toolkit.decoders import Neighbors, moments_of
+from memgen_plugins.decoders.base.ranges import ABOVE_ZERO, COUNT, SEVERAL
 from memgen_plugins.decoders.base.wrapped import Wrapped
 from memgen_plugins.decoders.layer.gaussian import tied_factor
 from memgen_plugins.decoders.layer.graph import adjacent
@@ -67,6 +68,8 @@ class NeighborFilter(_Cleaned):
     References:
         Bahri, Jiang & Gupta 2020, arXiv 2004.12289 (deep k-NN), there on logits.
     """
+
+    _parameter_constraints: ClassVar = {"n_neighbors": COUNT}
 
     def __init__(self, estimator: Any, n_neighbors: int = 20) -> None:
         self.estimator = estimator
@@ -155,6 +158,8 @@ class Trimmed(_Cleaned):
         Rousseeuw & Van Driessen 1999; Lee, Yun, Lee, Lee & Shin 2019, arXiv 1901.11300 (RoG).
     """
 
+    _parameter_constraints: ClassVar = {"share": ABOVE_ZERO}
+
     def __init__(self, estimator: Any, share: float = 0.7) -> None:
         self.estimator = estimator
         self.share = share
@@ -164,8 +169,6 @@ class Trimmed(_Cleaned):
         return self._fit(X, y)
 
     def _keep(self, X: torch.Tensor, index: npt.NDArray[np.int64], **needs: Any) -> Flags:
-        if not 0 < self.share <= 1:
-            raise ValueError(f"share={self.share} must lie in (0, 1]")
         moments = moments_of(X, index)
         factor = tied_factor(moments)
         kept = np.zeros(len(X), bool)
@@ -204,6 +207,8 @@ class ConfidentLearning(_Cleaned):
         cleanlab's `find_label_issues(filter_by="confident_learning")` differs where the likeliest
         class of all does not reach its threshold: it never drops a point which has that label.
     """
+
+    _parameter_constraints: ClassVar = {"folds": SEVERAL}
 
     def __init__(self, estimator: Any, judge: Any, folds: int = 5) -> None:
         self.estimator = estimator

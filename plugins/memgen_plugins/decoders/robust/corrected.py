@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 
+from memgen_plugins.decoders.base.ranges import FRACTION, POSITIVE
 from memgen_plugins.decoders.layer.linear import LogisticRegression
 from memgen_plugins.noises import uniform_transition
 
@@ -20,6 +21,8 @@ class _Corrected(LogisticRegression):
         C: Weight of each point's loss; C·N decides how much weights are shrunk.
         rate: Shuffle rate ρ of uniform noise, where T is not given; None: no noise.
     """
+
+    _parameter_constraints: ClassVar = {"C": POSITIVE, "rate": [None, *FRACTION]}
 
     def __init__(self, C: float = 1e-3, rate: float | None = None) -> None:
         self.C = C

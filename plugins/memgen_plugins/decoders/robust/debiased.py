@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.base import clone
 
 from memgen_bench.toolkit.decoders import Moments, eigh64, moments_of
+from memgen_plugins.decoders.base.ranges import BELOW_ONE, SWITCH
 from memgen_plugins.decoders.base.wrapped import Wrapped
 from memgen_plugins.decoders.layer.gaussian import shrunk_by_oas
 from memgen_plugins.noises import uniform_transition
@@ -174,6 +175,8 @@ class Debiased(Wrapped):
         Unbiased statistics under label noise: Natarajan, Dhillon, Ravikumar & Tewari 2013; van
         Rooyen & Williamson 2018.
     """
+
+    _parameter_constraints: ClassVar = {"rate": [None, *BELOW_ONE], "shrunk": SWITCH}
 
     def __init__(self, estimator: Any, rate: float | None = None, shrunk: bool = True) -> None:
         self.estimator = estimator

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.base import clone
 
 from memgen_bench import NotApplicable
+from memgen_plugins.decoders.base.ranges import COUNT
 from memgen_plugins.decoders.base.wrapped import Wrapped
 
 
@@ -38,6 +39,8 @@ class Iterated(Wrapped):
         Yarowsky 1995 (self-training); Tanaka et al. 2018, arXiv 1803.11364 (relabelling).
     """
 
+    _parameter_constraints: ClassVar = {"rounds": COUNT}
+
     def __init__(self, estimator: Any, rounds: int = 10) -> None:
         self.estimator = estimator
         self.rounds = rounds
@@ -48,8 +51,6 @@ class Iterated(Wrapped):
         Raises:
             ValueError: `rounds` is below 1.
         """
-        if self.rounds < 1:
-            raise ValueError(f"rounds={self.rounds} must be at least 1")
         _, classes, index = self._start(X, y)
         labels, best = classes[index], -1.0
         for count in range(1, self.rounds + 1):

@@ -69,5 +69,5 @@ def test_it_bears_wrong_labels_that_the_cross_entropy_fits() -> None:
 
 @pytest.mark.parametrize("q", [0.0, 1.5])
 def test_other_exponents_are_refused(q: float) -> None:
-    with pytest.raises(ValueError, match=r"must lie in \(0, 1\]"):
+    with pytest.raises(ValueError, match=r"in the range \(0.0, 1.0\]"):
         GeneralizedLogisticRegression(q=q).fit(X, Y)
