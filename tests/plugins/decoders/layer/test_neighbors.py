@@ -95,5 +95,5 @@ def test_neighbours_vote_with_the_reliability_of_their_labels() -> None:
 
 
 def test_reliability_needs_a_range() -> None:
-    with pytest.raises(ValueError, match="n_most=5 no smaller"):
+    with pytest.raises(ValueError, match="more than n_most=5"):
         ReliableNeighbors(11, 5).fit(X64, Y)
