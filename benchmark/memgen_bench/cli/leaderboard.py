@@ -14,7 +14,7 @@ from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from memgen_bench.plan.suite import FittedOn, Labels
     from memgen_leaderboard.scoring.suite_scores import Scores
@@ -69,16 +69,17 @@ def leaderboard(
     conditions = product(
         options.shown_kinds(kinds or ["memorized"]),
         view.pop("labels", ["corrupted"]),
-        view.pop("fitted_on", ["training"]),
+        by_points(view.pop("decoders", ()), view.pop("fitted_on", ["training"])).items(),
     )
     views = [
         View(
             **view,
+            decoders=tuple(decoders),
             kind=cast("ShownKind", kind),
             labels=cast("Labels", labels),
-            fitted_on=cast("FittedOn", points),
+            fitted_on=points,
         )
-        for kind, labels, points in conditions
+        for kind, labels, (points, decoders) in conditions
     ]
     found = require_scores(results, views, suite)
     if update:
@@ -87,6 +88,30 @@ def leaderboard(
         _write_page(found, html, show=open_)
     else:
         print_boards(found)
+
+
+def by_points(decoders: Iterable[str], fitted_on: Iterable[str]) -> dict[FittedOn, list[str]]:
+    """Return the decoders of each board by the points that they are fitted on.
+
+    Args:
+        decoders: Names of decoders, some with their points, as `lda-shrunk@both`.
+        fitted_on: The points of those without; without any names, of boards of all decoders.
+
+    Raises:
+        UsageError: A name has points that there are not.
+    """
+    from memgen_bench.errors import UsageError
+    from memgen_bench.plugin.composition import split_points
+
+    found: dict[Any, list[str]] = {}
+    try:
+        named = [split_points(name) for name in decoders]
+    except KeyError as error:
+        raise UsageError(str(error.args[0])) from None
+    for name, own in named:
+        for points in [own] if own else fitted_on:
+            found.setdefault(points, []).append(name)
+    return found if named else {cast("FittedOn", points): [] for points in fitted_on}
 
 
 def _update(files: Sequence[Path], found: Sequence[Scores], *, check: bool) -> None:

@@ -127,9 +127,11 @@ def _run(suite: str, **keywords: Any) -> Summary:
     import signal
 
     import memgen_bench
-    from memgen_bench.cli.leaderboard import print_boards
+    from memgen_bench.cli.leaderboard import by_points, print_boards
     from memgen_bench.cli.progress import CommandObserver
-    from memgen_leaderboard.scoring.suite_scores import all_scores
+    from memgen_leaderboard.scoring.suite_scores import View, all_scores
+
+    boards = by_points(keywords.get("decoders") or (), ["training"])
 
     started = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # sent by clusters to end jobs
@@ -142,7 +144,8 @@ def _run(suite: str, **keywords: Any) -> Summary:
             warns=True,
         )
         raise typer.Exit(130) from None
-    print_boards(all_scores(summary.snapshot))
+    views = [View(fitted_on=points) for points in boards]
+    print_boards(all_scores(summary.snapshot, views))
     _print_summary(summary, time.monotonic() - started)
     return summary
 

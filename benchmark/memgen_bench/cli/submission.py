@@ -44,6 +44,7 @@ def submit(
     import polars as pl
 
     from memgen_bench.errors import UsageError
+    from memgen_bench.plugin.composition import split_points
     from memgen_bench.results.store import read_frame
     from memgen_bench.submission.bundle import require_free, write_bundle
 
@@ -55,7 +56,7 @@ def submit(
         reading.key
         for network in plan.networks
         for reading in network.readings
-        if reading.decoding.decoder == decoder
+        if reading.decoding.decoder == split_points(decoder)[0]
     ]
     rows = read_frame(results, "readings").filter(pl.col("key").is_in(own))
     if rows.height < len(own):

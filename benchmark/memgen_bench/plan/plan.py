@@ -134,10 +134,10 @@ class PlannedNetwork:
         max_layer_dim: Maps wider than this are pooled; 0 for no limit.
         layers: The network's layers; empty if they could not be found.
         fault: The reason why layers could not be found.
-        decoders: The decoders to fit on each layer, without labels and draw.
+        decoders: The decoders to fit on each layer, with the points of each, without labels and
+            draw.
         labels: The kinds of labels that each decoder is fitted on.
         draws: The draws of corrupted labels that decoders are fitted on.
-        fitted_on: The points that each decoder is fitted on.
         checkpoints: Epochs after which it is read too; its training may end before.
     """
 
@@ -161,7 +161,6 @@ class PlannedNetwork:
     decoders: tuple[Decoding, ...] = field(repr=False)
     labels: tuple[Labels, ...]
     draws: tuple[Draw, ...] = field(repr=False)
-    fitted_on: tuple[FittedOn, ...] = ("training",)
     checkpoints: tuple[int, ...] = ()
 
     @property
@@ -180,11 +179,11 @@ class PlannedNetwork:
             if decoder.scope == "training" and self._recalls(labels, draw)
         )
         fitted = (
-            replace(decoder, labels=labels, draw=draw, fitted_on=points)
-            for points in self.fitted_on
+            replace(decoder, labels=labels, draw=draw)
+            for points in dict.fromkeys(decoder.fitted_on for decoder in self.decoders)
             for labels, draw in self._labels_and_draws()
             for decoder in self.decoders
-            if decoder.scope != "training"
+            if decoder.scope != "training" and decoder.fitted_on == points
         )
         return (*readout, *recalled, *fitted)
 
@@ -230,7 +229,7 @@ class PlannedNetwork:
         fits = self._labels_and_draws()
         own = [draw for _, draw in fits if draw is None or draw == self.draw or not self.is_trained]
         scopes = [decoder.scope == "training" for decoder in self.decoders]
-        rows = len(self.fitted_on) * sum(
+        rows = sum(
             len(self._layers_of(decoder))
             for decoder, is_recalled in zip(self.decoders, scopes, strict=True)
             if not is_recalled

@@ -15,6 +15,7 @@ from memgen_bench.hashing import canonical, canonical_digest, digest, network_id
 from memgen_bench.plan.plan import Decoding, Draw, Layer, Plan, PlannedNetwork
 from memgen_bench.plan.pooling import features_layers
 from memgen_bench.plan.suite import ALL, Kind
+from memgen_bench.plugin.composition import AT
 from memgen_bench.plugin.parameters import built_parameters
 from memgen_bench.plugin.specs import Recipe
 from memgen_bench.protocol import STATISTICS_VERSION, TRAINING_VERSION
@@ -116,11 +117,15 @@ class _Planner:
         self.find_layers, self.device_type = find_layers, device_type
         self.noises: list[NoiseSpec] = [registry.noises.find(name) for name in suite.noises]
         chosen = _chosen_decoders(suite, registry, slow)
-        decoders = [(spec, self._decoding(spec, find_parameters(spec))) for spec in chosen]
-        alone = tuple(decoding for spec, decoding in decoders if not spec.beside)
+        decoders = {
+            decoding: spec
+            for spec in chosen
+            for decoding in self._decodings(spec, find_parameters(spec))
+        }
+        alone = tuple(decoding for decoding, spec in decoders.items() if not spec.beside)
         # Features beside a layer are asked for where something is to be gained over them.
         self.decoders: dict[Kind, tuple[Decoding, ...]] = {
-            **dict.fromkeys(get_args(Kind), tuple(decoding for _, decoding in decoders)),
+            **dict.fromkeys(get_args(Kind), tuple(decoders)),
             **{"clean": alone, "features": alone},
         }
         wanted = suite.features if "features" in suite.kinds else ()
@@ -175,14 +180,26 @@ class _Planner:
                 decoders=self.decoders["features"],
                 labels=self.labels["features"],
                 draws=tuple(self._draws(seed)),
-                fitted_on=suite.fitted_on,
                 **sizes,
             )
 
-    def _decoding(self, spec: DecoderSpec, params: str) -> Decoding:
+    def _decodings(self, spec: DecoderSpec, params: str) -> Iterator[Decoding]:
+        """Yield a decoder, fitted on each kind of points that it or the suite asks for."""
         beside = self.registry.features.find(spec.beside).version if spec.beside else 0
-        version = spec.version + beside
-        return Decoding(decoder=spec.name, version=version, params=params, scope=spec.scope)
+        of_suite = self.suite.fitted_on if spec.scope != "training" else ("training",)
+        for points in (spec.fitted_on,) if spec.fitted_on else of_suite:
+            if points != "training" and not self.suite.held_out_fraction:
+                raise UsageError(
+                    f"{spec.name}{AT}{points}: suite {self.suite.name!r} holds no points out; set "
+                    "held_out_fraction above 0"
+                )
+            yield Decoding(
+                decoder=spec.name,
+                version=spec.version + beside,
+                params=params,
+                scope=spec.scope,
+                fitted_on=points,
+            )
 
     def _random(self, draws: Sequence[Draw]) -> Iterator[tuple[Draw, tuple[Draw, ...]]]:
         """Yield each draw of random labels, and the draws decoded from networks trained on it."""
@@ -304,7 +321,6 @@ class _Block:
             decoders=self.planner.decoders[kind],
             labels=self.planner.labels[kind],
             draws=draws,
-            fitted_on=suite.fitted_on,
             checkpoints=suite.checkpoints if kind in ("clean", "memorized") else (),
             **self.sizes,
         )

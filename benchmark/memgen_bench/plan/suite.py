@@ -24,6 +24,7 @@ from pydantic import (
 
 from memgen_bench.errors import UsageError
 from memgen_bench.plan.axes import Axes, Sizes
+from memgen_bench.plugin.specs import FittedOn as FittedOn  # one more axis
 from memgen_bench.plugin.specs import Recipe
 from memgen_bench.protocol import MAX_LAYER_DIM
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["memorized", "clean", "untrained", "random", "features"]
 Labels = Literal["corrupted", "true"]
-FittedOn = Literal["training", "held_out", "both"]
 
 
 def short_decimal(value: float) -> float:

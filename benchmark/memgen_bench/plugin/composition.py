@@ -1,7 +1,8 @@
 """Composed decoders.
 
 In `a>b`, a relabels the training points and b is fitted on these labels; in `a|f`, a is fitted on
-the label-free features f beside a layer's activations.
+the label-free features f beside a layer's activations; `a@both` is a, fitted on training and
+held-out points.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import pkgutil
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
-from memgen_bench.plugin.specs import DecoderSpec
+from memgen_bench.plugin.specs import DecoderSpec, FittedOn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ARROW, BESIDE = ">", "|"
+ARROW, BESIDE, AT = ">", "|", "@"
 _SOURCE = "self-training on own labels: Yarowsky 1995; Tanaka et al. 2018, arXiv 1803.11364"
 
 
@@ -52,6 +53,38 @@ def compose(name: str, specs: Sequence[DecoderSpec]) -> DecoderSpec:
         slow=any(spec.slow for spec in specs),
         stochastic=any(spec.stochastic for spec in specs),
     )
+
+
+def split_points(name: str) -> tuple[str, FittedOn | None]:
+    """Split a name into that of a decoder and the points that it is fitted on, None without any.
+
+    Raises:
+        KeyError: There are no such points.
+
+    Examples:
+        >>> split_points("lda-shrunk@held-out")
+        ('lda-shrunk', 'held_out')
+    """
+    decoder, at, points = name.rpartition(AT)
+    if not at:
+        return name, None
+    known = {each.replace("_", "-"): each for each in get_args(FittedOn)}
+    if (found := known.get(points.replace("_", "-"))) is None or AT in decoder:
+        raise KeyError(f"{name!r}: the points after {AT} are {', '.join(known)}, once and last")
+    return decoder, cast("FittedOn", found)
+
+
+def fitted_on(spec: DecoderSpec, points: FittedOn) -> DecoderSpec:
+    """Return the specification of a decoder that is fitted on these points, whatever a suite says.
+
+    It keeps its name: in results the points have a column of their own.
+
+    Raises:
+        KeyError: The decoder is fitted on nothing.
+    """
+    if spec.scope == "training":
+        raise KeyError(f"{spec.name!r} reads epochs of a training: it is fitted on no points")
+    return replace(spec, fitted_on=points)
 
 
 def beside(name: str, spec: DecoderSpec, features: str) -> DecoderSpec:

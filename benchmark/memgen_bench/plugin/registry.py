@@ -20,7 +20,15 @@ from memgen_bench.errors import PluginError, UsageError, is_fault, one_line
 from memgen_bench.files.places import named_path
 from memgen_bench.global_state import preserved
 from memgen_bench.plugin import given_parameters, hookspecs
-from memgen_bench.plugin.composition import ARROW, BESIDE, beside, compose
+from memgen_bench.plugin.composition import (
+    ARROW,
+    AT,
+    BESIDE,
+    beside,
+    compose,
+    fitted_on,
+    split_points,
+)
 from memgen_bench.plugin.given_parameters import with_parameters
 from memgen_bench.plugin.specs import (
     DatasetSpec,
@@ -103,6 +111,10 @@ class Catalogue(Mapping[str, S], Generic[S]):
         for prefix, family in self.families.items():
             if name.startswith(prefix):
                 return self._resolve(family, name)
+        if self._compose and AT in name:
+            decoder, points = split_points(name)
+            assert points is not None  # since there is an AT
+            return cast("S", fitted_on(cast("DecoderSpec", self[decoder]), points))
         if self._compose and BESIDE in name:
             decoder, _, features = name.rpartition(BESIDE)
             spec = cast("DecoderSpec", self[decoder])
@@ -119,7 +131,7 @@ class Catalogue(Mapping[str, S], Generic[S]):
         """Return the decoders that a name is composed of; a simple name is the only one."""
         if name in self._specs or not self._compose:
             return [name]
-        return name.partition(BESIDE)[0].split(ARROW)
+        return name.partition(AT)[0].partition(BESIDE)[0].split(ARROW)
 
     def __iter__(self) -> Iterator[str]:
         featured = [name for family in self.families.values() for name in family.featured]

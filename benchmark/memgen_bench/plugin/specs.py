@@ -31,6 +31,7 @@ _LATER_FIELDS = ("weight_decay", "min_epochs")
 
 Need = Literal["validation", "transition", "network", "neighbors", "test"]
 NoiseNeed = Literal["images", "positions"]
+FittedOn = Literal["training", "held_out", "both"]
 
 
 @dataclass(frozen=True)
@@ -322,6 +323,9 @@ class DecoderSpec(Spec):
             in a network that adds.
         beside: Label-free features of the images that X has beside each layer's activations; set
             by `decoder|features`, the name of such a decoder.
+        fitted_on: The points that it is fitted on, whatever a suite says: `training`, those that
+            the network was trained on; `held_out`, those that it never saw; or `both`. Set by
+            `decoder@both`. None: those of the suite.
         stochastic: Predictions depend on the seed or on the order of points; `memgen-bench check`
             then compares accuracies, on average, instead of predictions.
 
@@ -341,6 +345,7 @@ class DecoderSpec(Spec):
     stochastic: bool = False
     tried_on: Literal["points", "sums"] = "points"
     beside: str = ""
+    fitted_on: FittedOn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

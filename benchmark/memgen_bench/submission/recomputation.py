@@ -13,6 +13,7 @@ import polars as pl
 from memgen_bench.errors import DamagedError, UsageError
 from memgen_bench.files.atomic import write_atomically
 from memgen_bench.messages import Row
+from memgen_bench.plugin.composition import split_points
 from memgen_bench.results.environment import environment
 from memgen_bench.results.rows import network_row, reading_row
 from memgen_bench.results.schemas import IDENTITIES, MEASURED
@@ -101,7 +102,7 @@ def _planned(bundle: Bundle, plan: Plan) -> list[tuple[PlannedNetwork, Reading]]
         (network, reading)
         for network in plan.networks
         for reading in network.readings
-        if reading.decoding.decoder == bundle.decoder
+        if reading.decoding.decoder == split_points(bundle.decoder)[0]
     ]
 
 

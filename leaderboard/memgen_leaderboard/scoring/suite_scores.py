@@ -10,6 +10,7 @@ import polars as pl
 
 from memgen_bench.errors import StoreError, UsageError
 from memgen_bench.files.places import named_path
+from memgen_bench.plugin.composition import split_points
 from memgen_bench.results.shortfalls import READING_COLUMNS
 from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.results.store import read_frame
@@ -356,7 +357,7 @@ class Scores:
         by image; rates that cannot be ranked are left out.
 
         Args:
-            decoder: A decoder of the board.
+            decoder: A decoder of the board, or of another board by its points, `lda-shrunk@both`.
             other: Another one.
             by: Columns that make groups, such as `model` and `rate`; one row for all by default.
 
@@ -367,16 +368,31 @@ class Scores:
         Raises:
             UsageError: A decoder has no reading here.
         """
-        rankable = self.units.filter("rankable")
-        for name in (decoder, other):
-            if name not in (known := set(rankable["decoder"])):
-                there = ", ".join(sorted(known)) or "none"
-                raise UsageError(f"no decoder {name} in {self.title}; there are {there}")
         of_one, of_other = (
-            rankable.filter(decoder=name).select(*UNIT, bits="decoded_bits")
-            for name in (decoder, other)
+            self.units_of(name).select(*UNIT, bits="decoded_bits") for name in (decoder, other)
         )
         return contrast(of_one, of_other, by)
+
+    def units_of(self, decoder: str) -> pl.DataFrame:
+        """Return the units of a decoder; rates that cannot be ranked are left out.
+
+        Args:
+            decoder: A decoder of the board, or of another board by its points, `lda-shrunk@both`.
+
+        Raises:
+            UsageError: It has no reading here.
+        """
+        try:
+            name, points = split_points(decoder)
+        except KeyError as error:
+            raise UsageError(str(error.args[0])) from None
+        view = replace(self.view, fitted_on=points or self.view.fitted_on)
+        scores = self if view == self.view else replace(self, view=view)
+        rankable = scores.units.filter("rankable")
+        if name not in (known := set(rankable["decoder"])):
+            there = ", ".join(sorted(known)) or "none"
+            raise UsageError(f"no decoder {decoder} in {self.title}; there are {there}")
+        return rankable.filter(decoder=name)
 
     def by(self, *columns: str) -> pl.DataFrame:
         """Return a board without ranks for each group of units, such as `noise` and `rate`."""

@@ -21,7 +21,7 @@ def pairwise_frame(scores: Scores, decoder: str, other: str) -> pl.DataFrame:
 
     Args:
         scores: The scores of one suite.
-        decoder: A decoder.
+        decoder: A decoder, or one with its points, `lda-shrunk@both`.
         other: Another one.
 
     Returns:
@@ -55,9 +55,8 @@ def pairwise_frame(scores: Scores, decoder: str, other: str) -> pl.DataFrame:
 
 def _cell_means(scores: Scores, decoder: str, other: str) -> pl.DataFrame:
     """Return the accuracies of both in each cell, on the networks that both were read from."""
-    units = scores.units.filter("rankable")
-    both = units.filter(decoder=decoder).join(
-        units.filter(decoder=other).select(*UNIT, other="decoded"), on=list(UNIT), nulls_equal=True
+    both = scores.units_of(decoder).join(
+        scores.units_of(other).select(*UNIT, other="decoded"), on=list(UNIT), nulls_equal=True
     )
     return both.group_by(CELL).agg(pl.col("decoded").mean().alias("own"), pl.col("other").mean())
 

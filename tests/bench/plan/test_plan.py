@@ -21,7 +21,7 @@ from helpers.plans import (
     three_layers,
     without_decoders,
 )
-from memgen_bench import DecoderSpec, Registry, load_registry
+from memgen_bench import DecoderSpec, Registry, UsageError, load_registry
 from memgen_bench.hashing import canonical, digest, network_id
 from memgen_bench.plan import planner
 from memgen_bench.plan.planner import make_plan
@@ -301,6 +301,16 @@ def test_held_out_points_decide_every_identity_and_where_decoders_are_fitted_onl
     assert ids(both, kind) == ids(held_out, kind)
     fitted = {r.key: r.decoding.fitted_on for n in both.networks for r in n.readings}
     assert {key for key, points in fitted.items() if points == "training"} == set(keys(held_out))
+
+
+def test_points_in_a_name_plan_the_readings_that_the_axis_plans(registry: Registry) -> None:
+    held_out = {"held_out_fraction": 0.2}
+    axis = plan(registry, **held_out, decoders=["masc"], fitted_on=["training", "both"])
+    named = plan(registry, **held_out, decoders=["masc", "masc@training", "masc@both"])
+    assert set(keys(named)) == set(keys(axis))
+    assert len(keys(named)) == len(keys(axis)) == named.reading_count
+    with pytest.raises(UsageError, match="masc@held_out: suite 'test' holds no points out"):
+        plan(registry, decoders=["masc@held-out"])
 
 
 def test_a_later_field_of_a_recipe_changes_no_identity_at_its_default(registry: Registry) -> None:

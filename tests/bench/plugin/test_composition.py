@@ -65,9 +65,25 @@ def test_any_names_may_stand_in_a_row() -> None:
     assert DECODERS.find("ncm>lda-told").needs == ("transition",)
 
 
+def test_points_stand_after_a_whole_decoder_and_leave_its_name_as_it_is() -> None:
+    for name, base, points in [
+        ("lda-shrunk@both", "lda-shrunk", "both"),
+        ("ncm>knn-5[n_neighbors=9]@held-out", "ncm>knn-5[n_neighbors=9]", "held_out"),
+        ("ridge-tuned|pixels@held_out", "ridge-tuned|pixels", "held_out"),
+    ]:
+        found = DECODERS.find(name)
+        assert (found.name, found.fitted_on) == (base, points)
+        assert found.version == DECODERS.find(base).version
+    assert DECODERS.stages("ncm>knn-5@both") == ["ncm", "knn-5"]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("ncm@bth", r"'ncm@bth': the points after @ are training, held-out, both, once and last"),
+        ("ncm@both>rda", r"'ncm@both>rda': the points after @ are"),
+        ("ncm@both@both", r"once and last"),
+        ("early-stopped@both", r"'early-stopped' reads epochs of a training"),
         ("lda-shrnk>knn-5", r"no decoder 'lda-shrnk'; did you mean lda-shrunk"),
         ("ncm>", r"no decoder ''"),
         ("rog>ncm", r"'rog' has scope 'network'; only decoders of one layer"),

@@ -52,6 +52,20 @@ def test_the_table_says_who_reads_more(scores: Scores) -> None:
     assert shown.title == "toy v1: masc - ncm"
 
 
+def test_a_decoder_is_compared_with_itself_on_other_points(bench: Bench, tmp_path: Path) -> None:
+    for seed in range(3):
+        bench.cell(0.6, 0.4, 0.9, seed=seed)
+        bench.decode({"fc1": (0.5, 0.7)}, decoder="masc", seed=seed, fitted_on="both")
+    (scores,) = all_scores(bench.stored(tmp_path))
+    whole = pairwise_frame(scores, "masc", "masc@both").row(-1, named=True)
+    assert (whole["own"], whole["other"]) == pytest.approx((0.6, 0.7))
+    assert whole["networks"] == 3
+    with pytest.raises(UsageError, match="no decoder masc@held-out in toy v1; there are"):
+        pairwise_table(scores, "masc", "masc@held-out")
+    with pytest.raises(UsageError, match="the points after @ are training, held-out, both"):
+        pairwise_table(scores, "masc", "masc@bth")
+
+
 def test_a_decoder_that_is_not_there_is_named(scores: Scores) -> None:
     with pytest.raises(UsageError, match="no decoder nmc in toy v1; there are masc, ncm"):
         pairwise_table(scores, "masc", "nmc")
