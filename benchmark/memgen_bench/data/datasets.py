@@ -93,7 +93,11 @@ def _read(spec: DatasetSpec, data_dir: Path) -> DataInfo:
         data = load_data(spec, data_dir)
     channels, height, width = data.train_x.shape[1:]
     task = Task(
-        channels=channels, height=height, width=width, num_classes=int(data.train_y.max()) + 1
+        channels=channels,
+        height=height,
+        width=width,
+        num_classes=int(data.train_y.max()) + 1,
+        pixel_range=(float(data.train_x.min()), float(data.train_x.max())),
     )
     return DataInfo(
         name=spec.name,
@@ -138,7 +142,8 @@ def _stamp(spec: DatasetSpec, data_dir: Path) -> str:
 def _recall(memo: Path) -> DataInfo | None:
     try:
         fields = json.loads(read_regular(memo))
-        known = {"task": Task(**fields["task"]), "notices": tuple(fields["notices"])}
+        task = {**fields["task"], "pixel_range": tuple(fields["task"]["pixel_range"])}
+        known = {"task": Task(**task), "notices": tuple(fields["notices"])}
         return DataInfo(**{**fields, **known})
     except (OSError, ValueError, TypeError, KeyError):
         return None  # missing or invalid: describe again

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from memgen_bench.errors import NotApplicable, PluginError, is_fault, one_line
+from memgen_bench.errors import NotApplicable, PluginError, UsageError, is_fault, one_line
 from memgen_bench.global_state import preserved
 from memgen_bench.plan.pooling import describe_layer
 from memgen_bench.protocol import FEATURES, LOGITS
@@ -56,6 +56,7 @@ def find_layers(spec: ModelSpec, task: Task, max_layer_dim: int) -> tuple[Layer,
     Raises:
         NotApplicable: The model does not take such images.
         PluginError: The model cannot be built or run, names a missing layer, or has not K outputs.
+        UsageError: Its `build` says what its user is to mend.
     """
     with torch.random.fork_rng(devices=[]):
         module = build(spec, task)
@@ -102,10 +103,11 @@ def build(spec: ModelSpec, task: Task) -> nn.Module:
     Raises:
         NotApplicable: The model does not take such images.
         PluginError: The model's `build` fails, or returns no module.
+        UsageError: It says what its user is to mend.
     """
     try:
         module = spec.build(task)
-    except NotApplicable:
+    except (NotApplicable, UsageError):
         raise
     except BaseException as error:
         if not is_fault(error):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from memgen_bench.arrays import Images
 
+_NEW = (("running_mean", 0.0), ("running_var", 1.0))
+
 
 @preserved()
 def estimate_statistics(
@@ -25,8 +27,8 @@ def estimate_statistics(
     """Estimate the running statistics of a network's normalisation layers, in place.
 
     An untrained BatchNorm layer has mean 0 and variance 1, which a trained one never has. One pass
-    over the images, in random order, sets them to the average over its batches; all other layers
-    are in eval mode, and no weight changes.
+    over the images, in random order, sets them to the average over its batches; all other layers,
+    pretrained ones among them, are in eval mode, and no weight changes.
 
     Args:
         module: An untrained network on `device`.
@@ -34,7 +36,7 @@ def estimate_statistics(
         seed: The seed of the order.
         device: The module's device.
     """
-    layers: list[Any] = [layer for layer in module.modules() if _has_statistics(layer)]
+    layers: list[Any] = [layer for layer in module.modules() if _is_untrained(layer)]
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]
@@ -53,10 +55,13 @@ def estimate_statistics(
         module.eval()
 
 
-def _has_statistics(layer: Any) -> bool:
-    """Tell whether a layer keeps running statistics."""
-    running = (getattr(layer, name, None) for name in ("running_mean", "running_var"))
-    return hasattr(layer, "momentum") and any(each is not None for each in running)
+def _is_untrained(layer: Any) -> bool:
+    """Tell whether a layer keeps running statistics, which are those of a new layer."""
+    running = [
+        (getattr(layer, name, None), value) for name, value in _NEW if hasattr(layer, "momentum")
+    ]
+    kept = [(each, value) for each, value in running if each is not None]
+    return bool(kept) and all(bool((each == value).all()) for each, value in kept)
 
 
 def _batches(count: int, seed: int) -> list[np.ndarray[Any, np.dtype[np.int64]]]:

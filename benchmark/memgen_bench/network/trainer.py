@@ -118,6 +118,11 @@ class Trainer:
         spec = self._data.registry.models.find(self._planned.model)
         task, seed = self._planned.data.task, self._planned.init_seed
         assert seed is not None  # every network has one
+        if dict(spec.parameters) != dict(self._planned.identity["initial"]["parameters"]):
+            raise TrainingError(
+                f"model {spec.name!r} has other parameters here than in the plan, such as other "
+                "weights; plan and run it on equal files"
+            )
         return initial_module(spec, task, seed).to(self._device)
 
     def _save(self, network: PlannedNetwork, module: nn.Module, record: TrainingRecord) -> bool:

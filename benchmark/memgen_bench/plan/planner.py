@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -347,7 +347,7 @@ def _initial(suite: Suite, data: DataInfo) -> dict[str, Any]:
     held_out = {"held_out_fraction": suite.held_out_fraction} if suite.held_out_fraction else {}
     return {
         "protocol": TRAINING_VERSION,
-        "task": asdict(data.task),
+        "task": data.task.identity(),
         "data": data.fingerprint,
         "train_size": sizes["train_size"],
         "validation_fraction": suite.validation_fraction,

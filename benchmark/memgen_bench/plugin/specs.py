@@ -60,12 +60,29 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """The task that a model is built for: the image size and the number of classes K."""
+    """The task that a model is built for.
+
+    Attributes:
+        channels: Channels of an image.
+        height: Its height in pixels.
+        width: Its width in pixels.
+        num_classes: The number of classes K.
+        pixel_range: The smallest and the largest value in the training images.
+    """
 
     channels: int
     height: int
     width: int
     num_classes: int
+    pixel_range: tuple[float, float] = (0.0, 1.0)
+
+    def identity(self) -> dict[str, int]:
+        """Return the fields that are hashed; the images, which are hashed, too, have a range."""
+        return {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if each.name != "pixel_range"
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

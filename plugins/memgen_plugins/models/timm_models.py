@@ -1,4 +1,4 @@
-"""Every architecture of timm as `timm/<name>`, without pretrained weights."""
+"""Every architecture of timm: `timm/<name>` with random weights, or `timm/<name>@pretrained`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench import Family, ModelSpec, Recipe, Task, UsageError, hookimpl
+from memgen_plugins.models.pretrained import MARK, find_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import torch
     from torch import nn
+
+    from memgen_plugins.models.pretrained import Weights
 
 _PREFIX = "timm/"
 _FEATURED = ("timm/test_convnext", "timm/test_resnet")
@@ -24,7 +27,9 @@ _WITH_CLASS_TOKENS = (
 )
 
 
-def build(task: Task, *, name: str, has_class_token: bool = False) -> nn.Module:
+def build(
+    task: Task, *, name: str, has_class_token: bool = False, weights: Weights | None = None
+) -> nn.Module:
     """Create a timm model that enlarges its images bilinearly to the size that it needs.
 
     That is the size that it is fixed to, or the larger of the image's, timm's minimum for it, and
@@ -34,12 +39,9 @@ def build(task: Task, *, name: str, has_class_token: bool = False) -> nn.Module:
         task: What it is built for.
         name: timm's name.
         has_class_token: Class tokens are read apart from the patches; see `split_tokens`.
+        weights: Pretrained weights; None for random ones.
     """
-    import timm
-
-    module: nn.Module = timm.create_model(
-        name, pretrained=False, in_chans=task.channels, num_classes=task.num_classes
-    )
+    module = weights.network(task) if weights else _random(name, task)
     config: Any = module.pretrained_cfg
     size = _image_size(config, task)
     features = _features(module, task.channels, size)
@@ -53,6 +55,15 @@ def build(task: Task, *, name: str, has_class_token: bool = False) -> nn.Module:
         split_tokens(module, features)
     if size != (task.height, task.width):
         module.register_forward_pre_hook(partial(_resize, size=size))
+    return module
+
+
+def _random(name: str, task: Task) -> nn.Module:
+    import timm
+
+    module: nn.Module = timm.create_model(
+        name, pretrained=False, in_chans=task.channels, num_classes=task.num_classes
+    )
     return module
 
 
@@ -102,28 +113,31 @@ def _resize(
 
 
 def _resolve(full_name: str) -> ModelSpec:
-    name = full_name.removeprefix(_PREFIX)
+    name, is_pretrained = full_name.removeprefix(_PREFIX), full_name.endswith(MARK)
+    name = name.removesuffix(MARK)
+    architecture, _, tag = name.partition(".")
     has_class_token = False
     if full_name not in _FEATURED:  # those are known; asking timm about others takes seconds
         import timm
 
-        architecture, _, tag = name.partition(".")
         if not timm.is_model(architecture):
             raise KeyError(full_name)
-        if tag:
+        if tag and not is_pretrained:
             raise UsageError(
-                f"{full_name}: {tag!r} names pretrained weights, and networks start from random "
-                f"ones here; ask for {_PREFIX}{architecture}"
+                f"{full_name}: {tag!r} names pretrained weights; ask for {full_name}{MARK} to "
+                f"start from them, or for {_PREFIX}{architecture} to start from random ones"
             )
-        home = timm.models.model_entrypoint(name).__module__
+        home = timm.models.model_entrypoint(architecture).__module__
         has_class_token = home.rpartition(".")[2] in _WITH_CLASS_TOKENS
+    weights = find_weights(name) if is_pretrained else None
     return ModelSpec(
         name=full_name,
-        summary=f"timm's {name}, not pretrained",
+        summary=f"timm's {name}, {'pretrained' if weights else 'not pretrained'}",
         citation="Wightman, PyTorch Image Models (timm)",
         version=2 if has_class_token else 1,  # 2: class tokens are read apart from the patches
-        build=partial(build, name=name, has_class_token=has_class_token),
+        build=partial(build, name=architecture, has_class_token=has_class_token, weights=weights),
         recipe=_RECIPE,
+        parameters={"weights": weights.digest} if weights else {},
     )
 
 
@@ -139,7 +153,7 @@ def register_models() -> list[Family[ModelSpec]]:
     return [
         Family(
             prefix=_PREFIX,
-            summary="any architecture of timm, not pretrained",
+            summary=f"any architecture of timm; with {MARK}, from its pretrained weights",
             resolve=_resolve,
             featured=_FEATURED,
             members=_members,

@@ -172,7 +172,11 @@ def on_disk(tmp_path: Path) -> OnDisk:
 def test_a_description_says_what_a_plan_needs(on_disk: OnDisk, tmp_path: Path) -> None:
     info = describe(on_disk.spec(), tmp_path, tmp_path / "cache")
     assert info.name == "toy"
-    assert info.task == Task(channels=3, height=4, width=5, num_classes=3)
+    assert info.task == Task(
+        channels=3, height=4, width=5, num_classes=3, pixel_range=(1234.0, 1234.0)
+    )
+    again = describe(on_disk.spec(), tmp_path, tmp_path / "cache")
+    assert again.task == info.task
     assert (info.train_count, info.test_count) == (6, 3)
 
 

@@ -68,7 +68,10 @@ def test_class_tokens_and_patches_of_a_transformer_are_read_apart() -> None:
 @pytest.mark.parametrize("name", ["resnet18.a1_in1k", "vit_base_patch16_224.augreg_in21k"])
 def test_a_tag_of_pretrained_weights_is_refused(name: str) -> None:
     architecture, _, tag = name.partition(".")
-    message = f"timm/{name}: '{tag}' names pretrained weights, .* ask for timm/{architecture}$"
+    message = (
+        f"timm/{name}: '{tag}' names pretrained weights; ask for timm/{name}@pretrained .* or for "
+        f"timm/{architecture} to"
+    )
     with pytest.raises(UsageError, match=message):
         spec(name)
 

@@ -60,5 +60,5 @@ def test_labels_that_cannot_be_fitted_any_more_end_it() -> None:
 
 
 def test_no_round_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match="'rounds' parameter .* Got 0"):
+    with pytest.raises(ValueError, match=r"'rounds' parameter .* Got 0"):
         Iterated(ShrunkLDA(), rounds=0).fit(X, Y)
