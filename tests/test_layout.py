@@ -54,6 +54,10 @@ ELSEWHERE = {
     f"{BENCH}/network/trainer.py": ("tests/bench/network/test_cache.py", "trains or takes"),
     f"{BENCH}/network/training_state.py": ("tests/bench/network/test_resume.py", TYPES),
     f"{BENCH}/plugin/hookspecs.py": ("tests/bench/plugin/test_registry.py", "hooks are called"),
+    f"{BENCH}/plugin/trajectory.py": (
+        "tests/bench/network/test_running_trajectory.py",
+        "its makers",
+    ),
     f"{BENCH}/decode/relabelling.py": ("tests/bench/plugin/test_composition.py", "one of a chain"),
     f"{BENCH}/plugin/specs.py": ("tests/bench/plugin/test_registry.py", "what is registered"),
     f"{BENCH}/plugin/training_record.py": ("tests/bench/network/test_training.py", TYPES),

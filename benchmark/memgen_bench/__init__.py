@@ -33,6 +33,7 @@ from memgen_bench.plugin.specs import (
     Task,
 )
 from memgen_bench.plugin.training_record import TrainingRecord
+from memgen_bench.plugin.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from memgen_bench.fixtures.own_activations import own_fixture
@@ -72,6 +73,7 @@ __all__ = [
     "Summary",
     "Task",
     "TrainingRecord",
+    "Trajectory",
     "UsageError",
     "build_decoder",
     "compose",

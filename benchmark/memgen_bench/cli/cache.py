@@ -105,16 +105,17 @@ def verify(
     debug: options.Debug = False,
 ) -> None:
     """Check every checksum; name what is damaged, and change nothing."""
-    from memgen_bench.network.cache_files import cache_entries
+    from memgen_bench.network.cache_files import cache_entries, trajectory_entry
 
     checked = damaged = 0
     folders = places.network_folders()
     for entry in (entry for folder in folders for entry in cache_entries(folder)):
         if entry.state in ("network", "checkpoint"):
             checked += 1
-            if fault := _fault(entry):
-                damaged += 1
-                say(f"{entry.files[0]}: damaged ({fault})")
+            for each in (entry, trajectory_entry(entry.folder, entry.network_id)):
+                if each.there and (fault := _fault(each)):
+                    damaged += 1
+                    say(f"{each.files[0]}: damaged ({fault})")
     say(f"{checked} networks and checkpoints checked, {damaged} damaged")
     if damaged:
         raise typer.Exit(1)
@@ -180,7 +181,7 @@ def _reason(entry: CacheEntry, older_than: float | None, kept: set[str] | None) 
 
 
 def _fault(entry: CacheEntry) -> str | None:
-    """Return the fault of a network or resume file, or None."""
+    """Return the fault of a network, trajectory or resume file, or None."""
     from memgen_bench.errors import DamagedError
 
     try:

@@ -224,7 +224,8 @@ def _speed(
     from memgen_bench.gate.speed import compare_revisions
 
     specs = _specs(options.registry(None), decoders, slow=slow)
-    alone = [spec.name for spec in specs if spec.scope == "layer" and "network" not in spec.needs]
+    without = {"network", "trajectory"}
+    alone = [spec.name for spec in specs if spec.scope == "layer" and not without & {*spec.needs}]
     scored = [fixture for fixture in load_fixtures(fixtures or FROZEN) if not fixture.null]
     return compare_revisions(base, alone, scored)
 

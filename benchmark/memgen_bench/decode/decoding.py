@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from memgen_bench.decode.neighbors import Neighbors
     from memgen_bench.plugin.specs import Decoder, DecoderSpec
     from memgen_bench.plugin.training_record import TrainingRecord
+    from memgen_bench.plugin.trajectory import Trajectory
 
     # one layer's activations, or, for scope network, those of all layers by name
     LayerActivations = Matrix | Mapping[str, Matrix]
@@ -68,6 +69,7 @@ class Extras:
         validation_labels: Noisy labels of the validation points.
         transition: P[true, given] of the noise.
         module: The network.
+        trajectory: The trajectory of its training, or None.
         seed: The seed of decoders that draw random numbers.
         device: The device of torch decoders.
         moments: Moments of the training points under the labels to fit on, or None.
@@ -81,6 +83,7 @@ class Extras:
     device: torch.device
     moments: Moments | None = None
     neighbors: Neighbors | None = None
+    trajectory: Trajectory | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,6 +381,10 @@ def _needs(given: _Given, activations: Activations, extras: Extras) -> dict[str,
         needs["transition"] = extras.transition.copy()
     if "network" in wanted:
         needs["network"] = copy.deepcopy(extras.module)
+    if "trajectory" in wanted:
+        if extras.trajectory is None:
+            raise NotApplicable("needs the trajectory of the training, which is not here")
+        needs["trajectory"] = extras.trajectory.copy()
     if "neighbors" in wanted:
         needs["neighbors"] = extras.neighbors
     return needs

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from memgen_bench.decode.passes import ReadLayer
     from memgen_bench.plan.plan import Draw, Layer, PlannedNetwork, Reading
     from memgen_bench.plugin.specs import DecoderSpec
+    from memgen_bench.plugin.trajectory import Trajectory
 
     # called with a reading's key before it is computed, and with nothing before a pass
     Started = Callable[[str], None]
@@ -45,6 +46,7 @@ class Reader:
         device: Where to compute.
         memory: Bytes for activations and moments; no number depends on it.
         record: What happened while it was trained; nothing for an untrained one.
+        trajectory: How it learned each training point; None where that is not known.
     """
 
     def __init__(
@@ -55,9 +57,11 @@ class Reader:
         device: torch.device,
         memory: int,
         record: TrainingRecord | None = None,
+        trajectory: Trajectory | None = None,
     ) -> None:
         self._network, self._data, self._module = network, data, module
         self._device, self._record = device, record or TrainingRecord()
+        self._trajectory = trajectory
         self._passes = Passes(module, data, device, memory)
 
     def outcomes(
@@ -174,6 +178,8 @@ class Reader:
         what, data = reading.decoding, self._data
         if self._network.kind == "features" and "network" in self._spec(reading).needs:
             return Outcome(status="skipped", message="features have no network to work on")
+        if "trajectory" in self._spec(reading).needs and (reason := self._no_trajectory(reading)):
+            return Outcome(status="skipped", message=reason)
         drawn, on_true = data.labels(what.draw), what.labels == "true"
         extras = Extras(
             validation_labels=drawn.validation.labels,
@@ -181,9 +187,26 @@ class Reader:
             module=self._module,
             seed=seeds.integer(self._network.seed, "decoder"),
             device=self._device,
+            trajectory=self._trajectory,
         )
         labels = data.train.true if on_true else drawn.train.labels
         return shared.outcome(self._spec(reading), labels, extras, data.num_classes)
+
+    def _no_trajectory(self, reading: Reading) -> str:
+        """Return the reason why there is no trajectory of the points and labels of a reading."""
+        what, network = reading.decoding, self._network
+        if not network.is_trained:
+            return "there is no trajectory where nothing was trained"
+        if what.fitted_on != "training":
+            return "held-out points have no trajectory, as no network was trained on them"
+        own = "true" if network.draw is None else "corrupted"
+        if what.draw != network.draw or what.labels != own:
+            return "the trajectory is that of other labels, on which the network was trained"
+        if reading.epoch is not None:
+            return "a trajectory is that of a whole training, and not kept at checkpoints"
+        if self._trajectory is None:
+            return "the cached network has no trajectory: run with --fresh to train it with one"
+        return ""
 
     def _recall(self, reading: Reading) -> Outcome:
         """Return the network's predictions in an epoch, if it was trained on these labels."""

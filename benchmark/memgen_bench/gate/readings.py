@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from memgen_bench.plugin.specs import DecoderSpec
 
 CPU = torch.device("cpu")
-_NO_NETWORK = "needs the network itself, which a fixture does not hold"
+_NO_NETWORK = "needs the network itself or its training, which a fixture does not hold"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ def read_fixtures(
     """Yield the readings of decoders on fixtures, in this process and on its threads.
 
     Args:
-        specs: The decoders; those that need the network itself are skipped.
+        specs: The decoders; those that need the network or its trajectory are skipped.
         fixtures: The fixtures to fit them on.
     """
     of_layers = [spec for spec in specs if spec.scope == "layer"]
@@ -115,7 +115,7 @@ def _share_network(fixture: Fixture) -> SharedActivations:
 
 
 def _outcome(spec: DecoderSpec, fixture: Fixture, draw: int, shared: SharedActivations) -> Outcome:
-    if "network" in spec.needs or spec.scope == "training":
+    if {"network", "trajectory"} & set(spec.needs) or spec.scope == "training":
         return Outcome(status="skipped", message=_NO_NETWORK)
     labels, validation_labels = fixture.labels(draw)
     extras = Extras(

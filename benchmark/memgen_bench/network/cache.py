@@ -6,11 +6,14 @@ import warnings
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import torch
+
 from memgen_bench.errors import DamagedError
 from memgen_bench.files.atomic import write_atomically
-from memgen_bench.network.cache_files import network_entry, note_of
+from memgen_bench.network.cache_files import network_entry, note_of, trajectory_entry
 from memgen_bench.network.tensors import check_fit, pack, unpack
 from memgen_bench.plugin.training_record import TrainingRecord
+from memgen_bench.plugin.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +44,7 @@ class NetworkCache:
         """
         for folder in (self.folder, *self.shared):
             entry = network_entry(folder, network_id)
-            if entry.there:
+            if any(file.is_file() for file in entry.files):
                 try:
                     return _load(entry, module)
                 except DamagedError as error:
@@ -55,12 +58,35 @@ class NetworkCache:
         done = "set aside" if own else "not used"
         warnings.warn(f"{entry.files[0]}: damaged, {done} ({error})", stacklevel=3)
 
-    def save(self, network: PlannedNetwork, module: nn.Module, record: TrainingRecord) -> None:
-        """Store a trained network.
+    def load_trajectory(self, network_id: str) -> Trajectory | None:
+        """Return a network's trajectory; None if it is not cached, or damaged."""
+        for folder in (self.folder, *self.shared):
+            entry = trajectory_entry(folder, network_id)
+            if entry.there:
+                try:
+                    return _load_trajectory(entry)
+                except DamagedError as error:
+                    self._reject(entry, error)
+        return None
+
+    def save(
+        self,
+        network: PlannedNetwork,
+        module: nn.Module,
+        record: TrainingRecord,
+        trajectory: Trajectory | None = None,
+    ) -> None:
+        """Store a trained network, and its trajectory in a file of its own.
 
         Raises:
             MemgenError: The disk is full, or the folder is not writable.
         """
+        if trajectory:
+            tensors = pack(
+                {name: torch.from_numpy(each) for name, each in vars(trajectory).items()}
+            )
+            (file,) = trajectory_entry(self.folder, network.network_id).files
+            write_atomically(file, note_of(network, tensors) + tensors)
         content = pack(module.state_dict())
         note, weights = network_entry(self.folder, network.network_id).files
         write_atomically(weights, content)
@@ -77,3 +103,11 @@ def _load(entry: CacheEntry, module: nn.Module) -> TrainingRecord:
         raise DamagedError(f"its record is not one of ours ({error})") from error
     module.load_state_dict(weights)
     return record
+
+
+def _load_trajectory(entry: CacheEntry) -> Trajectory:
+    _, content = entry.read()
+    try:
+        return Trajectory(**{name: each.numpy() for name, each in unpack(content).items()})
+    except TypeError as error:
+        raise DamagedError(f"its trajectory is not one of ours ({error})") from error

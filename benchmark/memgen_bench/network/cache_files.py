@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from memgen_bench.plan.plan import PlannedNetwork
 
 FORMAT = 1
-State = Literal["network", "checkpoint", "set aside", "temporary"]
+State = Literal["network", "trajectory", "checkpoint", "set aside", "temporary"]
 
 # All other files in the folder are left alone.
 _NAME = re.compile(
-    r"(?P<id>[0-9a-f]{20})\.(?P<kind>json|safetensors|checkpoint)(?P<aside>\.damaged)?"
+    r"(?P<id>[0-9a-f]{20})\.(?P<kind>json|safetensors|trajectory|checkpoint)(?P<aside>\.damaged)?"
     r"|\..+\.tmp"
 )
 _NOTE_END = b"\n}\n"  # no other line of checksummed JSON begins with a brace
@@ -34,18 +34,21 @@ class CacheEntry:
     """A network, a resume file or another file in a folder of trained networks.
 
     A network is a note under a checksum, `<id>.json`, which is written last, and its weights,
-    `<id>.safetensors`. A resume file holds both, and is replaced again and again.
+    `<id>.safetensors`. It may have a trajectory beside them, `<id>.trajectory`. That, and a resume
+    file, which is replaced again and again, hold a note and tensors in one.
 
     Attributes:
         network_id: The network's id; empty for a temporary file.
-        state: `network`; `checkpoint`, a resume file; `set aside`, a damaged file; or `temporary`,
-            a file that a process is writing or left behind.
+        state: `network`; `trajectory`; `checkpoint`, a resume file; `set aside`, a damaged file; or
+            `temporary`, a file that a process is writing or left behind.
         files: The entry's files, some of which may be missing.
+        beside: Files that it may have beside them.
     """
 
     network_id: str
     state: State
     files: tuple[Path, ...]
+    beside: tuple[Path, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -55,7 +58,12 @@ class CacheEntry:
     @property
     def there(self) -> list[Path]:
         """The entry's files that exist."""
-        return [file for file in self.files if file.is_file()]
+        return [file for file in (*self.files, *self.beside) if file.is_file()]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no file is missing."""
+        return all(file.is_file() for file in self.files)
 
     @property
     def size(self) -> int:
@@ -92,7 +100,7 @@ class CacheEntry:
 
     def _checked(self, content: bytes) -> tuple[dict[str, Any], bytes]:
         note, rest = content, b""
-        if self.state == "checkpoint":
+        if len(self.files) == 1:
             note, end, rest = content.partition(_NOTE_END)
             note += end
         fields = read_checksummed(note)
@@ -118,7 +126,7 @@ class CacheEntry:
         Raises:
             MemgenError: The folder is not writable.
         """
-        for file in self.files:
+        for file in (*self.files, *self.beside):
             try:
                 file.unlink(missing_ok=True)
             except OSError as error:
@@ -128,7 +136,14 @@ class CacheEntry:
 def network_entry(folder: Path, network_id: str) -> CacheEntry:
     """Return the entry of a trained network, whether it exists or not."""
     files = (folder / f"{network_id}.json", folder / f"{network_id}.safetensors")
-    return CacheEntry(network_id=network_id, state="network", files=files)
+    beside = trajectory_entry(folder, network_id).files
+    return CacheEntry(network_id=network_id, state="network", files=files, beside=beside)
+
+
+def trajectory_entry(folder: Path, network_id: str) -> CacheEntry:
+    """Return the entry of a network's trajectory alone, whether it exists or not."""
+    files = (folder / f"{network_id}.trajectory",)
+    return CacheEntry(network_id=network_id, state="trajectory", files=files)
 
 
 def resume_entry(folder: Path, network_id: str) -> CacheEntry:
@@ -160,11 +175,11 @@ def cached(folders: Iterable[Path]) -> set[str]:
     there = (
         entry for folder in folders for entry in cache_entries(folder) if entry.state == "network"
     )
-    return {entry.network_id for entry in there if len(entry.there) == len(entry.files)}
+    return {entry.network_id for entry in there if entry.complete}
 
 
 def note_of(network: PlannedNetwork, weights: bytes, **fields: Any) -> bytes:
-    """Return the note of a network, or of its resume file.
+    """Return the note of a network, of its trajectory or of its resume file.
 
     Args:
         network: The network.

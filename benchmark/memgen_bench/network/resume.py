@@ -85,6 +85,9 @@ def _tensors(training: TrainingState) -> Tensors:
         for name, value in values.items():
             if value is not None:  # None is a momentum before the first step
                 found[f"optimizer.{index}.{name}"] = value
+    if training.trajectory and training.trajectory.complete:
+        for name, value in training.trajectory.tensors().items():
+            found[f"trajectory.{name}"] = value
     found["random.cpu"] = torch.get_rng_state()
     if training.device.type == "cuda":
         found["random.cuda"] = torch.cuda.get_rng_state(training.device)
@@ -98,7 +101,7 @@ def _of(module: nn.Module) -> Tensors:
 
 def _restore(training: TrainingState, fields: Mapping[str, Any], tensors: Tensors) -> None:
     """Restore a training from a resume file; if anything in it is wrong, change nothing."""
-    parts: dict[str, Tensors] = {"module": {}, "optimizer": {}, "random": {}}
+    parts: dict[str, Tensors] = {"module": {}, "optimizer": {}, "random": {}, "trajectory": {}}
     try:
         for name, value in tensors.items():
             owner, _, rest = name.partition(".")
@@ -111,6 +114,8 @@ def _restore(training: TrainingState, fields: Mapping[str, Any], tensors: Tensor
         raise DamagedError(one_line(error)) from error
     own = _of(training.module)
     check_fit(parts["module"], own)
+    if training.trajectory:
+        training.trajectory.restore(parts["trajectory"])
     training.record, training.order = record, order
     groups = training.optimizer.state_dict()["param_groups"]
     training.optimizer.load_state_dict({"state": momenta, "param_groups": groups})

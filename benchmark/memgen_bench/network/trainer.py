@@ -13,6 +13,7 @@ from memgen_bench.messages import Epoch
 from memgen_bench.network.cache import NetworkCache
 from memgen_bench.network.features_module import fit_features
 from memgen_bench.network.resume import ResumeFile
+from memgen_bench.network.running_trajectory import RunningTrajectory
 from memgen_bench.network.statistics import estimate_statistics
 from memgen_bench.network.training import TrainingData, initial_module, train
 from memgen_bench.plugin.training_record import TrainingRecord
@@ -25,14 +26,16 @@ if TYPE_CHECKING:
     from memgen_bench.messages import Report, RunSettings
     from memgen_bench.plan.plan import PlannedNetwork
     from memgen_bench.plugin.specs import Recipe
+    from memgen_bench.plugin.trajectory import Trajectory
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A network, the record of its training, and whether it was loaded from the cache."""
+    """A network, the record and trajectory of its training, and whether it came from the cache."""
 
     module: nn.Module
     record: TrainingRecord
+    trajectory: Trajectory | None = None
     from_cache: bool = False
 
     @property
@@ -74,12 +77,15 @@ class Trainer:
             return Trained(module=self._not_trained(), record=TrainingRecord())
         module = self._initial()
         if not self._settings.fresh and (record := self._cache.load(planned.network_id, module)):
-            return Trained(module=module, record=record, from_cache=True)
+            trajectory = self._cache.load_trajectory(planned.network_id)
+            return Trained(module=module, record=record, trajectory=trajectory, from_cache=True)
         checkpoint = ResumeFile(self._cache.folder, planned, self._settings.resume_minutes)
-        record = self._train(module, planned.recipe, checkpoint)
-        if self._save(planned, module, record):
+        running = RunningTrajectory(len(self._data.train.true), self._device)
+        record = self._train(module, planned.recipe, checkpoint, running)
+        trajectory = running.finish(record)
+        if self._save(planned, module, record, trajectory):
             checkpoint.remove()
-        return Trained(module=module, record=record)
+        return Trained(module=module, record=record, trajectory=trajectory)
 
     def at(self, epoch: int, trained: Trained) -> nn.Module:
         """Return the network as it was at one of its checkpoints.
@@ -125,17 +131,27 @@ class Trainer:
             )
         return initial_module(spec, task, seed).to(self._device)
 
-    def _save(self, network: PlannedNetwork, module: nn.Module, record: TrainingRecord) -> bool:
+    def _save(
+        self,
+        network: PlannedNetwork,
+        module: nn.Module,
+        record: TrainingRecord,
+        trajectory: Trajectory | None = None,
+    ) -> bool:
         """Cache a network; where that fails, warn, since its readings can still be made."""
         try:
-            self._cache.save(network, module, record)
+            self._cache.save(network, module, record, trajectory)
         except MemgenError as error:
             warnings.warn(f"{network.label} is not cached: {error}", stacklevel=2)
             return False
         return True
 
     def _train(
-        self, module: nn.Module, recipe: Recipe, checkpoint: ResumeFile | None = None
+        self,
+        module: nn.Module,
+        recipe: Recipe,
+        checkpoint: ResumeFile | None = None,
+        trajectory: RunningTrajectory | None = None,
     ) -> TrainingRecord:
         planned, data = self._planned, self._data
         labels, tell = data.labels(planned.draw), _Throttle(planned, self._report)
@@ -163,6 +179,7 @@ class Trainer:
             device=self._device,
             on_epoch=on_epoch,
             checkpoint=checkpoint,
+            trajectory=trajectory,
         )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from memgen_bench.arrays import Images, LabelVector
     from memgen_bench.network.resume import ResumeFile
+    from memgen_bench.network.running_trajectory import RunningTrajectory
     from memgen_bench.plugin.specs import ModelSpec, Recipe, Task
 
     # called after each epoch with the record so far
@@ -77,10 +78,12 @@ def train(
     device: torch.device,
     on_epoch: OnEpoch,
     checkpoint: ResumeFile | None = None,
+    trajectory: RunningTrajectory | None = None,
 ) -> TrainingRecord:
     """Train a module in place until it reaches the recipe's target, for `min_epochs` at least.
 
-    With a resume file the training continues from it, and writes it from time to time.
+    With a resume file the training continues from it, and writes it from time to time. A trajectory
+    is shown each training step.
 
     Raises:
         TrainingError: The loss is not finite.
@@ -92,6 +95,7 @@ def train(
         order=seeds.stream(order_seed, "order"),
         record=TrainingRecord(stop_reason="max_epochs"),
         device=device,
+        trajectory=trajectory,
     )
     x = tensor_of(data.x, device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -112,18 +116,24 @@ def _train_on(
     checkpoint: ResumeFile | None,
 ) -> None:
     """Train from the first epoch that is not in the record until the training stops."""
-    module, record = training.module, training.record
+    module, record, trajectory = training.module, training.record, training.trajectory
     y = torch.from_numpy(data.given).to(training.device)
     watch = _Watch(data, training.device)
     started = time.perf_counter() - record.seconds
     for epoch in range(len(record.loss) + 1, recipe.max_epochs + 1):
-        loss, accuracy = train_epoch(module, training.optimizer, x, y, recipe, training.order)
+        loss, accuracy = train_epoch(
+            module, training.optimizer, x, y, recipe, training.order, trajectory
+        )
         if not math.isfinite(loss):
             raise TrainingError(f"the loss is {loss} in epoch {epoch}", error_type="nan")
         record.loss.append(loss)
         record.train_accuracy.append(accuracy)
         reached = accuracy >= recipe.target and epoch >= recipe.min_epochs
         watch.update(record, module, epoch, last=reached or epoch == recipe.max_epochs)
+        if trajectory:
+            trajectory.end_epoch(epoch)
+            if record.best_validation_epoch == epoch:
+                trajectory.mark_best()
         record.seconds = time.perf_counter() - started
         on_epoch(record)
         if reached:
@@ -140,6 +150,7 @@ def train_epoch(
     y: torch.Tensor,
     recipe: Recipe,
     rng: np.random.Generator,
+    trajectory: RunningTrajectory | None = None,
 ) -> tuple[float, float]:
     """Train on every image once, in random order; return mean loss and running accuracy."""
     module.train()
@@ -156,6 +167,8 @@ def train_epoch(
         optimizer.step()
         total += loss.detach() * len(batch)
         correct += (logits.detach().argmax(1) == labels).sum()
+        if trajectory:
+            trajectory.add(index, logits, labels)
     return float(total) / len(x), int(correct) / len(x)
 
 

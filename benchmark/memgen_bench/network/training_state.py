@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from memgen_bench.network.running_trajectory import RunningTrajectory
     from memgen_bench.plugin.training_record import TrainingRecord
 
 
@@ -23,6 +24,7 @@ class TrainingState:
         order: The random stream of the batches.
         record: The record of the epochs so far.
         device: The device of the training.
+        trajectory: What it has shown of each point so far; None where nobody asks.
     """
 
     module: nn.Module
@@ -30,3 +32,4 @@ class TrainingState:
     order: np.random.Generator
     record: TrainingRecord
     device: torch.device
+    trajectory: RunningTrajectory | None = None

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
+from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
 from torch import nn
 
 from memgen_bench.data.corruption import CorruptedLabels
@@ -21,6 +23,7 @@ from memgen_bench.plan.planner import make_plan
 from memgen_bench.plan.suite import Suite
 from memgen_bench.plugin.registry import Plugin, Registry
 from memgen_bench.plugin.specs import DecoderSpec, ModelSpec, NoiseSpec, Positions, Task
+from memgen_bench.plugin.trajectory import Trajectory
 from memgen_bench.protocol import ALL_LAYERS
 from memgen_bench.testing.check import Broken, Inapplicable
 
@@ -290,15 +293,18 @@ class DecoderBench:
         """
         spec = replace(self.spec, build=build or self.spec.build)
         registry = _registry(spec)
-        dim = case.train.x.shape[1]
+        dim, asks = case.train.x.shape[1], "trajectory" in spec.needs
         network = replace(
-            _plan(spec.name, spec.scope, spec.tried_on, case.num_classes, dim), seed=seed
+            _plan(spec.name, spec.scope, spec.tried_on, case.num_classes, dim, trained=asks),
+            seed=seed,
         )
         module = initial_module(registry.models["planted"], network.data.task, 0)
         data = _PlantedData(case, network, registry)
         layer = "points" if spec.scope == "layer" else ALL_LAYERS
         readings = [r for r in network.readings if r.layer == layer and r.decoding.decoder]
-        ((_, outcome),) = Reader(network, data, module, _CPU, _MEMORY).outcomes(readings)
+        trajectory = _trajectory(case) if asks else None
+        reader = Reader(network, data, module, _CPU, _MEMORY, trajectory=trajectory)
+        ((_, outcome),) = reader.outcomes(readings)
         return outcome
 
     def exercise(self) -> None:
@@ -322,6 +328,29 @@ class DecoderBench:
         if outcome.predictions is None:
             raise Broken(f"{outcome.message}")
         return outcome.predictions.test
+
+
+def _trajectory(case: Case) -> Trajectory:
+    """Return the trajectory of a training that learned, of each class, how far its mean is.
+
+    It knows no more than the points and their given labels, as every trajectory does.
+    """
+    x, given = case.train.x.astype(np.float64), case.train.given
+    means = np.stack([x[given == label].mean(axis=0) for label in np.unique(given)])
+    logits = np.full((len(x), case.num_classes), -np.inf)
+    logits[:, np.unique(given)] = -cdist(x, means)
+    points = np.arange(len(x))
+    own = logits[points, given]
+    loss = logsumexp(logits, axis=1) - own
+    logits[points, given] = -np.inf
+    margin = own - logits.max(axis=1)
+    learned = np.where(margin > 0, 1, 2).astype(np.int32)
+    means_of = {"margin": margin, "loss": loss, "early_margin": margin, "early_loss": loss}
+    return Trajectory(
+        **{name: values.astype(np.float32) for name, values in means_of.items()},
+        first_learned=learned,
+        last_forgotten=np.zeros_like(learned),
+    )
 
 
 def _registry(spec: DecoderSpec) -> Registry:
@@ -349,8 +378,13 @@ def _plan(
     tried_on: Literal["points", "sums"],
     num_classes: int,
     dim: int,
+    *,
+    trained: bool,
 ) -> PlannedNetwork:
-    """Return the plan of one untrained network, whose images are the points, and one decoder."""
+    """Return the plan of one network, whose images are the points, and one decoder.
+
+    It is an untrained one, or, for decoders that ask how it was trained, one that is said to be.
+    """
     spec = DecoderSpec(
         name=decoder, summary="as planned", build=_nothing, scope=scope, tried_on=tried_on
     )
@@ -363,7 +397,7 @@ def _plan(
         datasets=("planted",),
         noises=("planted",),
         rates=(RATE,),
-        kinds=("untrained",),
+        kinds=("memorized" if trained else "untrained",),
         labels=("corrupted",),
         decoders=(decoder,),
         max_layer_dim=0,
@@ -371,7 +405,7 @@ def _plan(
     plan = make_plan(
         suite, _registry(spec), {"planted": data}, find_layers=find_layers, device_type="cpu"
     )
-    return plan.networks[0]
+    return plan.networks[-1]
 
 
 class Through:

@@ -103,7 +103,15 @@ def _run(
             outcomes = _skipped(part, f"the training ended after epoch {trained.epochs}")
         else:
             module = trainer.at(epoch, trained) if epoch else trained.module
-            reader = Reader(network, fitted, module, device, settings.memory, trained.record)
+            reader = Reader(
+                network,
+                fitted,
+                module,
+                device,
+                settings.memory,
+                trained.record,
+                trained.trajectory,
+            )
             outcomes = reader.outcomes(list(part), lambda key: report(Started(key)))
         for reading, outcome in outcomes:
             report(Row("readings", _row(network, fitted, trained, reading, outcome)))

@@ -68,6 +68,10 @@ def test_verify_names_each_damaged_network_and_changes_nothing(in_workplace: Com
     for path, reason in ((clean, "its JSON does not"), (memorized, "its weights do not")):
         assert f"{path}: damaged ({reason} match" in out
     assert "2 networks and checkpoints checked, 2 damaged" in out
+    trajectory = memorized.with_suffix(".trajectory")
+    trajectory.write_bytes(trajectory.read_bytes()[:-1])
+    assert f"{trajectory}: damaged" in in_workplace("cache", "verify")[1]
+    trajectory.write_bytes(before[trajectory])
     assert contents() == before
 
 
@@ -87,7 +91,7 @@ def test_prune_removes_what_is_of_no_use_and_says_so(in_workplace: CommandLine) 
     assert code == 0
     assert dry[1].replace("would remove", "removing").replace("would be", "were") == out
     for name, reason in (
-        (f"{clean.name}, {clean.stem}.safetensors", "damaged"),
+        (f"{clean.name}, {clean.stem}.safetensors, {clean.stem}.trajectory", "damaged"),
         (left.name, "left behind"),
         (aside.name, "set aside as damaged"),
         (done.name, "its network is trained"),
@@ -103,8 +107,8 @@ def test_prune_leaves_alone_what_may_be_in_use(in_workplace: CommandLine) -> Non
     _, memorized = networks()
     weights = memorized.with_suffix(".safetensors")
     memorized.with_suffix(".checkpoint").write_bytes(memorized.read_bytes() + weights.read_bytes())
-    memorized.unlink()
-    weights.unlink()
+    for path in (memorized, weights, memorized.with_suffix(".trajectory")):
+        path.unlink()
     before = contents()
     assert "0 were removed" in in_workplace("cache", "prune")[1]
     assert contents() == before
@@ -112,11 +116,11 @@ def test_prune_leaves_alone_what_may_be_in_use(in_workplace: CommandLine) -> Non
 
 def test_prune_goes_by_age(in_workplace: CommandLine) -> None:
     clean, memorized = networks()
-    for path in (clean, clean.with_suffix(".safetensors")):
+    for path in (clean, *map(clean.with_suffix, (".safetensors", ".trajectory"))):
         os.utime(path, times=(time.time(), time.time() - 9 * 86_400))
     assert "0 were removed" in in_workplace("cache", "prune", "--older-than", "10")[1]
     assert (
-        f"{clean.stem}.safetensors: 9 days old"
+        f"{clean.stem}.trajectory: 9 days old"
         in in_workplace("cache", "prune", "--older-than", "8")[1]
     )
     assert networks() == [memorized]
@@ -129,7 +133,7 @@ def test_prune_keeps_what_a_suite_plans(in_workplace: CommandLine) -> None:
     both = in_workplace("cache", "prune", "--keep-suite", "clean.toml", "--older-than", "1")
     assert "0 were removed" in both[1]
     _, out, _ = in_workplace("cache", "prune", "--keep-suite", "clean.toml")
-    assert f"{memorized.stem}.safetensors: planned by no suite that is kept" in out
+    assert f"{memorized.stem}.trajectory: planned by no suite that is kept" in out
     assert networks() == [clean]
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from memgen_bench.errors import DamagedError, MemgenError
 from memgen_bench.network.cache import NetworkCache
 from memgen_bench.network.cache_files import network_entry, note_of
 from memgen_bench.plugin.training_record import TrainingRecord
+from memgen_bench.plugin.trajectory import Trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -274,3 +276,53 @@ def test_a_folder_that_cannot_be_written_gets_one_clear_line(
     blocked.write_text("a file where a folder should be")
     with pytest.raises(MemgenError, match=f"cannot write {blocked}"):
         NetworkCache(blocked / "networks").save(network, Tied(), RECORD)
+
+
+# trajectories
+
+
+def some_trajectory() -> Trajectory:
+    numbers = np.arange(20, dtype=np.float32).reshape(4, 5)
+    epochs = np.arange(10, dtype=np.int32).reshape(2, 5)
+    return Trajectory(
+        margin=numbers[0],
+        loss=numbers[1],
+        early_margin=numbers[2],
+        early_loss=numbers[3],
+        first_learned=epochs[0],
+        last_forgotten=epochs[1],
+    )
+
+
+def test_a_trajectory_comes_back_and_leaves_the_networks_own_files_as_they_are(
+    tmp_path: Path, network: PlannedNetwork
+) -> None:
+    torch.manual_seed(0)
+    module, trajectory = Tied(), some_trajectory()
+    without, cache = NetworkCache(tmp_path / "without"), NetworkCache(tmp_path / "with")
+    without.save(network, module, RECORD)
+    cache.save(network, module, RECORD, trajectory)
+    both = files(cache.folder)
+    assert both.items() >= files(without.folder).items()
+    assert both.keys() - files(without.folder).keys() == {f"{network.network_id}.trajectory"}
+    found = cache.load_trajectory(network.network_id)
+    assert found is not None
+    for name, value in vars(trajectory).items():
+        assert (vars(found)[name] == value).all()
+        assert vars(found)[name].dtype == value.dtype
+    assert without.load_trajectory(network.network_id) is None
+    shared = NetworkCache(tmp_path / "new", [cache.folder])
+    assert shared.load_trajectory(network.network_id) is not None
+
+
+def test_a_damaged_trajectory_is_set_aside_and_its_network_still_loads(
+    tmp_path: Path, network: PlannedNetwork
+) -> None:
+    cache = NetworkCache(tmp_path)
+    cache.save(network, Tied(), RECORD, some_trajectory())
+    path = tmp_path / f"{network.network_id}.trajectory"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.warns(UserWarning, match="trajectory: damaged, set aside"):
+        assert cache.load_trajectory(network.network_id) is None
+    assert cache.load(network.network_id, Tied()) == RECORD
+    assert not path.exists()

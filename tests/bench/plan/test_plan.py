@@ -304,7 +304,7 @@ def test_held_out_points_decide_every_identity_and_where_decoders_are_fitted_onl
 
 
 def test_points_in_a_name_plan_the_readings_that_the_axis_plans(registry: Registry) -> None:
-    held_out = {"held_out_fraction": 0.2}
+    held_out: dict[str, Any] = {"held_out_fraction": 0.2}
     axis = plan(registry, **held_out, decoders=["masc"], fitted_on=["training", "both"])
     named = plan(registry, **held_out, decoders=["masc", "masc@training", "masc@both"])
     assert set(keys(named)) == set(keys(axis))
