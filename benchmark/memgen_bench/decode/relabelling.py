@@ -48,6 +48,7 @@ class Relabelled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: i
         transition: Any = None,
         network: Any = None,
         neighbors: Any = None,
+        trajectory: Any = None,
     ) -> Self:
         """Fit both on activations X (N×D) and labels y (N); each gets the needs that it takes."""
         needs = {
@@ -55,6 +56,7 @@ class Relabelled(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: i
             "transition": transition,
             "network": network,
             "neighbors": neighbors,
+            "trajectory": trajectory,
         }
         self.first_ = _fit(self.first, X, y, needs)
         found = self.first_.predict(X)

@@ -1,8 +1,8 @@
 """Composed decoders.
 
-In `a>b`, a relabels the training points and b is fitted on these labels; in `a|f`, a is fitted on
-the label-free features f beside a layer's activations; `a@both` is a, fitted on training and
-held-out points.
+In `a>b`, a relabels the training points and b is fitted on these labels, or a selects points and b
+is fitted on these; in `a|f`, a is fitted on the label-free features f beside a layer's activations;
+`a@both` is a, fitted on training and held-out points.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from __future__ import annotations
 import pkgutil
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from memgen_bench.plugin.specs import DecoderSpec, FittedOn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from memgen_bench.plugin.specs import Need
 
 ARROW, BESIDE, AT = ">", "|", "@"
 _SOURCE = "self-training on own labels: Yarowsky 1995; Tanaka et al. 2018, arXiv 1803.11364"
@@ -32,7 +35,7 @@ def compose(name: str, specs: Sequence[DecoderSpec]) -> DecoderSpec:
         specs: Two or more decoders of scope `layer`, in the order in which they are fitted.
 
     Raises:
-        KeyError: A decoder has another scope.
+        KeyError: A decoder has another scope, or two that select points follow each other.
     """
     for spec in specs:
         if spec.scope != "layer":
@@ -40,16 +43,19 @@ def compose(name: str, specs: Sequence[DecoderSpec]) -> DecoderSpec:
                 f"{name!r}: {spec.name!r} has scope {spec.scope!r}; only decoders of one layer "
                 "can stand in a row"
             )
-    *relabelling, last = specs
+    for one, other in pairwise(specs):
+        if one.selects and other.selects:
+            raise KeyError(
+                f"{name!r}: both {one.name!r} and {other.name!r} select points; take one"
+            )
     return DecoderSpec(
         name=name,
         version=sum(spec.version for spec in specs),
-        summary=f"{last.name} on the labels that {', then '.join(s.name for s in relabelling)} "
-        "gives the training points",
-        citation=_SOURCE,
+        summary=_summary(specs),
+        citation=_SOURCE if not specs[0].selects else specs[0].citation,
         build=partial(_build, tuple(specs)),
         arrays="torch" if all(spec.arrays == "torch" for spec in specs) else "numpy",
-        needs=tuple(dict.fromkeys(need for spec in specs for need in spec.needs)),
+        needs=_needs(specs),
         slow=any(spec.slow for spec in specs),
         stochastic=any(spec.stochastic for spec in specs),
     )
@@ -116,9 +122,33 @@ def beside(name: str, spec: DecoderSpec, features: str) -> DecoderSpec:
     )
 
 
+def _summary(specs: Sequence[DecoderSpec]) -> str:
+    *before, last = specs
+    points = f"points that {before[-1].name} selects" if before[-1].selects else "training points"
+    relabelling = [spec.name for spec in before if not spec.selects]
+    if not relabelling:
+        return f"{last.name} on the {points}"
+    return f"{last.name} on the labels that {', then '.join(relabelling)} gives the {points}"
+
+
+def _needs(specs: Sequence[DecoderSpec]) -> tuple[Need, ...]:
+    """Return the needs of all; a search among all points is of no use among selected ones."""
+    found: dict[Need, None] = {}
+    for place, spec in enumerate(specs):
+        on_selected = place > 0 and specs[place - 1].selects
+        found |= {need: None for need in spec.needs if not (on_selected and need == "neighbors")}
+    return tuple(found)
+
+
 def _build(specs: tuple[DecoderSpec, ...]) -> Any:
     relabelled = pkgutil.resolve_name("memgen_bench.decode.relabelling:Relabelled")
-    built, *others = [spec.build() for spec in specs]
+    stages: list[Any] = []
+    for spec in reversed(specs):
+        stage: Any = spec.build()
+        if spec.selects and stages:
+            stage.set_params(estimator=stages.pop())
+        stages.append(stage)
+    built, *others = reversed(stages)
     for other in others:
         built = relabelled(built, other)
     return built

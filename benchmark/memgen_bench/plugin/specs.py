@@ -341,6 +341,8 @@ class DecoderSpec(Spec):
             in a network that adds.
         beside: Label-free features of the images that X has beside each layer's activations; set
             by `decoder|features`, the name of such a decoder.
+        selects: It chooses training points and fits another decoder on these, its parameter
+            `estimator`; in a chain that is the decoder which follows.
         fitted_on: The points that it is fitted on, whatever a suite says: `training`, those that
             the network was trained on; `held_out`, those that it never saw; or `both`. Set by
             `decoder@both`. None: those of the suite.
@@ -363,6 +365,7 @@ class DecoderSpec(Spec):
     stochastic: bool = False
     tried_on: Literal["points", "sums"] = "points"
     beside: str = ""
+    selects: bool = False
     fitted_on: FittedOn | None = None
 
 

@@ -333,24 +333,35 @@ class DecoderBench:
 def _trajectory(case: Case) -> Trajectory:
     """Return the trajectory of a training that learned, of each class, how far its mean is.
 
-    It knows no more than the points and their given labels, as every trajectory does.
+    It knows no more than the points and their given labels, as every trajectory does. Later it
+    knows the nearest points of each class, its own among them.
     """
     x, given = case.train.x.astype(np.float64), case.train.given
     means = np.stack([x[given == label].mean(axis=0) for label in np.unique(given)])
-    logits = np.full((len(x), case.num_classes), -np.inf)
-    logits[:, np.unique(given)] = -cdist(x, means)
-    points = np.arange(len(x))
-    own = logits[points, given]
-    loss = logsumexp(logits, axis=1) - own
-    logits[points, given] = -np.inf
-    margin = own - logits.max(axis=1)
-    learned = np.where(margin > 0, 1, 2).astype(np.int32)
-    means_of = {"margin": margin, "loss": loss, "early_margin": margin, "early_loss": loss}
+    distances = cdist(x, x)
+    nearest = np.stack([distances[:, given == label].min(axis=1) for label in np.unique(given)])
+    early_margin, early_loss = _margin_and_loss(-cdist(x, means), given)
+    late_margin, late_loss = _margin_and_loss(-nearest.T, given)
     return Trajectory(
-        **{name: values.astype(np.float32) for name, values in means_of.items()},
-        first_learned=learned,
-        last_forgotten=np.zeros_like(learned),
+        margin=early_margin + late_margin,
+        loss=early_loss + late_loss,
+        early_margin=early_margin,
+        early_loss=early_loss,
+        first_learned=np.where(early_margin > 0, 1, 2).astype(np.int32),
+        last_forgotten=np.zeros(len(x), np.int32),
     )
+
+
+def _margin_and_loss(
+    logits: npt.NDArray[np.float64], given: LabelVector
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return margin and cross entropy of each given label; logits are of the labels that occur."""
+    own_places = np.searchsorted(np.unique(given), given)[:, None]
+    own = np.take_along_axis(logits, own_places, axis=1)[:, 0]
+    others = logits.copy()
+    np.put_along_axis(others, own_places, -np.inf, axis=1)
+    margin, loss = own - others.max(axis=1), logsumexp(logits, axis=1) - own
+    return margin.astype(np.float32), loss.astype(np.float32)
 
 
 def _registry(spec: DecoderSpec) -> Registry:

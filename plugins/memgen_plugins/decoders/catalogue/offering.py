@@ -45,6 +45,7 @@ def decoder(
     version: int = 1,
     slow: bool = False,
     stochastic: bool = False,
+    selects: bool = False,
     tried_on: Literal["points", "sums"] = "points",
 ) -> DecoderSpec:
     """Return the specification of a decoder that takes tensors."""
@@ -59,5 +60,6 @@ def decoder(
         needs=needs,
         slow=slow,
         stochastic=stochastic,
+        selects=selects,
         tried_on=tried_on,
     )

@@ -29,8 +29,8 @@ _ON_VALIDATION = "chosen on noisy validation"
 
 def robust_decoders(plain: Iterable[DecoderSpec]) -> list[DecoderSpec]:
     """Return the specifications of decoders for noisy labels; some are composed of `plain` ones."""
-    gaussian, graph = _gaussian(), _graph_and_cleaning()
-    by_name = {spec.name: spec for spec in [*plain, *gaussian, *graph]}
+    gaussian, graph, selecting = _gaussian(), _graph_and_cleaning(), _selecting()
+    by_name = {spec.name: spec for spec in [*plain, *gaussian, *graph, *selecting]}
     quick = compose("lda-shrunk>knn-50", [by_name["lda-shrunk"], by_name["knn-50"]])
     slow = ("lda-shrunk>qda-shrunk", "knn-50>rda-50", "spreading>rda-50")
     return [
@@ -43,6 +43,9 @@ def robust_decoders(plain: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             for name in slow
         ),
         *graph,
+        *selecting,
+        replace(compose("aum>lda-shrunk", [by_name["aum"], by_name["lda-shrunk"]]), slow=True),
+        compose("early-loss>lda-shrunk", [by_name["early-loss"], by_name["lda-shrunk"]]),
         *_corrected(),
     ]
 
@@ -254,6 +257,28 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
             estimator("robust.cleaning:Trimmed", estimator=lda),
             "shrunk LDA on the 70 % of each class that are nearest to its mean",
             f"Rousseeuw & Van Driessen 1999; {_ROG}",
+        ),
+    ]
+
+
+def _selecting() -> list[DecoderSpec]:
+    ncm = estimator("layer.centroid:CosineCentroid")
+    return [
+        decoder(
+            "aum",
+            estimator("robust.selected:AreaUnderMargin", estimator=ncm),
+            f"ncm on the points of each class with the largest margins, share {_ON_VALIDATION}",
+            "Pleiss et al. 2020, arXiv 2001.10528",
+            needs=("trajectory", "validation"),
+            selects=True,
+        ),
+        decoder(
+            "early-loss",
+            estimator("robust.selected:EarlyLoss", estimator=ncm),
+            "ncm on the points whose early losses are of the lower of two Gaussians",
+            "Arazo et al. 2019, arXiv 1904.11238; Li et al. 2020, arXiv 2002.07394",
+            needs=("trajectory",),
+            selects=True,
         ),
     ]
 
