@@ -56,7 +56,7 @@ def test_the_decoder_inside_is_fitted_on_the_points_with_the_largest_area(early:
     fitted = AreaUnderMargin(ShrunkLDA(), share=0.3, early=early).fit(X, GIVEN, trajectory=given)
     assert RIGHT[fitted.kept_].all()
     for label in range(CLASSES):
-        own = np.flatnonzero(GIVEN == label)
+        own = np.flatnonzero(label == GIVEN)
         assert fitted.kept_[own].sum() == np.ceil(0.3 * len(own))
     by_hand = ShrunkLDA().fit(X[fitted.kept_], GIVEN[fitted.kept_])
     assert (fitted.predict(TEST_X) == by_hand.predict(TEST_X)).all()
