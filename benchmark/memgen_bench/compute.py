@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import sys
 import warnings
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,10 +67,19 @@ def threads(count: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        with threadpoolctl.threadpool_limits(limits=count):
+        with _pools(len(sys.modules)).limit(limits=count):
             yield
     finally:
         torch.set_num_threads(before)
+
+
+@lru_cache(maxsize=1)
+def _pools(_: int) -> threadpoolctl.ThreadpoolController:
+    """Return the libraries with threads, with this number of modules imported.
+
+    Finding them reads all that is mapped into memory, which costs more than to decode a layer.
+    """
+    return threadpoolctl.ThreadpoolController()
 
 
 def finish(device: torch.device) -> None:

@@ -167,6 +167,7 @@ def preserved(changes: Changes | None = None) -> Iterator[Changes]:
             _told[-1].lasting += changes.lasting
         else:
             _known.clear()
+            _latest.clear()
 
 
 def is_checked(build: Callable[..., Any]) -> bool:
@@ -190,14 +191,18 @@ def _is_plain(value: Any) -> bool:
 
 # What the outermost of the calls that are being made found in each module and class.
 _known: dict[int, dict[str, Any]] = {}
+_latest: list[Any] = []  # the modules and classes of the latest call, and their names
 
 
 def _names(owners: list[Any]) -> list[dict[str, Any]]:
     """Return the names in modules and classes; within another call, those from before it."""
-    for owner in owners:
-        if id(owner) not in _known:
-            _known[id(owner)] = vars(owner).copy()
-    return [_known[id(owner)] for owner in owners]
+    if not _latest or _latest[0] is not owners:
+        for owner in owners:
+            if id(owner) not in _known:
+                _known[id(owner)] = vars(owner).copy()
+        _latest[:] = owners, [_known[id(owner)] for owner in owners]
+    names: list[dict[str, Any]] = _latest[1]
+    return names
 
 
 def _equal(first: Any, second: Any) -> bool:
@@ -208,7 +213,10 @@ def _equal(first: Any, second: Any) -> bool:
 
 
 def _values(settings: list[_Setting]) -> list[Any]:
-    return list(map(_value, settings))
+    try:
+        return [setting.value() for setting in settings]
+    except Exception:  # it is of a value, too
+        return list(map(_value, settings))
 
 
 def _value(setting: _Setting) -> Any:
@@ -275,7 +283,8 @@ def _spread(function: Any) -> Callable[[Any], Any]:
 
 
 def _contents(module: Any, name: str) -> Any:
-    return getattr(module, name).copy()
+    whole = getattr(module, name)
+    return getattr(whole, "_data", whole).copy()  # `environb` itself takes ten times as long
 
 
 def _refill(module: Any, name: str, whole: Any, before: Any) -> None:
@@ -542,13 +551,23 @@ def _children() -> int:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except OSError:  # there is none
         return 0
-    import psutil
+    return sum(map(_runs, _child_ids()))
 
-    count = 0
-    for number in _child_ids():
-        with suppress(psutil.Error):  # it has just ended
-            count += psutil.Process(number).status() != psutil.STATUS_ZOMBIE
-    return count
+
+def _runs(number: int) -> bool:
+    """Whether a process has not ended; one that nobody waited for yet has."""
+    if not _LISTS_CHILDREN:
+        import psutil
+
+        try:
+            return bool(psutil.Process(number).status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:  # it has just ended
+            return False
+    try:
+        with open(f"/proc/{number}/stat") as file:  # noqa: PTH123 - ten times as fast as psutil
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:  # it has just ended
+        return False
 
 
 def _child_ids() -> list[int]:

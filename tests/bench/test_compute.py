@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+import threadpoolctl
+import torch
 
 from memgen_bench import UsageError
-from memgen_bench.compute import find_device
+from memgen_bench.compute import find_device, threads
 
 CODE = """
 from memgen_bench.compute import threads
@@ -24,6 +26,18 @@ with threads(1):
 def test_libraries_that_load_later_are_held_too() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_each_use_holds_all_libraries_and_lets_them_have_what_they_had() -> None:
+    def counts() -> list[int]:
+        own = [library["num_threads"] for library in threadpoolctl.threadpool_info()]
+        return [*own, torch.get_num_threads()]
+
+    before = counts()
+    for count in (1, 2, 1):
+        with threads(count):
+            assert set(counts()) == {count}
+        assert counts() == before
 
 
 def test_a_device_that_is_not_there_is_refused_in_one_line() -> None:
