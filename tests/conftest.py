@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -66,11 +67,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take one thread in each process of `pytest -n`: together they have the cores."""
-    if hasattr(config, "workerinput"):
-        import torch
+    """Give each process of `pytest -n`, and each that it starts, one thread.
 
-        torch.set_num_threads(1)
+    Together they have the cores; threads that wait for others' would take them sixteen-fold.
+    """
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 ReadingMaker = Callable[..., dict[str, Any]]
