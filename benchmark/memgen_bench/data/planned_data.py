@@ -74,6 +74,7 @@ class PlannedData:
         registry: The registry in which the plan's names are looked up.
         train: The subset on which decoders are fitted; by default that on which the network is
             trained (see `fitted_on`).
+        held_out: Which points of `train` no network is trained on.
         validation: The validation subset.
         test: The test subset, on which readings are scored.
         test_places: Positions of `test` within `whole_test`.
@@ -104,6 +105,7 @@ class PlannedData:
         self.train = self._training = _subset(data.train_x, data.train_y, split.train)
         self._held_out = _subset(data.train_x, data.train_y, split.held_out)
         self._parts: Parts = ((self.train, "noise"),)
+        self.held_out = np.zeros(len(split.train), bool)
         self.validation = _subset(data.train_x, data.train_y, split.validation)
         self.test = _subset(data.test_x, data.test_y, test)
         self.test_places = test
@@ -134,6 +136,8 @@ class PlannedData:
         other, held_out = copy.copy(self), (self._held_out, "held_out_noise")
         other._parts = (*(self._parts if points == "both" else ()), held_out)
         other.train = _joined([part for part, _ in other._parts])
+        seen = len(other.train.true) - len(self._held_out.true)
+        other.held_out = np.arange(len(other.train.true)) >= seen
         other.sample = train_sample(other.train.true, self._seed)
         other._draws = {}
         return other

@@ -70,6 +70,7 @@ class Extras:
         transition: P[true, given] of the noise.
         module: The network.
         trajectory: The trajectory of its training, or None.
+        held_out: Which training points the network never saw, or None where that is not known.
         seed: The seed of decoders that draw random numbers.
         device: The device of torch decoders.
         moments: Moments of the training points under the labels to fit on, or None.
@@ -84,6 +85,7 @@ class Extras:
     moments: Moments | None = None
     neighbors: Neighbors | None = None
     trajectory: Trajectory | None = None
+    held_out: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -385,6 +387,10 @@ def _needs(given: _Given, activations: Activations, extras: Extras) -> dict[str,
         if extras.trajectory is None:
             raise NotApplicable("needs the trajectory of the training, which is not here")
         needs["trajectory"] = extras.trajectory.copy()
+    if "held_out" in wanted:
+        if extras.held_out is None or extras.held_out.all() or not extras.held_out.any():
+            raise NotApplicable("needs training and held-out points: a decoder@both on a network")
+        needs["held_out"] = extras.held_out.copy()
     if "neighbors" in wanted:
         needs["neighbors"] = extras.neighbors
     return needs

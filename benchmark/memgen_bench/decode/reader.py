@@ -188,6 +188,7 @@ class Reader:
             seed=seeds.integer(self._network.seed, "decoder"),
             device=self._device,
             trajectory=self._trajectory,
+            held_out=data.held_out,
         )
         labels = data.train.true if on_true else drawn.train.labels
         return shared.outcome(self._spec(reading), labels, extras, data.num_classes)

@@ -29,7 +29,7 @@ _OPTIMIZERS = ("adam", "adamw", "sgd")
 # Fields of a recipe that came after the first networks were trained.
 _LATER_FIELDS = ("weight_decay", "min_epochs")
 
-Need = Literal["validation", "transition", "network", "trajectory", "neighbors", "test"]
+Need = Literal["validation", "transition", "network", "trajectory", "held_out", "neighbors", "test"]
 NoiseNeed = Literal["images", "positions"]
 FittedOn = Literal["training", "held_out", "both"]
 
@@ -331,7 +331,8 @@ class DecoderSpec(Spec):
             device. `Moments` hold tensors on the run's device in either case.
         needs: Arguments passed to `fit` by keyword: `validation` (a pair X, noisy y), `transition`
             (the noise's K×K matrix P[true, given]), `network` (a copy of the module), `trajectory`
-            (how the network learned each training point: see `Trajectory`), `neighbors`
+            (how the network learned each training point: see `Trajectory`), `held_out` (which of
+            the points the network never saw, N booleans), `neighbors`
             (a `Neighbors` search among X whose results decoders share; scope `layer` only).
             `test` says that it sees test labels, or is told the rule that makes them; with scope
             `training`, the record lacks all that depends on test labels without it.

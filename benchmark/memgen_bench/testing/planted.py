@@ -249,6 +249,8 @@ class _PlantedData(PlannedData):
         self.test = self.whole_test = subset(case.test)
         self.test_places = np.arange(len(case.test.true))
         self.sample = np.arange(len(case.train.true))
+        # Every fourth point or so, told by the point itself, whatever the order.
+        self.held_out = (1000 * case.train.x.sum(axis=1)).astype(np.int64) % 4 == 0
         self._draws = {
             draw: DrawnLabels(
                 train=labels(case.train),

@@ -253,6 +253,14 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
             slow=True,
         ),
         decoder(
+            "lda-weighed",
+            estimator("robust.weighed:Weighed", estimator=lda),
+            "shrunk LDA on held-out points, and training points by how little these memorized",
+            "this package",
+            needs=("held_out",),
+            slow=True,
+        ),
+        decoder(
             "trimmed-lda",
             estimator("robust.cleaning:Trimmed", estimator=lda),
             "shrunk LDA on the 70 % of each class that are nearest to its mean",
