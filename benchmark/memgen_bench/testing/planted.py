@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -300,7 +301,7 @@ class DecoderBench:
             _plan(spec.name, spec.scope, spec.tried_on, case.num_classes, dim, trained=asks),
             seed=seed,
         )
-        module = initial_module(registry.models["planted"], network.data.task, 0)
+        module = deepcopy(_network(_model_of(spec).build, network.data.task))
         data = _PlantedData(case, network, registry)
         layer = "points" if spec.scope == "layer" else ALL_LAYERS
         readings = [r for r in network.readings if r.layer == layer and r.decoding.decoder]
@@ -364,6 +365,12 @@ def _margin_and_loss(
     np.put_along_axis(others, own_places, -np.inf, axis=1)
     margin, loss = own - others.max(axis=1), logsumexp(logits, axis=1) - own
     return margin.astype(np.float32), loss.astype(np.float32)
+
+
+@lru_cache(maxsize=16)
+def _network(build: Callable[[Task], nn.Module], task: Task) -> nn.Module:
+    """Return the network that a case's points go through; each outcome reads a copy of its own."""
+    return initial_module(replace(_OF_ONE_LAYER, build=build), task, 0)
 
 
 def _registry(spec: DecoderSpec) -> Registry:
