@@ -60,16 +60,24 @@ class Weighed(Wrapped):
         new = np.zeros(len(index), bool) if held_out is None else np.asarray(held_out)
         if new.all() or not new.any():
             self.weight_ = 1.0
-            fitted = clone(self.estimator).fit_moments(moments_of(points, classes[index]))
-            return self._take(fitted)
-        self.weight_ = 1 - self._carried(points, index, new)
-        self.chosen_ = {"weight": self.weight_}
-        parts = [
-            (weight, moments_of(points[_tensor(own, points)], classes[index[own]]))
-            for weight, own in ((self.weight_, ~new), (1.0, new))
-            if weight > 0
-        ]
-        return self._take(clone(self.estimator).fit_moments(WeighedMoments(parts)))
+            moments = moments_of(points, index)
+        else:
+            self.weight_ = 1 - self._carried(points, index, new)
+            self.chosen_ = {"weight": self.weight_}
+            moments = self._weighed(points, index, new)
+        self._take(clone(self.estimator).fit_moments(moments))
+        self.classes_ = self.estimator_.classes_ = classes[self.estimator_.classes_]
+        return self
+
+    def _weighed(self, X: torch.Tensor, index: npt.NDArray[np.int64], new: Flags) -> Moments:
+        """Return the moments of training points, at their weight, and of held-out ones."""
+        return WeighedMoments(
+            [
+                (weight, moments_of(X[_tensor(own, X)], index[own]))
+                for weight, own in ((self.weight_, ~new), (1.0, new))
+                if weight > 0
+            ]
+        )
 
     def _carried(self, X: torch.Tensor, index: npt.NDArray[np.int64], new: Flags) -> float:
         """Return the share of what held-out points leave open that training points carry."""
