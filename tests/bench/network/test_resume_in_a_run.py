@@ -91,7 +91,7 @@ def test_a_worker_goes_on_from_a_checkpoint_and_removes_it_once_the_network_is_c
     monkeypatch.setattr(module_under_test, "write_atomically", write_atomically)
     assert {path.name for path in folder.iterdir()} == {f"{planned.network_id}.checkpoint"}
     assert run(planned, folder) == whole
-    assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors"}
+    assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors", ".trajectory"}
     again = run(planned, folder)
     assert again["readings"] == whole["readings"]
     assert again["networks"]["from_cache"].to_pylist() == [True]
