@@ -114,7 +114,7 @@ class DaskEngine:
             own.set_exception(error)
 
     def _check(self, plugin_files: tuple[str, ...]) -> None:
-        """Refuse workers with other code, plugins or versions, also those that join later."""
+        """Refuse workers with other code, plugins or versions; what later ones are given fails."""
         if self._checked:
             return
         try:
@@ -146,14 +146,16 @@ class _SameCode(WorkerPlugin):
         self._expected, self._files = expected, plugin_files
 
     def setup(self, worker: Any) -> None:
-        """Compare code, plugins and versions when a worker starts."""
+        """Compare code, plugins and versions when the run or the worker starts."""
+        self.fault = ""
         found = about(self._files)
         for name, value in self._expected.items():
             if found.get(name) != value:
-                raise RuntimeError(
+                self.fault = (
                     f"Dask worker {worker.address} has {name} {found.get(name)}, the runner "
                     f"{value}; install the same there"
                 )
+                raise RuntimeError(self.fault)
 
 
 class _WorkerChildren(WorkerPlugin):
@@ -184,6 +186,9 @@ def _compute(
     files: Files,
 ) -> Answer:
     """Compute a network's readings in children of a worker's plugin; rows return as Arrow."""
+    plugins: Any = get_worker().plugins
+    if plugins[_SameCode.name].fault:  # of a worker that joined later: Dask keeps it
+        raise UsageError(plugins[_SameCode.name].fault)
     settings = _at_home(settings)
     _keep(settings.network_dir, files)
     rows: dict[str, list[dict[str, Any]]] = {"networks": [], "readings": []}
@@ -192,8 +197,7 @@ def _compute(
         if isinstance(message, Row):
             rows[message.table].append(message.columns)
 
-    plugin: Any = get_worker().plugins[children]
-    function.with_children(plugin.children)(network, keys, settings, keep)
+    function.with_children(plugins[children].children)(network, keys, settings, keep)
     tables = {name: table(name, found) for name, found in rows.items()}
     trained = _files(settings.network_dir, network.network_id)
     return tables, {name: content for name, content in trained.items() if name not in files}

@@ -9,12 +9,14 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import psutil
 import pytest
+from distributed import Client
 
 import memgen_bench
 from helpers import small_run
@@ -139,18 +141,35 @@ def test_a_lost_worker_costs_nothing(
     assert again.ok == again.planned  # and need not be trained for a new decoder
 
 
-def test_a_worker_without_the_plugin_is_refused(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.add("one")
-    plugin = tmp_path / "one" / "plugin.py"
-    plugin.parent.mkdir(exist_ok=True)
+def with_another_plugin(tmp_path: Path, cluster: Cluster) -> memgen_bench.Summary:
+    """Run with a plugin file as if the runner's were another than the worker's."""
+    from memgen_plugins.engines import dask_cluster
+
+    plugin = tmp_path / "plugin.py"
     source = "from memgen_bench import hookimpl\n@hookimpl\ndef register_noises():\n    return []\n"
     plugin.write_text(source)
-    with pytest.MonkeyPatch.context() as patch:  # as if the runner's file were another
-        from memgen_plugins.engines import dask_cluster
-
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dask_cluster, "file_digest", lambda path: "another")
-        with pytest.raises(UsageError, match=r"Dask worker tcp://.* has .*plugin\.py .*another"):
-            run(tmp_path, "dask", scheduler=cluster.address, plugins=[plugin])
+        return run(tmp_path, "dask", scheduler=cluster.address, plugins=[plugin])
+
+
+def test_a_worker_without_the_plugin_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.add("one")
+    with Client(cluster.address) as client:
+        client.wait_for_workers(1)
+    with pytest.raises(UsageError, match=r"Dask worker tcp://.* has .*plugin\.py .*another"):
+        with_another_plugin(tmp_path, cluster)
+
+
+def test_a_worker_that_joins_later_computes_nothing_with_another_plugin(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    # a program of its own, so that it has the true digest
+    joining = threading.Timer(2, cluster.add, ("one", ("env",)))
+    joining.start()
+    summary = with_another_plugin(tmp_path, cluster)
+    assert summary.ok == 0
+    assert re.search(r"Dask worker tcp://.* has .*plugin\.py .*another", "".join(summary.reasons))
 
 
 def test_no_scheduler_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
