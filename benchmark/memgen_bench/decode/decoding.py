@@ -357,7 +357,7 @@ class _Given:
         return torch.from_numpy(own).to(self._device) if self.spec.arrays == "torch" else own
 
     def written_to(self) -> bool:
-        """Whether the decoder wrote to what it was lent; torch counts the changes of tensors."""
+        """Whether the decoder wrote to lent memory; torch counts the changes of tensors."""
         counted = any(tensor._version for tensor in self._tensors)
         return any([counted, *(memory.changed() for memory in self._watched)])
 

@@ -114,7 +114,7 @@ class DaskEngine:
             own.set_exception(error)
 
     def _check(self, plugin_files: tuple[str, ...]) -> None:
-        """Refuse workers with other code, plugins or versions; what later ones are given fails."""
+        """Refuse workers with other code, plugins or versions; networks of later ones fail."""
         if self._checked:
             return
         try:
