@@ -155,7 +155,7 @@ def with_another_plugin(tmp_path: Path, cluster: Cluster) -> memgen_bench.Summar
 
 def test_a_worker_without_the_plugin_is_refused(cluster: Cluster, tmp_path: Path) -> None:
     cluster.add("one")
-    with Client(cluster.address) as client:
+    with Client(cluster.address) as client:  # type: ignore[no-untyped-call]
         client.wait_for_workers(1)
     with pytest.raises(UsageError, match=r"Dask worker tcp://.* has .*plugin\.py .*another"):
         with_another_plugin(tmp_path, cluster)
