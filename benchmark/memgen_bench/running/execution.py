@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from concurrent.futures import FIRST_COMPLETED, wait
 from typing import TYPE_CHECKING
 
-from memgen_bench.errors import WriteError, one_line
+from memgen_bench.errors import UsageError, WriteError, one_line
 from memgen_bench.messages import Row
 from memgen_bench.results import store
 from memgen_bench.workers.pending import PendingReadings
@@ -127,7 +127,9 @@ class Execution:
         error = future.exception()
         if error is None:
             return
-        if isinstance(error, WriteError) or getattr(error, "error_type", "") == "stopped":
+        if isinstance(error, UsageError | WriteError):  # other networks would end the same way
+            raise error
+        if getattr(error, "error_type", "") == "stopped":
             raise error
         self._store(network_id, done=False)
         network, keys = self._missing[network_id]

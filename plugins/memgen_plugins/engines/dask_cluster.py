@@ -114,7 +114,7 @@ class DaskEngine:
             own.set_exception(error)
 
     def _check(self, plugin_files: tuple[str, ...]) -> None:
-        """Refuse workers with other code, plugins or versions; networks of later ones fail."""
+        """Refuse workers with other code, plugins or versions; later ones when they get work."""
         if self._checked:
             return
         try:

@@ -161,15 +161,15 @@ def test_a_worker_without_the_plugin_is_refused(cluster: Cluster, tmp_path: Path
         with_another_plugin(tmp_path, cluster)
 
 
-def test_a_worker_that_joins_later_computes_nothing_with_another_plugin(
+def test_a_worker_that_joins_later_without_the_plugin_stops_the_run_and_spoils_nothing(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     # a program of its own, so that it has the true digest
     joining = threading.Timer(2, cluster.add, ("one", ("env",)))
     joining.start()
-    summary = with_another_plugin(tmp_path, cluster)
-    assert summary.ok == 0
-    assert re.search(r"Dask worker tcp://.* has .*plugin\.py .*another", "".join(summary.reasons))
+    with pytest.raises(UsageError, match=r"Dask worker tcp://.* has .*plugin\.py .*another"):
+        with_another_plugin(tmp_path, cluster)
+    assert not list((tmp_path / "results" / "readings").glob("*.parquet"))
 
 
 def test_no_scheduler_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

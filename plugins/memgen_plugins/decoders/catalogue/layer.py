@@ -120,5 +120,6 @@ def _plain() -> list[DecoderSpec]:
             "Di Salvo et al. 2025, arXiv 2408.14358",
             needs=("neighbors",),
             version=1,
+            slow=True,
         ),
     ]

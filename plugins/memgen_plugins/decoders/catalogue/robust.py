@@ -206,7 +206,13 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
     zhou = "Zhou et al. 2003"
     return [
         decoder(
-            "spreading", spreading, f"{graph}, 10 of each", zhou, needs=("neighbors",), version=2
+            "spreading",
+            spreading,
+            f"{graph}, 10 of each",
+            zhou,
+            needs=("neighbors",),
+            version=2,
+            slow=True,
         ),
         decoder(
             "spreading-tuned",
@@ -224,6 +230,7 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
             "Bahri, Jiang & Gupta 2020, arXiv 2004.12289",
             needs=("neighbors",),
             version=2,
+            slow=True,
         ),
         decoder(
             "fine-lda",

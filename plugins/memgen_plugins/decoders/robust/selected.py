@@ -27,11 +27,22 @@ SHARES = (0.7, 0.3, 0.5, 0.9)  # the first is the one without validation
 class _Selected(Wrapped):
     """A decoder fitted on the training points that a trajectory chooses; on all without one."""
 
-    def _fit(self, X: Any, y: Any, trajectory: Trajectory | None, **needs: Any) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        trajectory: Trajectory | None = None,
+        validation: Any = None,
+        transition: Any = None,
+        network: Any = None,
+    ) -> Self:
+        """Fit on activations X (N×D) and labels y (N); without a trajectory on all of them."""
+        needs = {"validation": validation, "transition": transition, "network": network}
         _, classes, index = self._start(X, y)
         everything = np.ones(len(index), bool)
         choices = [({}, everything)] if trajectory is None else self._choices(trajectory, index)
-        if needs.get("validation") is None:
+        if validation is None:
             choices = choices[:1]
         best = -1.0
         for chosen, kept in choices:
@@ -39,8 +50,7 @@ class _Selected(Wrapped):
             rows = np.flatnonzero(kept | lost[index])
             decoder = clone(self.estimator)
             decoder.fit(_rows(X, rows), _rows(y, rows), **taken(decoder.fit, needs))
-            alone = len(choices) == 1
-            accuracy = 0.0 if alone else _accuracy(decoder, *needs["validation"])
+            accuracy = 0.0 if len(choices) == 1 else _accuracy(decoder, *validation)
             if accuracy > best:
                 best, self.kept_ = accuracy, kept | lost[index]
                 inner = getattr(decoder, "chosen_", {})
@@ -96,20 +106,6 @@ class AreaUnderMargin(_Selected):
         self.share = share
         self.early = early
 
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        trajectory: Trajectory | None = None,
-        validation: Any = None,
-        transition: Any = None,
-        network: Any = None,
-    ) -> Self:
-        """Fit on activations X (N×D) and labels y (N); without a trajectory on all of them."""
-        needs = {"validation": validation, "transition": transition, "network": network}
-        return self._fit(X, y, trajectory, **needs)
-
     def _choices(
         self, trajectory: Trajectory, index: npt.NDArray[np.int64]
     ) -> list[tuple[dict[str, Any], Flags]]:
@@ -146,20 +142,6 @@ class EarlyLoss(_Selected):
     def __init__(self, estimator: Any, random_state: int = 0) -> None:
         self.estimator = estimator
         self.random_state = random_state
-
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        *,
-        trajectory: Trajectory | None = None,
-        validation: Any = None,
-        transition: Any = None,
-        network: Any = None,
-    ) -> Self:
-        """Fit on activations X (N×D) and labels y (N); without a trajectory on all of them."""
-        needs = {"validation": validation, "transition": transition, "network": network}
-        return self._fit(X, y, trajectory, **needs)
 
     def _choices(
         self, trajectory: Trajectory, index: npt.NDArray[np.int64]
