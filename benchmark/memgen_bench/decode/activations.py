@@ -1,4 +1,4 @@
-"""Activations of a network in eval mode, computed in batches of a fixed size."""
+"""Activations of a network in eval mode, computed in batches."""
 
 from __future__ import annotations
 
@@ -65,12 +65,13 @@ def extract(
     *,
     device: torch.device,
     scratch: Scratch | None = None,
+    batch_size: int = FEATURE_BATCH,
 ) -> Mapping[str, Matrix]:
     """Return the activations of some layers, N×D float32 each; in memory without `scratch`."""
     scratch = scratch or Scratch(sum(len(images) * layer.dim * 4 for layer in layers))
     matrices = {layer.name: scratch.empty((len(images), layer.dim)) for layer in layers}
     start = 0
-    for batch in stream(module, images, layers, device=device):
+    for batch in stream(module, images, layers, device=device, batch_size=batch_size):
         for name, activations in batch.items():
             stop = start + len(activations)
             as_tensor(matrices[name][start:stop]).copy_(activations)

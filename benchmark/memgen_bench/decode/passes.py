@@ -109,12 +109,19 @@ class Passes:
         data: The images and their labels.
         device: Where to compute.
         memory: Bytes for activations and moments.
+        images_at_once: Images of a batch; numbers may depend on it.
     """
 
     def __init__(
-        self, module: nn.Module, data: PlannedData, device: torch.device, memory: int
+        self,
+        module: nn.Module,
+        data: PlannedData,
+        device: torch.device,
+        memory: int,
+        images_at_once: int,
     ) -> None:
         self._module, self._data, self._device, self._memory = module, data, device, memory
+        self._images_at_once = images_at_once
         self._scratch = Scratch(memory)
 
     def groups(self, demands: Sequence[Demand]) -> Iterator[list[Demand]]:
@@ -134,7 +141,13 @@ class Passes:
         wanted = by_layer(demands)
         layers = list(wanted)
         training = {layer.name: self._training_points(layer, own) for layer, own in wanted.items()}
-        for batch in stream(self._module, self._data.train.x, layers, device=self._device):
+        for batch in stream(
+            self._module,
+            self._data.train.x,
+            layers,
+            device=self._device,
+            batch_size=self._images_at_once,
+        ):
             for name, rows in batch.items():
                 training[name].add(rows)
         validation, test = (
@@ -159,7 +172,14 @@ class Passes:
         return Activations(train=train, sample=sample, validation=validation, test=test)
 
     def _extract(self, images: Images, layers: Sequence[Layer]) -> Mapping[str, Matrix]:
-        return extract(self._module, images, layers, device=self._device, scratch=self._scratch)
+        return extract(
+            self._module,
+            images,
+            layers,
+            device=self._device,
+            scratch=self._scratch,
+            batch_size=self._images_at_once,
+        )
 
     def _bytes(self, demands: Sequence[Demand]) -> int:
         """Return the memory that a pass takes where nothing goes to files."""

@@ -62,7 +62,7 @@ class Reader:
         self._network, self._data, self._module = network, data, module
         self._device, self._record = device, record or TrainingRecord()
         self._trajectory = trajectory
-        self._passes = Passes(module, data, device, memory)
+        self._passes = Passes(module, data, device, memory, network.images_at_once)
 
     def outcomes(
         self, readings: Sequence[Reading], started: Started = _nobody

@@ -22,7 +22,12 @@ _NEW = (("running_mean", 0.0), ("running_var", 1.0))
 
 @preserved()
 def estimate_statistics(
-    module: nn.Module, images: Images, *, seed: int, device: torch.device
+    module: nn.Module,
+    images: Images,
+    *,
+    seed: int,
+    device: torch.device,
+    batch_size: int = FEATURE_BATCH,
 ) -> None:
     """Estimate the running statistics of a network's normalisation layers, in place.
 
@@ -35,6 +40,7 @@ def estimate_statistics(
         images: Training images, N×C×H×W.
         seed: The seed of the order.
         device: The module's device.
+        batch_size: The most images of a batch.
     """
     layers: list[Any] = [layer for layer in module.modules() if _is_untrained(layer)]
     if not layers:
@@ -45,7 +51,7 @@ def estimate_statistics(
         layer.train()
     try:
         with torch.no_grad():
-            for place, batch in enumerate(_batches(len(images), seed)):
+            for place, batch in enumerate(_batches(len(images), batch_size, seed)):
                 for layer in layers:
                     layer.momentum = 1 / (place + 1)  # a cumulative average
                 module(tensor_of(images[batch], device).clone())
@@ -64,7 +70,7 @@ def _is_untrained(layer: Any) -> bool:
     return bool(kept) and all(bool((each == value).all()) for each, value in kept)
 
 
-def _batches(count: int, seed: int) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+def _batches(count: int, most: int, seed: int) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
     """Split positions in random order into batches of nearly equal size, the last not tiny."""
     order = seeds.stream(seed, "statistics").permutation(count)
-    return np.array_split(order, -(-count // FEATURE_BATCH))
+    return np.array_split(order, -(-count // most))

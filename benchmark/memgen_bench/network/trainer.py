@@ -117,7 +117,13 @@ class Trainer:
             return fit_features(spec, planned.data.task, data.images, seed)
         module, init_seed = self._initial(), planned.init_seed
         assert init_seed is not None  # every network has one
-        estimate_statistics(module, data.train.x, seed=init_seed, device=self._device)
+        estimate_statistics(
+            module,
+            data.train.x,
+            seed=init_seed,
+            device=self._device,
+            batch_size=planned.images_at_once,
+        )
         return module
 
     def _initial(self) -> nn.Module:
@@ -173,6 +179,7 @@ class Trainer:
                 validation_given=labels.validation.labels,
                 test_x=data.whole_test.x,
                 test_y=data.whole_test.true,
+                images_at_once=planned.images_at_once,
             ),
             recipe,
             order_seed=planned.order_seed,

@@ -49,6 +49,7 @@ class TrainingData:
         validation_given: Labels of the validation images under the same noise.
         test_x: All test images.
         test_y: True labels of the test images.
+        images_at_once: Images that are predicted together.
     """
 
     x: Images
@@ -58,6 +59,7 @@ class TrainingData:
     validation_given: LabelVector
     test_x: Images
     test_y: LabelVector
+    images_at_once: int = FEATURE_BATCH
 
 
 @preserved()
@@ -103,7 +105,7 @@ def train(
         if checkpoint:
             checkpoint.load(training)
         _train_on(training, x, data, recipe, on_epoch, checkpoint)
-    _certify(training.record, predict(module, x), data)
+    _certify(training.record, predict(module, x, data.images_at_once), data)
     return training.record
 
 
@@ -212,7 +214,7 @@ class _Watch:
         if not (best or last or on_grid(epoch)):
             record.test_accuracy.append(None)
             return
-        predicted = predict(module, self.test_x)
+        predicted = self._predict(module, self.test_x)
         accuracy = float(np.mean(predicted == self.data.test_y))
         if accuracy > max(record.tested().values(), default=-1.0):
             record.best_test_epoch = epoch
@@ -226,10 +228,14 @@ class _Watch:
         """Evaluate on noisy validation; return whether no epoch was as good."""
         if not len(self.data.validation_given):
             return False
-        noisy = float(np.mean(predict(module, self.validation_x) == self.data.validation_given))
+        predicted = self._predict(module, self.validation_x)
+        noisy = float(np.mean(predicted == self.data.validation_given))
         best = noisy > max(record.validation_accuracy, default=-1.0)
         record.validation_accuracy.append(noisy)
         return best
+
+    def _predict(self, module: nn.Module, x: torch.Tensor) -> LabelVector:
+        return predict(module, x, self.data.images_at_once)
 
 
 def on_grid(epoch: int) -> bool:
@@ -238,12 +244,12 @@ def on_grid(epoch: int) -> bool:
     return epoch == round(2 ** (nearest / _AN_OCTAVE))
 
 
-def predict(module: nn.Module, x: torch.Tensor) -> LabelVector:
+def predict(module: nn.Module, x: torch.Tensor, batch_size: int = FEATURE_BATCH) -> LabelVector:
     """Return a network's predictions in eval mode, N int64."""
     module.eval()
     with torch.inference_mode():  # on copies: a module may change its input in place
         parts = (
-            [module(batch.clone()).argmax(1) for batch in torch.split(x, FEATURE_BATCH)]
+            [module(batch.clone()).argmax(1) for batch in torch.split(x, batch_size)]
             if len(x)
             else []
         )

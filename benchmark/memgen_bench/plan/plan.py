@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from memgen_bench import seeds
 from memgen_bench.hashing import digest, network_id
-from memgen_bench.protocol import ALL_LAYERS, PROTOCOL_VERSION
+from memgen_bench.protocol import ALL_LAYERS, FEATURE_BATCH, PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,6 +139,7 @@ class PlannedNetwork:
         labels: The kinds of labels that each decoder is fitted on.
         draws: The draws of corrupted labels that decoders are fitted on.
         checkpoints: Epochs after which it is read too; its training may end before.
+        images_at_once: Images that go through it together where it is not trained.
     """
 
     network_id: str
@@ -162,6 +163,7 @@ class PlannedNetwork:
     labels: tuple[Labels, ...]
     draws: tuple[Draw, ...] = field(repr=False)
     checkpoints: tuple[int, ...] = ()
+    images_at_once: int = FEATURE_BATCH
 
     @property
     def is_trained(self) -> bool:

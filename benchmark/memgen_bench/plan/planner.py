@@ -12,13 +12,14 @@ import numpy as np
 
 from memgen_bench.errors import NotApplicable, UsageError
 from memgen_bench.hashing import canonical, canonical_digest, digest, network_id
+from memgen_bench.plan.batches import images_at_once
 from memgen_bench.plan.plan import Decoding, Draw, Layer, Plan, PlannedNetwork
 from memgen_bench.plan.pooling import features_layers
 from memgen_bench.plan.suite import ALL, Kind
 from memgen_bench.plugin.composition import AT
 from memgen_bench.plugin.parameters import built_parameters
 from memgen_bench.plugin.specs import Recipe
-from memgen_bench.protocol import STATISTICS_VERSION, TRAINING_VERSION
+from memgen_bench.protocol import FEATURE_BATCH, STATISTICS_VERSION, TRAINING_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -270,8 +271,10 @@ class _Block:
         self.recipe = pair.recipe.apply(self.model.recipe)
         self.sizes = _sizes(suite, data)
         self.layers, self.fault = self._find_layers()
+        self.images_at_once = batch = images_at_once(self.layers, data.task)
         self.initial = {
             **_initial(suite, data),
+            **({"images_at_once": batch} if batch != FEATURE_BATCH else {}),
             "model": self.model.name,
             "version": self.model.version,
             "parameters": self.model.parameters,
@@ -322,6 +325,7 @@ class _Block:
             labels=self.planner.labels[kind],
             draws=draws,
             checkpoints=suite.checkpoints if kind in ("clean", "memorized") else (),
+            images_at_once=self.images_at_once,
             **self.sizes,
         )
 

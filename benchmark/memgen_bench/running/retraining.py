@@ -244,7 +244,7 @@ def _measured(parent: Parent, settings: RunSettings, report: Report) -> dict[str
     successor, relabelled = _successor(network, data, labels)
     child = Trainer(successor, relabelled, device, settings, report).network()
     x = tensor_of(data.test.x, device)
-    before, after = (predict(each.module, x) for each in (memorized, child))
+    before, after = (predict(each.module, x, network.images_at_once) for each in (memorized, child))
     stopped = np.array(memorized.record.best_validation_predictions, dtype=np.int64)
     true, given = data.train.true, data.labels(network.draw).train
     right = after == data.test.true

@@ -19,6 +19,7 @@ from memgen_bench.decode.footprint import WAITING_BYTES
 from memgen_bench.decode.passes import Demand, Passes
 from memgen_bench.decode.training_points import TrainingPoints
 from memgen_bench.plan.plan import Draw, Layer
+from memgen_bench.protocol import FEATURE_BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ def sizes(memory: int, wanted: Sequence[Demand]) -> list[int]:
         num_classes=2,
         labels=lambda draw: drawn,
     )
-    passes = Passes(nn.Identity(), cast("PlannedData", data), CPU, memory)
+    passes = Passes(nn.Identity(), cast("PlannedData", data), CPU, memory, FEATURE_BATCH)
     groups = list(passes.groups(wanted))
     assert [demand for group in groups for demand in group] == wanted
     return [len(group) for group in groups]
