@@ -329,7 +329,7 @@ class DecoderSpec(Spec):
             `training` (on nothing; see `Recall`).
         arrays: The type that `fit` and `predict` get: `numpy`, or `torch` tensors on the run's
             device. `Moments` hold tensors on the run's device in either case.
-        needs: Arguments passed to `fit` by keyword: `validation` (a pair X, noisy y), `transition`
+        needs: Arguments passed to `fit` by keyword: `validation` (X and noisy y), `transition`
             (the noise's K×K matrix P[true, given]), `network` (a copy of the module), `trajectory`
             (how the network learned each training point: see `Trajectory`), `held_out` (which of
             the points the network never saw, N booleans), `neighbors`

@@ -65,7 +65,7 @@ class Ranking:
             `seconds`; `told_noise`; `saw_test`; `ok` of `planned` networks and `coverage`.
         differences: One row for every two ranked decoders, `decoder` having the higher mean:
             `difference` in accuracy, with half the width of its 95 % interval; `p_value` of no
-            difference; `p_holm`, the same corrected for all pairs.
+            difference; `p_holm`, the same corrected for all comparisons.
         compared: The units that the board's means average, of decoders that may be ranked.
     """
 

@@ -179,7 +179,7 @@ def _certainty(scores: Scores) -> list[str]:
     if count := scores.differences.height:
         sentences.append(
             f"Ranks are ranges: what paired differences leave open ({SURE}, Holm's correction for "
-            f"{count} pair{'s' * (count > 1)})."
+            f"{count} comparison{'s' * (count > 1)})."
         )
     return sentences
 

@@ -20,9 +20,9 @@ _SEED = 20231019  # part of the data set: another seed makes another version
 
 
 def load_sums(data_dir: Path, *, p: int) -> Data:
-    """Return all pairs (a, b) as 1×2×p images of two one-hot rows, labelled (a + b) mod p.
+    """Return all sums a + b as 1×2×p images of two one-hot rows, labelled (a + b) mod p.
 
-    A fixed random 90 % of the p² pairs are training images, the others test images.
+    A fixed random 90 % of the p² sums are training images, the others test images.
     """
     a, b = np.divmod(np.arange(p * p), p)
     images = np.eye(p, dtype=np.float32)[np.stack([a, b], axis=1)][:, None]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from helpers.once import made_once
+from memgen_leaderboard.figures import plots
 from memgen_leaderboard.figures.plots import FORMATS, save_board, save_figures
 from memgen_leaderboard.scoring.suite_scores import all_scores, decoder_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from helpers.readings import Bench
@@ -62,9 +63,22 @@ def test_all_figures_are_written_in_all_formats(drawn: Path) -> None:
 
 
 @pytest.mark.slow
-def test_figures_are_the_same_each_time(scores: Scores, drawn: Path, tmp_path: Path) -> None:
+def test_figures_are_the_same_each_time(
+    scores: Scores, drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once more one of each kind, as those of other pairs are drawn by the same code."""
+
+    def one_of_each(*parts: Any, figures: Any = plots._figures) -> Iterator[Any]:
+        seen = set[str]()
+        for name, figure in figures(*parts):
+            kind = name.partition("-")[0]
+            if kind not in seen:
+                seen.add(kind)
+                yield name, figure
+
+    monkeypatch.setattr(plots, "_figures", one_of_each)
     again = save_figures(scores, decoder_order(scores), tmp_path / "again")
-    assert {path.name for path in again} == {path.name for path in drawn.iterdir()}
+    assert len(again) == 6 * len(FORMATS)
     assert [
         path.name for path in again if path.read_bytes() != (drawn / path.name).read_bytes()
     ] == []
