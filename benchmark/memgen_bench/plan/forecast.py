@@ -1,4 +1,4 @@
-"""Estimates of a run's time and disk space, from the timings of earlier runs; pure."""
+"""Estimates of a run's time and disk space, from timings of earlier runs or a reference; pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from memgen_bench.plan.plan import PlannedNetwork
 
@@ -20,6 +20,7 @@ NETWORK_COLUMNS = ("model", "dataset", "kind", "rate", "train_seconds", "paramet
 READING_COLUMNS = ("model", "dataset", "decoder", "fit_seconds", "predict_seconds")
 _BYTES_A_READING = 500  # compressed, as measured on this project's own results
 _BYTES_A_WEIGHT = 4
+_OWN = 0.6  # of a decoder's seconds; the rest is shared by all, as measured on `core`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +58,20 @@ class Timings:
 
     The most specific known mean counts: for trainings that of the same model, data set, kind and
     rate, else of the same model, data set and kind, and so on; for readings that of the same
-    decoder on the same model and data set, else of the same decoder.
+    decoder on the same model and data set, else of the same decoder, else of the others. Where
+    there is no mean from this machine, that of the reference counts, at this machine's speed.
 
     Args:
         networks: Rows with `NETWORK_COLUMNS`; None: no timings of trainings.
         readings: Rows with `READING_COLUMNS`; None: no timings of readings.
+        reference: Timings of another machine; None: of no other.
     """
 
     def __init__(
-        self, networks: pl.DataFrame | None = None, readings: pl.DataFrame | None = None
+        self,
+        networks: pl.DataFrame | None = None,
+        readings: pl.DataFrame | None = None,
+        reference: Timings | None = None,
     ) -> None:
         networks = _empty(NETWORK_COLUMNS) if networks is None else networks
         readings = _empty(READING_COLUMNS) if readings is None else readings
@@ -81,6 +87,19 @@ class Timings:
         ]
         self._of_any = _overall(trained, "train_seconds"), _overall(read, spent)
         self._sizes = dict(networks.select("model", "parameter_count").drop_nulls().iter_rows())
+        if reference is not None:
+            self._add(reference)
+
+    def _add(self, reference: Timings) -> None:
+        """Fill in from a reference, at this machine's speed, what was not timed here."""
+        slower = _ratio([self._trainings[0], self._readings[0]], reference)
+        for own, other in (
+            (self._trainings, reference._trainings),
+            (self._readings, reference._readings),
+        ):
+            for mine, theirs in zip(own, other, strict=True):
+                mine.update({k: slower * v for k, v in theirs.items() if k not in mine})
+        self._sizes = reference._sizes | self._sizes
 
     def estimate(
         self,
@@ -110,21 +129,46 @@ class Timings:
     def _seconds(
         self, network: PlannedNetwork, keys: frozenset[str], *, trained: bool
     ) -> float | None:
-        total: float | None = 0.0
+        training: float | None = 0.0
         if network.is_trained and not trained:
             rate = network.draw.rate if network.draw else 0.0
             names = (network.model, network.data.name, network.kind, rate)
-            total = _first([(names[: 4 - i], means) for i, means in enumerate(self._trainings)])
+            training = _first([(names[: 4 - i], means) for i, means in enumerate(self._trainings)])
         of_each = Counter(
             reading.decoding.decoder
             for reading in network.readings
             if reading.key in keys and reading.decoding.decoder
         )
-        for decoder, count in of_each.items():
+        decoding = self._decoding(network, of_each)
+        return None if training is None or decoding is None else training + decoding
+
+    def _decoding(self, network: PlannedNetwork, of_each: Mapping[str, int]) -> float | None:
+        """Estimate readings; a decoder without a timing takes as long as the others do."""
+        known, count = 0.0, 0
+        for decoder, readings in of_each.items():
             pair = (decoder, network.model, network.data.name)
             each = _first(list(zip((pair, pair[:1]), self._readings, strict=False)))
-            total = None if total is None or each is None else total + count * each
-        return total
+            if each is not None:
+                known, count = known + readings * each, count + readings
+        if not count:
+            return None if of_each else 0.0
+        return _alone(len(of_each)) * known / count * sum(of_each.values())
+
+
+def _alone(decoders: int) -> float:
+    """Return the share of their charged seconds that decoders of one network take together.
+
+    Each is charged all that it would have spent alone, with what they share.
+    """
+    return _OWN + (1 - _OWN) / max(decoders, 1)
+
+
+def _ratio(own: Sequence[Means], reference: Timings) -> float:
+    """Return how many times as long as the reference this machine takes; 1 if that is unknown."""
+    pairs = list(zip(own, (reference._trainings[0], reference._readings[0]), strict=True))
+    here = sum(mean for mine, theirs in pairs for key, mean in mine.items() if key in theirs)
+    there = sum(theirs[key] for mine, theirs in pairs for key in mine if key in theirs)
+    return here / there if here and there else 1.0
 
 
 def _empty(columns: Sequence[str]) -> pl.DataFrame:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from memgen_bench.running.missing import MissingWork
 
 SECONDS = 30.0  # between two lines of one training
+_WHOLE_RUN = 1e9  # seconds: the time left follows the mean speed, as networks end one by one
 
 
 class ProgressObserver(Observer):
@@ -48,6 +49,7 @@ class ProgressObserver(Observer):
             TextColumn("{task.fields[news]}", markup=False),
             console=console,
             disable=not console.is_terminal,
+            speed_estimate_period=_WHOLE_RUN,
         )
         self._task = self._progress.add_task("networks", total=None, news="planning")
         self._done = self._total = 0

@@ -69,6 +69,7 @@ def seconds(timings: Timings, cached: Sequence[str] = ()) -> dict[tuple[str, str
     }
 
 
+SHARED = 0.6 + 0.4 / 2  # of what two decoders would take alone
 READINGS = read(
     ("mlp", "digits", "masc", 1.0, 1.0),
     ("mlp", "digits", "masc", 2.0, 2.0),
@@ -86,7 +87,7 @@ def test_the_best_match_counts() -> None:
         ),
         READINGS,
     )
-    decoding = 2 * 3.0 + 2 * 1.0  # masc and ncm on two layers each
+    decoding = SHARED * (2 * 3.0 + 2 * 1.0)  # masc and ncm on two layers each
     found = seconds(timings)
     assert found["mlp", "memorized", 0.4] == pytest.approx(150 + decoding)
     assert found["mlp", "memorized", 0.8] == pytest.approx(300 + decoding)  # of the same kind
@@ -98,7 +99,9 @@ def test_what_is_cached_is_not_trained() -> None:
     missing_work = networks()
     timings = Timings(trained(("mlp", "digits", "memorized", 0.4, 100.0, 1000)), READINGS)
     first = next(n for n, _ in missing_work if n.model == "mlp" and n.kind == "memorized")
-    assert seconds(timings, [first.network_id])["mlp", "memorized", 0.4] == pytest.approx(8)
+    assert seconds(timings, [first.network_id])["mlp", "memorized", 0.4] == pytest.approx(
+        8 * SHARED
+    )
     whole, less = (
         timings.estimate(missing_work, cached).bytes for cached in ([], [first.network_id])
     )
@@ -125,3 +128,23 @@ def test_an_untrained_network_is_not_trained() -> None:
     (network, keys), *_ = networks()
     untrained = replace(network, kind="untrained", order_seed=None)
     assert Timings(trained(), READINGS).estimate([(untrained, keys)]).seconds[0] is not None
+
+
+def test_what_was_never_timed_here_is_a_reference_s_at_this_machine_s_speed() -> None:
+    reference = Timings(
+        trained(
+            ("mlp", "digits", "memorized", 0.4, 50.0, 1000),
+            ("mlp", "digits", "memorized", 0.8, 70.0, 1000),
+            ("cnn", "digits", "memorized", 0.4, 500.0, 2000),
+        ),
+        read(*READINGS.rows(), ("cnn", "digits", "masc", 8.0, 8.0)),
+    )
+    decoding = SHARED * (2 * 3.0 + 2 * 1.0)
+    alone = seconds(Timings(reference=reference))
+    assert alone["mlp", "memorized", 0.4] == pytest.approx(50 + decoding)
+    assert alone["cnn", "memorized", 0.4] == pytest.approx(500 + SHARED * 2 * (16 + 1))
+    own = trained(("mlp", "digits", "memorized", 0.4, 100.0, 1000))  # twice as slow
+    found = seconds(Timings(own, reference=reference))
+    assert found["mlp", "memorized", 0.4] == pytest.approx(100 + 2 * decoding)
+    assert found["mlp", "memorized", 0.8] == pytest.approx(140 + 2 * decoding)
+    assert found["cnn", "memorized", 0.4] == pytest.approx(1000 + 2 * SHARED * 2 * (16 + 1))
