@@ -13,6 +13,7 @@ from findings import sentences, tables
 from findings.cells import CELL, CORE, both_fittings, held, live, of_decoder, scores
 from findings.decoder_order import compared, order_found
 from findings.drawings import DRAWN, draw
+from findings.purposes import purposes
 from findings.wrong_labels import last_hidden, leak
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.tables.markdown import update
@@ -20,7 +21,7 @@ from memgen_leaderboard.tables.markdown import update
 ROOT = Path(__file__).parents[1]
 FILES = (
     ROOT / "README.md",
-    *(ROOT / "docs" / "findings" / f"{name}.md" for name in ("index", "networks")),
+    *(ROOT / "docs" / "findings" / f"{name}.md" for name in ("index", "networks", "decoders")),
 )
 ANSWERS = {
     "finding": lambda: sentences.finding(
@@ -35,6 +36,7 @@ ANSWERS = {
 }
 PARTS = {
     **ANSWERS,
+    "purposes": purposes,
     "top": tables.top,
     "sources": tables.sources,
     "alone": tables.alone,

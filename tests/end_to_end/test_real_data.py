@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-COUNT = 1000  # a curve over all 10,000 test images would take most of a training's time
+COUNT = 600  # a curve over all 10,000 test images would take most of a training's time
 
 
 def files(root: Path | None = None) -> Sequence[Path]:
@@ -85,5 +85,5 @@ def test_layers_of_a_noisily_trained_cnn_beat_its_readout(
     accuracy = dict(hidden.select("decoder", "test_accuracy").iter_rows())
     assert noisy["realised_rate"].max() == pytest.approx(0.54, abs=0.03)  # 0.6 × (1 - 1/10)
     assert readout > 0.4
-    assert accuracy["ncm"] > readout + 0.02  # 5.3 to 7.0 points in seeds 0 to 3
+    assert accuracy["ncm"] > readout + 0.02  # 4.5 to 14.8 points in seeds 0 to 3
     assert min(accuracy.values()) > 0.3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,49 @@ def test_what_is_said_of_the_search_is_what_was_read() -> None:
             best.append(f"{100 * accuracy:.1f}")
     assert f"read {best[0]} % at rate 0.4 and {best[1]} % on patches" in text
     assert f"with four, which were kept, {best[2]} and {best[3]} %" in text
+
+
+@pytest.fixture(scope="module")
+def purposes(evidence: dict[str, Any]) -> Any:
+    """The module of the sentences on decoders; it was imported with the script's own folder."""
+    return sys.modules[evidence["purposes"].__module__]
+
+
+def clearly(contrasted: str) -> bool:
+    """Tell whether a difference in points, as `+1.7 ± 0.7`, is above 0 with its interval."""
+    difference, half_width = map(float, contrasted.split(" ± "))
+    return difference > half_width
+
+
+def test_words_on_decoders_are_borne_out(purposes: Any) -> None:
+    of, more, chosen = purposes.of, purposes.more, purposes.chosen()
+    first, *_, last = purposes.means()["decoder"]
+    assert clearly(more(chosen, of(first)))  # it pays to choose
+    assert clearly(more(of(first), of(last)))
+    assert clearly(more(of("ensemble-lda"), of("lda-shrunk")))
+    less, cells = purposes.behind("masc", "lda-shrunk")
+    assert less > cells / 2
+    assert clearly(more(of("lda-shrunk"), of("masc")))
+    assert clearly(more(of(first), of("ncm")))
+    seconds = dict(purposes.means().select("decoder", "seconds").iter_rows())
+    assert seconds["ncm"] < seconds[first] / 10
+    assert clearly(more(chosen, of("early-stopped")))
+    assert clearly(more(of("early-stopped"), of("masc")))
+
+
+def test_the_first_decoder_is_another_on_each_kind_of_data(purposes: Any) -> None:
+    of_each = purposes.means(["dataset"]).unique("dataset", keep="first", maintain_order=True)
+    assert of_each["decoder"].n_unique() >= 3
+    rule = dict(
+        purposes.means(["dataset"])
+        .filter(dataset="modular-addition/41")
+        .select("decoder", "decoded")
+        .iter_rows()
+    )
+    assert max(rule.values()) > rule["ncm"] + 0.2
+
+
+def test_each_purpose_has_its_sentence(purposes: Any) -> None:
+    lines = purposes.purposes().splitlines()
+    assert len(lines) == len(purposes.SENTENCES) == 12
+    assert all(line.startswith("- **") for line in lines)
