@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pytest
 from axe_core_python.sync_playwright import Axe
 
+from helpers.once import made_once
 from helpers.readings import planned
 from memgen_bench import read_results
 from memgen_bench.results import store
@@ -41,7 +42,12 @@ LARGEST, MOST_BYTES = 50_000, 6_000_000
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the page of a part of the committed results, with all kinds and both labels."""
-    few = tmp_path_factory.mktemp("few")
+    return next(made_once(tmp_path_factory, "page", write_few).glob("*.html")).as_uri()
+
+
+def write_few(folder: Path) -> None:
+    """Write the page of few decoders, models and rates, and their results, to a folder."""
+    few = folder / "results"
     shutil.copytree(RESULTS / "networks", few / "networks")
     rows = read_results(RESULTS)
     rows = rows.filter(pc.is_in(rows["decoder"], pa.array(FEW)))
@@ -53,7 +59,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
         View(**part, kind="untrained"),
         View(**part, labels="true"),
     ]
-    return write_page(all_scores(few, views), tmp_path_factory.mktemp("html")).as_uri()
+    write_page(all_scores(few, views), folder)
 
 
 class Visit:

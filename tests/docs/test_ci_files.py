@@ -24,7 +24,7 @@ SCHEMA = ["check_jsonschema", "--builtin-schema"]
 @pytest.mark.parametrize(
     "command",
     [
-        [*SCHEMA, "vendor.github-workflows", str(WORKFLOW)],
+        [*SCHEMA, "vendor.github-workflows", *map(str, WORKFLOW.parent.glob("*.yml"))],
         [*SCHEMA, "vendor.citation-file-format", str(ROOT / "CITATION.cff")],
         ["pre_commit", "validate-manifest", str(HOOKS)],
     ],

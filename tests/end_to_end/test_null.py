@@ -37,10 +37,18 @@ TASK = Task(channels=1, height=8, width=8, num_classes=10)
 CPU = torch.device("cpu")
 RECIPE = Recipe(max_epochs=500, batch_size=250, lr=1e-2)  # memorizes in a few large steps
 NULLS = [("uniform", 1.0), ("permute", 1.0), ("flip", 0.9)]
-ONE_QUICK = [NULLS[0], *(pytest.param(*null, marks=pytest.mark.slow) for null in NULLS[1:])]
 ON_A_LAYER = {name: spec for name, spec in REGISTRY.decoders.items() if spec.scope == "layer"}
 # Those from moments are fast; of the others the contract asks the same on planted points.
 EVERYDAY = {name for name, spec in ON_A_LAYER.items() if hasattr(spec.build(), "fit_moments")}
+# All nulls of decoders that are not slow are asked of memorized networks.
+UNTRAINED = [
+    pytest.param(
+        *(name, *null),
+        marks=() if name in EVERYDAY and null is NULLS[0] else pytest.mark.slow,
+    )
+    for name, spec in ON_A_LAYER.items()
+    for null in (NULLS if spec.slow else NULLS[:1])
+]
 
 
 @cache
@@ -67,11 +75,7 @@ def excess(accuracies: list[float]) -> float:
     return float((np.mean(accuracies) - 0.1) / error)
 
 
-@pytest.mark.parametrize(("noise", "rate"), ONE_QUICK)
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=() if n in EVERYDAY else pytest.mark.slow) for n in ON_A_LAYER],
-)
+@pytest.mark.parametrize(("name", "noise", "rate"), UNTRAINED)
 def test_decoders_of_an_untrained_network_are_at_chance(name: str, noise: str, rate: float) -> None:
     spec = REGISTRY.models["mlp"]
     layers = find_layers(spec, TASK, 0)[:1]
