@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memgen_leaderboard.scoring.controls import NAME, control_readings
@@ -167,6 +167,7 @@ def test_on_true_labels_a_control_has_no_draw(bench: Bench) -> None:
 ACCURACY = st.integers(0, 20).map(lambda hits: hits / 20)
 
 
+@settings(max_examples=40)
 @given(tests=st.lists(ACCURACY, min_size=6, max_size=6), data=st.data())
 def test_test_accuracies_never_move_the_control(
     tests: list[float], data: st.DataObject, new_bench: Callable[[], Bench]
