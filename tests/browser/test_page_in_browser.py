@@ -196,7 +196,8 @@ def test_every_figure_is_drawn_with_its_numbers_beside_it(visit: Visit, url: str
 def test_no_text_of_a_figure_is_cut_off_or_undefined(
     visit: Visit, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    page = write_page(all_scores(RESULTS), tmp_path_factory.mktemp("whole"))
+    every_decoder = View(models=("cnn", "mlp"), rates=(0.4, 0.8))
+    page = write_page(all_scores(RESULTS, [every_decoder]), tmp_path_factory.mktemp("whole"))
     visit.go(page.as_uri())
     figures = visit.page.locator("[data-figure]").all_inner_texts()
     assert figures[-1] == "Time"

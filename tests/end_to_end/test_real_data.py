@@ -83,7 +83,7 @@ def test_layers_of_a_noisily_trained_cnn_beat_its_readout(
     readout = noisy.filter(pl.col("decoder") == "readout")["test_accuracy"].item()
     hidden = noisy.filter(pl.col("layer") == "flatten")
     accuracy = dict(hidden.select("decoder", "test_accuracy").iter_rows())
-    assert noisy["realised_rate"].max() == pytest.approx(0.54, abs=0.03)  # 0.6 × (1 - 1/10)
+    assert noisy["realised_rate"].max() == pytest.approx(0.54, abs=0.07)  # 0.6 × (1 - 1/10)
     assert readout > 0.4
     assert accuracy["ncm"] > readout + 0.02  # 4.5 to 14.8 points in seeds 0 to 3
     assert min(accuracy.values()) > 0.3
