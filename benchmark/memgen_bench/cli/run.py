@@ -145,8 +145,10 @@ def _run(suite: str, **keywords: Any) -> Summary:
         )
         raise typer.Exit(130) from None
     views = [View(fitted_on=points) for points in boards]
-    print_boards(all_scores(summary.snapshot, views))
+    scores = all_scores(summary.snapshot, views)
+    print_boards(scores)
     _print_summary(summary, time.monotonic() - started)
+    say(f"Results are in {summary.results}{_next_step(summary, has_board=bool(scores))}")
     return summary
 
 
@@ -158,10 +160,14 @@ def _print_summary(summary: Summary, seconds: float) -> None:
     counts = [f"{summary.ok} ok / {summary.planned} planned"]
     counts += [f"{n} {what}" for n, what in _shortfalls(summary) if n]
     say(f"{summary.networks} networks, readings {', '.join(counts)}; {seconds:.0f} s")
-    say(
-        f"Results are in {summary.results}; next: memgen-bench leaderboard "
-        f"--results {summary.results}"
-    )
+
+
+def _next_step(summary: Summary, *, has_board: bool) -> str:
+    if has_board:
+        return f"; next: memgen-bench leaderboard --results {summary.results}"
+    if summary.failed:
+        return "; next: mend the above, and run the same again with --retry-failed"
+    return ""
 
 
 def _shortfalls(summary: Summary) -> list[tuple[int, str]]:

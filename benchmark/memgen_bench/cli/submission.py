@@ -60,9 +60,12 @@ def submit(
     ]
     rows = read_frame(results, "readings").filter(pl.col("key").is_in(own))
     if rows.height < len(own):
+        there = ", ".join(read_frame(results, "plans", ["suite"])["suite"].unique().sort())
         raise UsageError(
-            f"{results} has {rows.height} of {len(own)} readings of {decoder}; first: memgen-bench "
-            f"run --suite {suite} --decoder {decoder} --all --results {results} (and your --plugin)"
+            f"{results} has {rows.height} of {len(own)} readings of {decoder} on suite {suite}. If "
+            f"you ran another (there are results of {there or 'none'}), name it and its options; "
+            f"or first: memgen-bench run --suite {suite} --decoder {decoder} --all --results "
+            f"{results} (and your --plugin)"
         )
     networks = read_frame(results, "networks")
     networks = networks.filter(pl.col("network_id").is_in(rows["network_id"].unique().implode()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from dataclasses import asdict
 from importlib.resources import files
@@ -297,4 +298,8 @@ def _explain(error: ValidationError) -> str:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"unknown key {place!r}{hint}"
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "literal_error":
+        allowed = re.findall(r"'(\w+)'", message)
+        close = difflib.get_close_matches(str(first["input"]), allowed, n=1)
+        message += f" (did you mean {close[0]!r}?)" if close else ""
     return f"{place}: {message}, got {first['input']!r:.60}" if place else message

@@ -8,7 +8,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -75,6 +75,8 @@ class Plugin:
         return f"{self.distribution} {self.version}"
 
     def __str__(self) -> str:
+        if self.distribution == "file":
+            return f"plugin {self.file}"
         return f"plugin {self.name!r} of {self.distribution} {self.version} ({self.file})"
 
 
@@ -182,8 +184,17 @@ class Catalogue(Mapping[str, S], Generic[S]):
             hint = f"; did you mean {' or '.join(close)}?" if close else ""
             raise KeyError(f"there is no {self.noun} {name!r}{hint}") from None
 
+    def _prefixed(self, name: str) -> list[str]:
+        """Return the members of families that are called so but for the prefix."""
+        found = []
+        for prefix, family in self.families.items():
+            with suppress(KeyError):
+                found.append(family.resolve(f"{prefix}{name}").name)
+        return found
+
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name, [*self, *self.families], n=3)
+        close = close or (self._prefixed(name) if Path(name).is_dir() else [])
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self)}"
         broken = ", ".join(problem.plugin.name for problem in self._problems)
         unless = f" (unless it comes from a broken plugin: {broken})" if broken else ""
@@ -369,8 +380,10 @@ def _register(
         _check_names(registry, offered)
     except (pluggy.PluginValidationError, ValueError) as error:
         _forget(manager, unique)
+        reason = one_line(error).removeprefix("PluginValidationError: ")
+        reason = reason.replace(f" in plugin {module!r}", "")
         raise _Broken(
-            f"{one_line(error)}; {_meant(module)}the hooks are in memgen_bench.plugin.hookspecs"
+            f"{reason}; {_meant(module)}the hooks are in memgen_bench.plugin.hookspecs"
         ) from error
     except _Broken:
         _forget(manager, unique)
@@ -403,7 +416,12 @@ def _offers(
     caller = manager.subset_hook_caller(hook, others)
     try:
         results = caller()
+        for result in results:
+            if isinstance(result, spec_type | Family):
+                raise _Broken(f"hook {hook} returned one {type(result).__name__}; put it in a list")
         items = [item for result in results for item in result]
+    except _Broken:
+        raise
     except BaseException as error:
         _reraise_interrupt(error)
         raise _Broken(f"hook {hook} fails with {one_line(error)}; mend it") from error

@@ -154,9 +154,9 @@ _HOW_FAR = {
     ),
     "eval mode": lambda rows: (
         f"had {_range(_in_training(row) for row in rows)} % of their labels right in training, and "
-        f"{_given(rows)} % in eval mode, {_ASKED}: running statistics, as of BatchNorm, lag behind "
-        f"after few steps; they train on with recipe = {{ min_epochs = {_longer(rows)} }} in the "
-        "suite's pair"
+        f"{_given(rows)} % in eval mode, {_ASKED}: the last steps of an epoch changed them, or "
+        "running statistics, as of BatchNorm, lag behind after few steps; they train on with "
+        f"recipe = {{ min_epochs = {_longer(rows)} }} in the suite's pair"
     ),
     "stopped": lambda rows: (
         f"had {_given(rows)} % of their labels right, {_ASKED}: they train on with recipe = "

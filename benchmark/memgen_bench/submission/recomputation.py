@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from memgen_bench.errors import DamagedError, UsageError
+from memgen_bench.errors import DamagedError, DataNotFoundError, UsageError
 from memgen_bench.files.atomic import write_atomically
 from memgen_bench.messages import Row
 from memgen_bench.plugin.composition import split_points
@@ -71,10 +71,13 @@ def choose(bundle: Bundle, plan: Plan, count: int, seed: int | None) -> list[str
 
     Raises:
         UsageError: The submission lacks readings of the plan, or has others.
+        DataNotFoundError: It lacks or has them as a data set is not here.
     """
     planned = {reading.key for _, reading in _planned(bundle, plan)}
     rows = bundle.readings()
     stated = set(rows["key"])
+    if planned != stated and plan.missing_data:
+        raise DataNotFoundError("; ".join(plan.missing_data.values()))
     if planned != stated:
         raise UsageError(
             f"{bundle.folder} has {len(stated - planned)} readings that are not of its suite here, "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from memgen_bench.protocol import MEMORIZED
+from memgen_bench.protocol import MEMORIZED, READOUT
 from memgen_bench.results.shortfalls import why_not_read, why_unmemorized
 from memgen_leaderboard.scoring.cells import LEAST_SUITE_HEADROOM
 from memgen_leaderboard.scoring.controls import REFERENCES
@@ -20,6 +20,8 @@ from memgen_leaderboard.text import FITTED_ON, SURE, control_name, percent, poin
 
 if TYPE_CHECKING:
     from memgen_leaderboard.scoring.suite_scores import Scores
+
+_FEW = 5  # decoders, of which the best is no strong control
 
 
 def board_notes(scores: Scores, *, brief: bool = False) -> list[str]:
@@ -118,6 +120,7 @@ def _columns(scores: Scores) -> list[str]:
         "untrained network, the network of random labels), of any decoder and layer. E is X as a "
         "share of the headroom, Σ X / Σ (ceiling - control), in %, without void cells; recovery is "
         "Σ (accuracy - readout) / Σ (ceiling - readout), and the control has one, too.",
+        *_few_decoders(scores),
         *_on_chosen(scores),
         *[f"The ceiling is the clean network's readout ({percent(ceiling)} %)."]
         * (ceiling is not None),
@@ -161,6 +164,19 @@ def _networks(units: pl.DataFrame) -> int:
     return units.select(UNIT).n_unique()
 
 
+def _few_decoders(scores: Scores) -> list[str]:
+    """Say that a control by few decoders is a low one."""
+    own = pl.col("kind").is_in(["features", "untrained", "random"])
+    read = scores.readings.filter(own, ~pl.col("decoder").is_in([READOUT, *REFERENCES]))
+    count = read["decoder"].n_unique()
+    if not 0 < count < _FEW:
+        return []
+    return [
+        f"The control is by {count} decoder{'s' * (count > 1)} alone: beside others it may be "
+        "higher, and X lower."
+    ]
+
+
 def _certainty(scores: Scores) -> list[str]:
     intervals = scores.board["interval"].drop_nulls()
     if intervals.is_empty():
@@ -174,7 +190,8 @@ def _certainty(scores: Scores) -> list[str]:
     ]
     if few:
         sentences.append(
-            f"With fewer than {LEAST_SEEDS} seeds intervals and ranks say nothing of other seeds."
+            f"With fewer than {LEAST_SEEDS} seeds in a cell, of those whose networks memorized, "
+            "intervals and ranks say nothing of other seeds."
         )
     if count := scores.differences.height:
         sentences.append(

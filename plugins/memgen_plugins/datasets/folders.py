@@ -60,9 +60,13 @@ def find_folder(name: str, data_dir: Path) -> ImageFolder:
                 if (root / "train").is_dir() and test.is_dir():
                     return ImageFolder(train=root / "train", test=test, size=size)
     places = " or ".join(map(printable, roots))
+    mend = "put images in train/<class>/ and test/<class>/ there"
+    if not sized and "@" in path:
+        mend += "; a size after @ is a number of pixels, as @64"
+    if any(root.name in ("train", "test", "val") and root.is_dir() for root in roots):
+        mend = f"name the folder that holds them all, {Path(name).parent}"
     raise DataNotFoundError(
-        f"{name}: there is no folder with train/ and test/ (or val/) at {places}; "
-        "put images in train/<class>/ and test/<class>/ there"
+        f"{name}: there is no folder with train/ and test/ (or val/) at {places}; {mend}"
     )
 
 

@@ -239,6 +239,9 @@ def register_models():
     outcome = here(*empty_workplace.run("--plugin", plugin, "--model", "unlucky"))
     assert outcome.code == 1
     assert "0 ok / " in outcome.out
+    assert outcome.out.splitlines()[-1].endswith(
+        "; next: mend the above, and run the same again with --retry-failed"
+    )
     rows = read_results(empty_workplace.results).to_pylist()
     assert {row["status"] for row in rows} == {"failed"}
     assert all("no such luck" in row["message"] for row in rows)

@@ -129,7 +129,7 @@ def test_paper_is_eight_pairs_of_three_seeds_without_validation() -> None:
         ("seeds = [-1]", r"seeds\.0: .*greater than or equal to 0.*-1"),
         (
             "kinds = ['memorised']",
-            r"kinds\.0: .*'memorized', 'clean', .* 'features'.*memorised",
+            r"kinds\.0: .*'clean', .* 'features' \(did you mean 'memorized'\?\), got 'memorised'",
         ),
         ("validation_fraction = 1.0", r"validation_fraction: .*less than 1.*1\.0"),
         ("train_size = 0", r"train_size: .*greater than 0.*0"),

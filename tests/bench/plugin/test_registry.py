@@ -81,7 +81,7 @@ def offering(expression: str) -> str:
 BROKEN = {
     "misspelt hook": (
         f"{PREAMBLE}\n@hookimpl\ndef register_decoder():\n    return []\n",
-        ("did you mean register_decoders?", "memgen_bench.plugin.hookspecs"),
+        (": unknown hook 'register_decoder'; did you mean register_decoders?",),
     ),
     "hook with an argument": (
         f"{PREAMBLE}\n@hookimpl\ndef register_decoders(extra):\n    return []\n",
@@ -106,7 +106,7 @@ BROKEN = {
     ),
     "returns one spec, not a list": (
         offering("decoder('alone')"),
-        ("register_decoders", "DecoderSpec"),
+        ("register_decoders returned one DecoderSpec; put it in a list",),
     ),
     "returns the wrong kind of spec": (
         offering("[NoiseSpec(name='n', summary='', corrupt=None, transition=None)]"),

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from memgen_bench.errors import UsageError
+from memgen_bench.errors import DataNotFoundError, UsageError
 from memgen_bench.results.schemas import READINGS
 from memgen_bench.submission.recomputation import choose, compare
 
@@ -38,7 +38,8 @@ class Stated:
 def plan(keys: list[str]) -> Any:
     mine = Some(decoder="mine")
     readings = [Some(key=key, decoding=mine) for key in keys]
-    return Some(networks=[Some(readings=[*readings, Some(key="x", decoding=Some(decoder="ncm"))])])
+    networks = [Some(readings=[*readings, Some(key="x", decoding=Some(decoder="ncm"))])]
+    return Some(networks=networks, missing_data={})
 
 
 def test_a_sample_is_drawn_anew_each_time_and_repeats_with_a_seed() -> None:
@@ -54,6 +55,14 @@ def test_rows_of_another_plan_are_refused() -> None:
     bundle: Any = Stated()
     with pytest.raises(UsageError, match="1 readings that are not of its suite here, and lacks 2"):
         choose(bundle, plan([*KEYS[1:], "new-1", "new-2"]), 8, 0)
+
+
+def test_data_that_are_not_here_are_named() -> None:
+    bundle: Any = Stated()
+    away = plan([])
+    away.missing_data["folder/pets"] = "folder/pets: there is no folder"
+    with pytest.raises(DataNotFoundError, match=r"^folder/pets: there is no folder$"):
+        choose(bundle, away, 8, 0)
 
 
 def test_any_measured_column_that_differs_is_found_and_times_are_not() -> None:

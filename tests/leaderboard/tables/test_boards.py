@@ -224,6 +224,7 @@ def test_a_board_says_what_it_leaves_out(bench: Bench, tmp_path: Path) -> None:
         "Not ranked, as they know test labels or their rule: oracle.",
         "over the test images alone",
         "say nothing of other seeds",
+        "The control is by 1 decoder alone: beside others it may be higher, and X lower.",
     ):
         assert said in notes
     assert "not run" not in notes

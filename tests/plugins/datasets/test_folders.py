@@ -13,7 +13,14 @@ import pytest
 from PIL import Image
 
 from helpers.image_sets import RNG, write_image
-from memgen_bench import DataError, DataNotFoundError, DatasetSpec, Family
+from memgen_bench import (
+    DataError,
+    DataNotFoundError,
+    DatasetSpec,
+    Family,
+    UsageError,
+    load_registry,
+)
 from memgen_bench.hashing import array_digest
 from memgen_plugins.datasets import folders
 
@@ -162,6 +169,22 @@ def test_missing_folder_says_where_it_was_looked_for(
     for read in (folder("folder/pets").files, folder("folder/pets").load):
         with pytest.raises(DataNotFoundError, match=message):
             read(tmp_path / "root")
+
+
+def test_a_part_of_a_data_set_names_the_whole(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pets)
+    with pytest.raises(DataNotFoundError, match=r"the folder that holds them all, folder/pets$"):
+        folder("folder/pets/train").files(pets)
+    with pytest.raises(DataNotFoundError, match=r"a size after @ is a number of pixels, as @64$"):
+        folder("folder/pets@small").files(pets)
+
+
+def test_a_folder_named_without_its_prefix_is_named_with_it(
+    pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pets)
+    with pytest.raises(UsageError, match=r"there is no dataset 'pets'; did you mean folder/pets\?"):
+        load_registry().datasets.find("pets")
 
 
 def test_folder_without_a_path_is_unknown() -> None:
