@@ -13,6 +13,7 @@ from findings import sentences, tables
 from findings.cells import CELL, CORE, both_fittings, held, live, of_decoder, scores
 from findings.decoder_order import compared, order_found
 from findings.drawings import DRAWN, draw
+from findings.epochs import table_over_epochs, when
 from findings.purposes import purposes
 from findings.wrong_labels import last_hidden, leak
 from memgen_bench.results.store import read_frame
@@ -37,6 +38,8 @@ ANSWERS = {
 PARTS = {
     **ANSWERS,
     "purposes": purposes,
+    "when": when,
+    "epochs": table_over_epochs,
     "top": tables.top,
     "sources": tables.sources,
     "alone": tables.alone,

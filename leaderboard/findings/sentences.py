@@ -205,7 +205,7 @@ def depth(chosen: pl.DataFrame) -> str:
     return (
         "What a network's own validation labels choose is most often in "
         f"{', '.join(said[:-1])} and {said[-1]}; `*` are all layers together. On modular addition the rule and "
-        "the wrong labels are in the same layer. When in the training it is largest was not measured."
+        "the wrong labels are in the same layer."
     )
 
 

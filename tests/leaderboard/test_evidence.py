@@ -201,3 +201,18 @@ def test_each_purpose_has_its_sentence(purposes: Any) -> None:
     lines = purposes.purposes().splitlines()
     assert len(lines) == len(purposes.SENTENCES) == 12
     assert all(line.startswith("- **") for line in lines)
+
+
+def test_excess_comes_before_the_end_on_images_and_after_memorization_on_addition(
+    evidence: dict[str, Any],
+) -> None:
+    epochs = sys.modules[evidence["when"].__module__]
+    found = epochs.largest()
+    images = found.filter(pl.col("dataset") != "modular-addition/41")
+    assert images.height == 8
+    assert (images["difference"] > images["last"]).all()
+    (rule,) = cells(found, "modular-addition/41", 0.2).iter_rows(named=True)
+    early = epochs.cell_at(rule, epochs.EARLY)
+    assert early["difference"] < 0.3 < 0.8 < rule["last"] - rule["last_half"]
+    trained = read_frame(epochs.STUDY, "networks").filter(model="quadratic", rate=0.2)
+    assert all(curve[epochs.EARLY - 1] > 0.995 for curve in trained["curve_train_accuracy"])
