@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     Means = dict[tuple[object, ...], float]
 
 # The columns of the two tables that hold timings and sizes.
-NETWORK_COLUMNS = ("model", "dataset", "kind", "rate", "train_seconds", "parameter_count")
-READING_COLUMNS = ("model", "dataset", "decoder", "fit_seconds", "predict_seconds")
+NETWORK_COLUMNS = (
+    *("model", "dataset", "kind", "rate", "train_count"),
+    *("train_seconds", "parameter_count"),
+)
+READING_COLUMNS = (
+    *("model", "dataset", "decoder", "train_count"),
+    *("fit_seconds", "predict_seconds"),
+)
 _BYTES_A_READING = 500  # compressed, as measured on this project's own results
 _BYTES_A_WEIGHT = 4
 _OWN = 0.6  # of a decoder's seconds; the rest is shared by all, as measured on `core`
@@ -54,7 +60,7 @@ class Estimate:
 
 
 class Timings:
-    """Mean seconds of trainings and readings.
+    """Mean seconds of trainings and readings, for each training point.
 
     The most specific known mean counts: for trainings that of the same model, data set, kind and
     rate, else of the same model, data set and kind, and so on; for readings that of the same
@@ -75,17 +81,18 @@ class Timings:
     ) -> None:
         networks = _empty(NETWORK_COLUMNS) if networks is None else networks
         readings = _empty(READING_COLUMNS) if readings is None else readings
-        trained = networks.drop_nulls("train_seconds")
+        points = pl.col("train_count")
+        trained = networks.drop_nulls(["train_seconds", "train_count"])
         columns = ["model", "dataset", "kind", "rate"]
         self._trainings: list[Means] = [
-            _means(trained, columns[:n], pl.col("train_seconds")) for n in (4, 3, 2, 1)
+            _means(trained, columns[:n], pl.col("train_seconds") / points) for n in (4, 3, 2, 1)
         ]
-        spent = pl.col("fit_seconds") + pl.col("predict_seconds")
-        read = readings.drop_nulls(["fit_seconds", "predict_seconds"])
+        spent = (pl.col("fit_seconds") + pl.col("predict_seconds")) / points
+        read = readings.drop_nulls(["fit_seconds", "predict_seconds", "train_count"])
         self._readings: list[Means] = [
             _means(read, names, spent) for names in (["decoder", "model", "dataset"], ["decoder"])
         ]
-        self._of_any = _overall(trained, "train_seconds"), _overall(read, spent)
+        self._of_any = _overall(trained, pl.col("train_seconds") / points), _overall(read, spent)
         self._sizes = dict(networks.select("model", "parameter_count").drop_nulls().iter_rows())
         if reference is not None:
             self._add(reference)
@@ -122,9 +129,11 @@ class Timings:
         training, reading = self._of_any
         if training is None or reading is None or not missing_work:
             return None
-        trained = sum(network.is_trained for network, _ in missing_work)
-        readings = sum(len(keys) for _, keys in missing_work)
-        return (trained * training + readings * reading) / len(missing_work)
+        seconds = (
+            _points(network) * (network.is_trained * training + len(keys) * reading)
+            for network, keys in missing_work
+        )
+        return sum(seconds) / len(missing_work)
 
     def _seconds(
         self, network: PlannedNetwork, keys: frozenset[str], *, trained: bool
@@ -140,7 +149,9 @@ class Timings:
             if reading.key in keys and reading.decoding.decoder
         )
         decoding = self._decoding(network, of_each)
-        return None if training is None or decoding is None else training + decoding
+        if training is None or decoding is None:
+            return None
+        return _points(network) * (training + decoding)
 
     def _decoding(self, network: PlannedNetwork, of_each: Mapping[str, int]) -> float | None:
         """Estimate readings; a decoder without a timing takes as long as the others do."""
@@ -153,6 +164,12 @@ class Timings:
         if not count:
             return None if of_each else 0.0
         return _alone(len(of_each)) * known / count * sum(of_each.values())
+
+
+def _points(network: PlannedNetwork) -> int:
+    """Return the number of points that a network is trained on."""
+    rest = 1 - network.validation_fraction - network.held_out_fraction
+    return round(network.train_size * rest)
 
 
 def _alone(decoders: int) -> float:
@@ -180,7 +197,7 @@ def _means(rows: pl.DataFrame, names: Sequence[str], value: pl.Expr) -> Means:
     return {tuple(row[:-1]): row[-1] for row in means.iter_rows()}
 
 
-def _overall(rows: pl.DataFrame, value: pl.Expr | str) -> float | None:
+def _overall(rows: pl.DataFrame, value: pl.Expr) -> float | None:
     mean: float | None = rows.select(value).to_series().mean()  # type: ignore[assignment]
     return mean
 

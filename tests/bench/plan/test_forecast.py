@@ -25,6 +25,7 @@ DATA = DataInfo(
     train_count=100,
     test_count=50,
 )
+COUNT = 80  # points that networks are trained on
 LAYERS = tuple(
     Layer(name=name, index=i, depth=float(i), dim=10, width=10)
     for i, name in enumerate(("hidden", "logits"))
@@ -42,6 +43,7 @@ def networks() -> list[tuple[PlannedNetwork, frozenset[str]]]:
             "kinds": ["memorized"],
             "labels": ["corrupted"],
             "decoders": ["masc", "ncm"],
+            "validation_fraction": 0.2,
         }
     )
     plan = make_plan(
@@ -52,12 +54,14 @@ def networks() -> list[tuple[PlannedNetwork, frozenset[str]]]:
 
 def trained(*rows: tuple[Any, ...]) -> pl.DataFrame:
     columns = ["model", "dataset", "kind", "rate", "train_seconds", "parameter_count"]
-    return pl.DataFrame(list(rows), schema=columns, orient="row")
+    frame = pl.DataFrame(list(rows), schema=columns, orient="row")
+    return frame.with_columns(train_count=pl.lit(COUNT))
 
 
 def read(*rows: tuple[Any, ...]) -> pl.DataFrame:
     columns = ["model", "dataset", "decoder", "fit_seconds", "predict_seconds"]
-    return pl.DataFrame(list(rows), schema=columns, orient="row")
+    frame = pl.DataFrame(list(rows), schema=columns, orient="row")
+    return frame.with_columns(train_count=pl.lit(COUNT))
 
 
 def seconds(timings: Timings, cached: Sequence[str] = ()) -> dict[tuple[str, str, float], Any]:
@@ -137,7 +141,7 @@ def test_what_was_never_timed_here_is_a_reference_s_at_this_machine_s_speed() ->
             ("mlp", "digits", "memorized", 0.8, 70.0, 1000),
             ("cnn", "digits", "memorized", 0.4, 500.0, 2000),
         ),
-        read(*READINGS.rows(), ("cnn", "digits", "masc", 8.0, 8.0)),
+        read(*READINGS.drop("train_count").rows(), ("cnn", "digits", "masc", 8.0, 8.0)),
     )
     decoding = SHARED * (2 * 3.0 + 2 * 1.0)
     alone = seconds(Timings(reference=reference))
@@ -148,3 +152,9 @@ def test_what_was_never_timed_here_is_a_reference_s_at_this_machine_s_speed() ->
     assert found["mlp", "memorized", 0.4] == pytest.approx(100 + 2 * decoding)
     assert found["mlp", "memorized", 0.8] == pytest.approx(140 + 2 * decoding)
     assert found["cnn", "memorized", 0.4] == pytest.approx(1000 + 2 * SHARED * 2 * (16 + 1))
+
+
+def test_more_points_take_longer() -> None:
+    few = trained(("mlp", "digits", "memorized", 0.4, 10.0, 1)).with_columns(train_count=COUNT // 4)
+    found = seconds(Timings(few, READINGS))
+    assert found["mlp", "memorized", 0.4] == pytest.approx(40 + SHARED * (2 * 3.0 + 2 * 1.0))
