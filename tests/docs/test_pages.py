@@ -33,6 +33,12 @@ def linked(page: Path) -> list[Path]:
     return [(page.parent / link).resolve() for link in links(page)]
 
 
+def test_every_link_has_a_text() -> None:
+    """Sphinx would fill in the title; who reads the files as they are would see nothing."""
+    for page in PAGES:
+        assert "[](" not in page.read_text(), page
+
+
 def test_every_page_is_reachable_from_the_index() -> None:
     assert sorted(clicks(toctree)) == PAGES
 
