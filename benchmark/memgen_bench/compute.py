@@ -34,10 +34,12 @@ def find_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise UsageError(
+            f"--device {name}: take auto, cpu, cuda or cuda:1; others lack float64 or kernels"
+        )
     try:
         device = torch.device(name)
-        if device.type not in ("cpu", "cuda"):
-            raise UsageError(f"--device {name}: take cpu or cuda; others lack float64 or kernels")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason, _, _ = str(error).splitlines()[0].partition(". ")

@@ -41,11 +41,12 @@ def test_each_use_holds_all_libraries_and_lets_them_have_what_they_had() -> None
 
 
 def test_a_device_that_is_not_there_is_refused_in_one_line() -> None:
-    with pytest.raises(UsageError, match=r"--device nowhere: not usable here .*; try cpu"):
-        find_device("nowhere")
+    with pytest.raises(UsageError, match=r"--device cuda:77: not usable here .*; try cpu"):
+        find_device("cuda:77")
     assert find_device("cpu").type == "cpu"
 
 
-def test_a_kind_of_device_that_nothing_is_computed_on_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"^--device mps: take cpu or cuda"):
-        find_device("mps")
+@pytest.mark.parametrize("name", ["mps", "gpu", "nowhere"])
+def test_a_kind_of_device_that_nothing_is_computed_on_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=rf"^--device {name}: take auto, cpu, cuda or cuda:1"):
+        find_device(name)

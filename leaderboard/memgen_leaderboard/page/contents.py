@@ -139,12 +139,12 @@ def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
     draws = layers["draw"].unique(maintain_order=True).to_list()
     own, rates = f"{scores.view.kind} network", frames.rate_frame(scores)
     times, beside = frames.time_frame(scores), frames.controls_frame(scores)
-    of_decoders = beside.partition_by("decoder", maintain_order=True)
-    panels = [
-        name for own_rows in of_decoders for name in own_rows["panel"].unique(maintain_order=True)
-    ]
     found = [
-        ("controls", charts.controls_chart(own, panels, beside["draw"].n_unique()), beside),
+        (
+            "controls",
+            charts.controls_chart(own, _panels(beside), beside["draw"].n_unique()),
+            beside,
+        ),
         ("rates", charts.rates_chart(order, rates["rate"].unique().sort().to_list()), rates),
         ("layers", charts.layers_chart(order, own, draws), layers),
         ("epochs", charts.epochs_chart(order, draws), frames.epoch_frame(scores)),
@@ -160,6 +160,19 @@ def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
         {"name": name, "spec": spec, "frame": _columns(frame), **charts.TEXTS[name]}
         for name, spec, frame in found
         if frame.height
+    ]
+
+
+def _panels(beside: pl.DataFrame) -> list[str]:
+    """Return the panels of the controls: decoders as they come, each with its draws in order.
+
+    Pairs may have panels of one name, so that their own order is not that of the draws.
+    """
+    of_decoders = beside.partition_by("decoder", maintain_order=True)
+    return [
+        name
+        for own in of_decoders
+        for name in own.sort("draw", maintain_order=True)["panel"].unique(maintain_order=True)
     ]
 
 

@@ -85,7 +85,7 @@ def test_no_command_shows_the_help(here: CommandLine) -> None:
         (["run", "--engine", "dusk", "--dry-run"], 2, "did you mean dask"),
         (["run", "--scheduler", "tcp://a:1", "--all"], 2, "only --engine dask has a scheduler"),
         (["run", "--kind", "messy"], 2, "kinds.0: "),
-        (["run", "--device", "abacus"], 2, "--device abacus: not usable here"),
+        (["run", "--device", "abacus"], 2, "--device abacus: take auto, cpu"),
         (["run", "--memory", "nonsense"], 2, "'nonsense' is no size; write one as 500MB or 4GiB"),
         (["run", "--memory", "-4GiB"], 2, "'-4GiB' is no size"),
         (["run", "--memory", "0"], 2, "'0' is no size"),

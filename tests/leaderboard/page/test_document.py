@@ -19,7 +19,7 @@ from memgen_bench import cli
 from memgen_bench.plan.suite import Kind
 from memgen_bench.results import store
 from memgen_bench.results.schemas import TABLES
-from memgen_leaderboard.page.contents import filters, readings_frame, suite_data
+from memgen_leaderboard.page.contents import _panels, filters, readings_frame, suite_data
 from memgen_leaderboard.page.document import page
 from memgen_leaderboard.scoring.suite_scores import View, all_scores
 from memgen_leaderboard.tables.boards import main_table
@@ -168,3 +168,10 @@ def test_the_command_line_draws_the_decoders_that_are_asked_for(
     drawn = (tmp_path / "out" / "toy-v1-rates.svg").read_text()
     assert ">masc<" in drawn
     assert "alert" not in drawn
+
+
+def test_panels_are_in_order_though_another_pair_has_one_of_the_same_name() -> None:
+    rows = [("masc", "ρ 0.8", "masc, ρ 0.8 beside patches"), ("masc", "ρ 0.2", "masc, ρ 0.2")]
+    rows += [("masc", "ρ 0.8", "masc, ρ 0.8 beside patches"), ("ncm", "ρ 0.2", "ncm, ρ 0.2")]
+    beside = pl.DataFrame(rows, schema=["decoder", "draw", "panel"], orient="row")
+    assert _panels(beside) == ["masc, ρ 0.2", "masc, ρ 0.8 beside patches", "ncm, ρ 0.2"]
