@@ -40,11 +40,12 @@ class NetworkCache:
         """Load a network's weights into a module and return its record; None if not cached.
 
         Files that are damaged, or do not fit the module, are not used: a warning names them, and
-        in the cache's own folder they are set aside.
+        in the cache's own folder they are set aside. Weights without a note are a `save` that was
+        killed, and no network yet.
         """
         for folder in (self.folder, *self.shared):
             entry = network_entry(folder, network_id)
-            if any(file.is_file() for file in entry.files):
+            if entry.files[0].is_file():
                 try:
                     return _load(entry, module)
                 except DamagedError as error:

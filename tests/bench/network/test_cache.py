@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,8 +146,13 @@ def longer(path: Path) -> None:
     path.write_bytes(path.read_bytes() + b" ")
 
 
-@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
-@pytest.mark.parametrize("harm", [half, empty, longer, Path.unlink])
+@pytest.mark.parametrize(
+    ("suffix", "harm"),
+    [
+        *product([".json", ".safetensors"], [half, empty, longer]),
+        (".safetensors", Path.unlink),
+    ],
+)
 def test_a_file_that_is_cut_longer_or_missing_is_found(
     saved: NetworkCache,
     networks: Mapping[str, PlannedNetwork],
@@ -155,6 +161,16 @@ def test_a_file_that_is_cut_longer_or_missing_is_found(
 ) -> None:
     harm(saved.folder / f"{networks['memorized'].network_id}{suffix}")
     check_set_aside(saved, networks)
+
+
+def test_a_save_that_was_killed_is_no_network_and_no_damage(
+    saved: NetworkCache, networks: Mapping[str, PlannedNetwork]
+) -> None:
+    network = networks["memorized"]
+    (saved.folder / f"{network.network_id}.json").unlink()  # which is written last
+    assert saved.load(network.network_id, Tied()) is None  # and without a warning
+    saved.save(network, Tied(), RECORD)
+    assert saved.load(network.network_id, Tied()) == RECORD
 
 
 @pytest.mark.parametrize("suffixes", [[".json"], [".safetensors"], [".json", ".safetensors"]])
