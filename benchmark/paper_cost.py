@@ -127,7 +127,7 @@ def table() -> str:
 
 
 def main() -> None:
-    """Write the table, or check that there is one."""
+    """Write the table."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(1)
     update(PAGE, {"paper-cost": table}, check=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.metadata
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -188,13 +189,14 @@ class Catalogue(Mapping[str, S], Generic[S]):
         """Return the members of families that are called so but for the prefix."""
         found = []
         for prefix, family in self.families.items():
-            with suppress(KeyError):
+            with suppress(Exception):  # a hint must not fail for another plugin
                 found.append(family.resolve(f"{prefix}{name}").name)
         return found
 
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name, [*self, *self.families], n=3)
-        close = close or (self._prefixed(name) if Path(name).is_dir() else [])
+        is_folder = os.path.isdir(name)  # noqa: PTH112 - false for all that is no path, too
+        close = close or (self._prefixed(name) if is_folder else [])
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(self)}"
         broken = ", ".join(problem.plugin.name for problem in self._problems)
         unless = f" (unless it comes from a broken plugin: {broken})" if broken else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,7 +99,7 @@ def _named(registry: Registry, name: str) -> list[tuple[str, str]]:
     if not found:
         close = [reason for reason in reasons if "did you mean" in reason]
         known = f"{' and '.join(close)}" if close else f"there is nothing called {name!r}"
-        if Path(name).is_dir():
+        if os.path.isdir(name):  # noqa: PTH112 - false for all that is no path, too
             known = f"{name} is a folder; name a plugin's file, as {Path(name) / 'FILE.py'}"
         raise UsageError(f"{known}; memgen-bench list shows what there is")
     return found

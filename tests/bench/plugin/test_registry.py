@@ -299,3 +299,9 @@ def test_a_file_that_is_installed_already_is_not_loaded_twice(install_plugin: Pl
     registry = load_registry([module])
     assert registry.decoders.plugin("nice").distribution == "mine-dist"
     assert registry.problems == []
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "nul\0byte"])
+def test_a_name_that_can_be_no_path_is_unknown_in_one_line(name: str) -> None:
+    with pytest.raises(UsageError, match="there is no dataset"):
+        load_registry().datasets.find(name)
