@@ -92,5 +92,6 @@ def environment_with(folder: Path, *packages: Path) -> Path:
     here = [*_SOURCES, *site.getsitepackages()]
     (Path(found.stdout.strip()) / "here.pth").write_text("\n".join(here))
     pip = [sys.executable, "-m", "pip", "--python", str(python)]
-    subprocess.run([*pip, "install", "-q", "--no-deps", *map(str, packages)], check=True)
+    plain = ["--no-deps", "--no-build-isolation"]  # what builds packages is among the packages here
+    subprocess.run([*pip, "install", "-q", *plain, *map(str, packages)], check=True)
     return python

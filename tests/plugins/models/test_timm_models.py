@@ -127,10 +127,10 @@ def test_the_page_has_each_family_of_the_timm_that_it_names() -> None:
 
 @pytest.mark.slow
 def test_models_of_the_page_can_be_read() -> None:
-    """A model of each fourth family, small ones with contents; `MEMGEN_TIMM=all` reads all."""
-    step = 1 if os.environ.get("MEMGEN_TIMM") == "all" else 4
+    """A model of each tenth family, small ones with contents; `MEMGEN_TIMM=all` reads all."""
+    step = 1 if os.environ.get("MEMGEN_TIMM") == "all" else 10
     there = [cells for cells in table() if timm.is_model(cells[1])][::step]
-    assert len(there) > 20
+    assert len(there) >= 9
     for family, model, millions, layers in there:
         device = "cpu" if float(millions) < LARGE else "meta"
         row = sweep.row_of(family, model, device)
