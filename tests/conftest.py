@@ -45,6 +45,8 @@ QUICK = (
     "test_layout.py",
 )
 
+WAITING = ("browser", "benchmarks")  # folders
+
 
 def is_quick(path: Path) -> bool:
     """Say whether a file is one of `QUICK`, or below one of them."""
@@ -54,7 +56,8 @@ def is_quick(path: Path) -> bool:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is quick."""
+    """Mark what is quick, and put first what mostly waits, so that the rest is done meanwhile."""
+    items.sort(key=lambda item: item.path.parent.name not in WAITING)
     for item in items:
         if is_quick(item.path) and item.get_closest_marker("slow") is None:
             item.add_marker("quick")
