@@ -64,7 +64,7 @@ def test_results_are_merged_and_compacted(
 
     compacted = here("results", "compact", str(half))
     assert compacted.code == 0
-    assert "readings: 3 parts became 1; 0 rows no longer counted" in compacted.out
+    assert "readings: 3 parts became 1; dropped 0 rows that no longer counted" in compacted.out
     assert rows(half) == expected
     board = here("leaderboard", "--results", str(half)).out
     assert board == here("leaderboard", "--results", str(results)).out

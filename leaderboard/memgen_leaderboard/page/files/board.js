@@ -53,6 +53,6 @@ function drawBoard(article, data) {
     drawn: { [EXCESS]: drawings(data, board) },
   });
   notes.replaceChildren(...board.notes.map((note) => element("p", {}, data.notes[note])));
-  status.textContent = `${rows.length} of ${board.rows.length} rows`;
+  status.textContent = `${rows.length} of ${counted(board.rows.length, "row")}`;
   return { ...table, rows: shown, latex: board.latex };
 }

@@ -26,7 +26,7 @@ function drawDecoder(article, data) {
   const above = cells.filter(({ low }) => low !== null && low > 0).length;
   const below = cells.filter(({ high }) => high !== null && high < 0).length;
   section.querySelector(".verdict").textContent = cells.length
-    ? `Of ${cells.length} pairs and rates it is significantly above the control in ${above}, and below it in ${below}.`
+    ? `Of ${counted(cells.length, "cell")} it is significantly above the control in ${above}, and below it in ${below}.`
     : "It has no reading beside a control.";
   const halves = cells.map(({ excess, high }) => [100 * excess, high === null ? 0 : 100 * (high - excess)]);
   const scale = scaleOf(halves);
