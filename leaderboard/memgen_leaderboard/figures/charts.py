@@ -17,7 +17,6 @@ from memgen_leaderboard.figures.palette import (
     GREY,
     LINES,
     SOURCE_COLOURS,
-    styles,
 )
 
 try:
@@ -26,7 +25,9 @@ except ImportError as error:
     raise UsageError('pages need altair: pip install "memgen-bench[page]"') from error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from memgen_leaderboard.figures.palette import Style
 
 # The title and caption of each figure, and whether readers choose a pair or decoders for it.
 TEXTS: dict[str, dict[str, Any]] = {
@@ -117,27 +118,22 @@ def _tips(*fields: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(field) for field in fields]
 
 
-def _colours(order: Sequence[str]) -> alt.Scale:
-    found = styles(order)
-    return alt.Scale(domain=list(found), range=[style.colour for style in found.values()])
-
-
-def _by_decoder(order: Sequence[str]) -> dict[str, Any]:
+def _by_decoder(known: Mapping[str, Style]) -> dict[str, Any]:
     """Return colours and marks by decoder, with a legend of the decoders that are drawn."""
-    found = styles(order)
     legend = alt.Legend(symbolOpacity=1, symbolLimit=0, values=alt.ExprRef("shown"))
-    shapes = alt.Scale(domain=list(found), range=[style.shape for style in found.values()])
+    colours = alt.Scale(domain=list(known), range=[style.colour for style in known.values()])
+    shapes = alt.Scale(domain=list(known), range=[style.shape for style in known.values()])
     return {
-        "color": alt.Color("decoder:N", title=None, scale=_colours(order), legend=legend),
+        "color": alt.Color("decoder:N", title=None, scale=colours, legend=legend),
         "shape": alt.Shape("decoder:N", title=None, scale=shapes, legend=legend),
     }
 
 
-def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
+def layers_chart(known: Mapping[str, Style], own: str, draws: Sequence[str]) -> Spec:
     """Return accuracy over layers, a panel for each rate, of one model on one data set.
 
     Args:
-        order: The decoders, in the board's order.
+        known: The style of each decoder, in the board's order.
         own: The source whose layers are joined by solid lines.
         draws: The names of the panels: noise and rate.
     """
@@ -166,7 +162,7 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         alt.Tooltip("low:Q", format=PERCENT, title="lowest seed"),
         alt.Tooltip("high:Q", format=PERCENT, title="highest seed"),
     ]
-    named = _by_decoder(order)
+    named = _by_decoder(known)
     panel = alt.Chart().encode(x=layer, y=accuracy)  # the data are those of the facet
     decoded = panel.transform_filter("isValid(datum.decoder)")
     lines = decoded.transform_filter(f"datum.source != '{IMAGES}'").mark_line(strokeWidth=1.5)
@@ -253,14 +249,14 @@ def controls_chart(own: str, panels: Sequence[str], columns: int) -> Spec:
     return _spec(faceted, "Test accuracy over layers beside all controls, for each rate.")
 
 
-def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:
+def epochs_chart(known: Mapping[str, Style], draws: Sequence[str]) -> Spec:
     """Return accuracy over epochs, a panel for each rate, of one model on one data set.
 
     Args:
-        order: The decoders, in the board's order.
+        known: The style of each decoder, in the board's order.
         draws: The names of the panels: noise and rate.
     """
-    named = _by_decoder(order)
+    named = _by_decoder(known)
     tips = [
         *_tips("decoder:N", "draw:N", "epoch:Q"),
         alt.Tooltip("accuracy:Q", format=PERCENT),
@@ -281,7 +277,7 @@ def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:
     return _spec(faceted, "Test accuracy over epochs of training, a panel for each rate.")
 
 
-def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:
+def rates_chart(known: Mapping[str, Style], rates: Sequence[float]) -> Spec:
     """Return excess over the control by rate, with bands of its intervals."""
     rate = alt.X(
         "rate:Q",
@@ -289,7 +285,7 @@ def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:
         axis=alt.Axis(values=list(rates), format="g"),
         scale=alt.Scale(zero=False, nice=False, padding=12),
     )
-    named = _by_decoder(order)
+    named = _by_decoder(known)
     tips = [
         *_tips("decoder:N", "noise:N", "rate:Q"),
         *(alt.Tooltip(f"{name}:Q", format=POINTS) for name in ("excess", "low", "high")),
@@ -337,11 +333,11 @@ def pairs_chart(order: Sequence[str]) -> Spec:
     return _spec(chart, "Excess of each decoder over the control, on each model and data set.")
 
 
-def time_chart(order: Sequence[str], named: Sequence[str]) -> Spec:
+def time_chart(known: Mapping[str, Style], named: Sequence[str]) -> Spec:
     """Return accuracy against seconds, with the Pareto front of the two.
 
     Args:
-        order: The decoders, in the board's order.
+        known: The style of each decoder, in the board's order.
         named: Decoders with their name beside their mark; see `named_on_front`.
     """
     seconds = alt.X("seconds:Q", title="fit and predictions (s)", scale=alt.Scale(type="log"))
@@ -356,7 +352,7 @@ def time_chart(order: Sequence[str], named: Sequence[str]) -> Spec:
     front = base.transform_filter("datum.front")
     line = front.mark_line(interpolate="step-after", strokeWidth=1, opacity=0.6, color=COLOURS[0])
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
-        **_by_decoder(order), tooltip=tips
+        **_by_decoder(known), tooltip=tips
     )
     beside = front.transform_filter(alt.FieldOneOfPredicate(field="decoder", oneOf=list(named)))
     names = beside.mark_text(dy=-12, fontSize=11).encode(text="decoder:N")

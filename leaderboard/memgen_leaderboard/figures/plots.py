@@ -111,7 +111,7 @@ def _file_name(text: str) -> str:
 
 
 def _figures(scores: Scores, decoders: Sequence[str]) -> Iterator[tuple[str, Figure]]:
-    known = styles(decoder_order(scores))
+    known = styles(decoder_order(scores), decoders)
     shown = {decoder: known[decoder] for decoder in decoders}
     layers = frames.layer_frame(scores)
     for (dataset, model), part in layers.group_by(frames.PAIR, maintain_order=True):

@@ -19,7 +19,13 @@ from memgen_bench import cli
 from memgen_bench.plan.suite import Kind
 from memgen_bench.results import store
 from memgen_bench.results.schemas import TABLES
-from memgen_leaderboard.page.contents import _panels, filters, readings_frame, suite_data
+from memgen_leaderboard.page.contents import (
+    _panels,
+    filters,
+    page_styles,
+    readings_frame,
+    suite_data,
+)
 from memgen_leaderboard.page.document import page
 from memgen_leaderboard.scoring.suite_scores import View, all_scores
 from memgen_leaderboard.tables.boards import main_table
@@ -96,7 +102,7 @@ def test_csv_and_parquet_hold_the_same_readings(html: str, views: list[Scores]) 
 
 
 def test_there_is_a_board_for_each_choice_of_the_filters(views: list[Scores]) -> None:
-    data: dict[str, Any] = suite_data(views)
+    data: dict[str, Any] = suite_data(views, page_styles(views))
     assert {axis: values for axis, _, values in filters(data["boards"])} == {
         "kind": ["memorized", "clean"],
         "pair": ["cnn on digits", "mlp on digits"],
@@ -129,7 +135,7 @@ def test_networks_of_every_kind_have_a_place(bench: Bench, tmp_path: Path, kind:
     (scores,) = all_scores(tmp_path)
     others = scores.networks.with_columns(kind=pl.lit(kind))
     vars(scores)["networks"] = others
-    assert len(suite_data([scores])["networks"]) == others.height > 0
+    assert len(suite_data([scores], page_styles([scores]))["networks"]) == others.height > 0
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
