@@ -80,6 +80,7 @@ def title(scores: Scores) -> str:
     }
     parts = [f"{scores.title}: {names['dataset']} × {names['model']}"]
     parts += [f"noise {names['noise']}"] * bool(names["noise"])
+    parts += [", ".join(f"ρ {rate:g}" for rate in view.rates)] * bool(view.rates)
     parts += [counted(units["seed"].n_unique(), "seed")]
     parts += [f"{view.kind} networks, {view.labels} labels"] * (not view.is_ranked)
     parts += [f"fitted on {FITTED_ON[view.fitted_on]}"] * (view.fitted_on != "training")
