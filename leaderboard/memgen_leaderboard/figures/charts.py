@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from memgen_bench.errors import UsageError
 from memgen_bench.protocol import READOUT
-from memgen_leaderboard.figures.frames import CEILING, CURVES, IMAGES, RANDOM, UNTRAINED
+from memgen_leaderboard.figures.frames import (
+    CEILING,
+    CURVES,
+    EDGE,
+    IMAGES,
+    LEAST_SPAN,
+    RANDOM,
+    REACH,
+    STEP,
+    UNTRAINED,
+)
 from memgen_leaderboard.figures.palette import (
     COLOURS,
     DASHES,
@@ -37,7 +47,7 @@ TEXTS: dict[str, dict[str, Any]] = {
         "layers of the network; dotted or finely dashed with hollow marks: of the untrained "
         "network and of the one of random labels; hollow marks alone: features of the images. "
         "Dashed: the network's own readout; dashes and dots: the ceiling, the readout of the "
-        "network trained on true labels.",
+        "network trained on true labels; with an arrow: far beyond the axis.",
         "pairs": True,
         "decoders": True,
     },
@@ -46,7 +56,8 @@ TEXTS: dict[str, dict[str, Any]] = {
         "caption": "Test accuracy over layers of the networks and of controls that have layers, "
         "with 95 % intervals over three seeds or more: of the decoder that is best on noisy "
         "validation labels, and of the papers'. Across: the ceiling, the control and the best "
-        "features of the images, early stopping and the network's own readout.",
+        "features of the images, early stopping and the network's own readout; with an arrow: far "
+        "beyond the axis.",
         "pairs": True,
         "decoders": False,
     },
@@ -108,7 +119,7 @@ def _percent(field: str, title: str, **scale: Any) -> Any:
     return alt.Y(
         f"{field}:Q",
         title=title,
-        axis=alt.Axis(format=".0%", grid=True),
+        axis=alt.Axis(format="~%", grid=True),
         scale=alt.Scale(**scale) if scale else alt.Undefined,
     )
 
@@ -127,6 +138,60 @@ def _by_decoder(known: Mapping[str, Style]) -> dict[str, Any]:
         "color": alt.Color("decoder:N", title=None, scale=colours, legend=legend),
         "shape": alt.Shape("decoder:N", title=None, scale=shapes, legend=legend),
     }
+
+
+def _beyond(panel: alt.LayerChart, name: str, low: str, high: str) -> Any:
+    """Add `beyond` to the rows without a layer: 1 or -1 where they are far above or below curves.
+
+    These have `edge`, a place for their `label` just outside what is drawn.
+
+    Args:
+        panel: The panel, in which curves have layers.
+        name: The column of the panels' names.
+        low: The column of the lower ends of what is drawn of a curve; where it is null, `accuracy`.
+        high: Likewise that of the upper ends.
+    """
+
+    def end(column: str) -> str:
+        there = f"isValid(datum.{column}) ? datum.{column} : datum.accuracy"
+        return f"isValid(datum.layer) ? ({there}) : null"
+
+    def near(column: str) -> str:
+        return f"isValid(datum.layer) ? datum.{column} : datum.beyond == 0 ? datum.accuracy : null"
+
+    span = f"max(datum.most - datum.least, {LEAST_SPAN})"
+    off, far = "abs(datum.accuracy - datum.middle)", f"datum.off > {0.5 + REACH} * datum.span"
+    named = "isValid(datum.most) && !isValid(datum.layer)"
+    outside = f"datum.span * ({EDGE} + {STEP} * (datum.place - 1))"
+    return (
+        panel.transform_calculate(lower=end(low), upper=end(high))
+        .transform_joinaggregate(least="min(lower)", most="max(upper)", groupby=[name])
+        .transform_calculate(middle="(datum.most + datum.least) / 2", span=span)
+        .transform_calculate(off=off)
+        .transform_calculate(
+            beyond=f"{named} && {far} ? (datum.accuracy > datum.middle ? 1 : -1) : 0"
+        )
+        .transform_calculate(lower=near("lower"), upper=near("upper"))
+        .transform_joinaggregate(bottom="min(lower)", top="max(upper)", groupby=[name])
+        .transform_window(
+            place="row_number()", sort=[alt.SortField("off")], groupby=[name, "beyond"]
+        )
+        .transform_calculate(
+            edge=f"datum.beyond > 0 ? datum.top + {outside} : datum.bottom - {outside}",
+            label="(datum.beyond > 0 ? '↑ ' : '↓ ') + datum.source + ' ' "
+            f"+ format(datum.accuracy, '{PERCENT}')",
+        )
+    )
+
+
+def _names_at_edge(tips: list[alt.Tooltip]) -> alt.Chart:
+    """Return the names of the lines across that are far from the curves; see `_beyond`."""
+    return (
+        alt.Chart()
+        .transform_filter("datum.beyond != 0")
+        .mark_text(align="right", fontSize=10)
+        .encode(x=alt.value("width"), y=alt.Y("edge:Q"), text="label:N", tooltip=tips)
+    )
 
 
 def layers_chart(known: Mapping[str, Style], own: str, draws: Sequence[str]) -> Spec:
@@ -173,15 +238,17 @@ def layers_chart(known: Mapping[str, Style], own: str, draws: Sequence[str]) -> 
     hollow = points.transform_filter(f"!({of_own})").mark_point(size=32, strokeWidth=1.2)
     rules = (
         alt.Chart()
-        .transform_filter("!isValid(datum.decoder)")
+        .transform_filter("!isValid(datum.decoder) && datum.beyond == 0")
         .mark_rule(strokeWidth=1.2)
         .encode(y=accuracy, strokeDash=source, tooltip=tips)
     )
     joined = lines.encode(color=named["color"], strokeDash=source)
-    panels = alt.layer(rules, joined, hollow, filled).properties(width=200, height=170)
-    faceted = panels.facet(
-        facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=5, data=FRAME
-    ).resolve_scale(y="independent")
+    panels = alt.layer(rules, joined, hollow, filled, _names_at_edge(tips))
+    faceted = (
+        _beyond(panels.properties(width=200, height=170), "draw", "accuracy", "accuracy")
+        .facet(facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=5, data=FRAME)
+        .resolve_scale(y="independent")
+    )
     return _spec(faceted, "Test accuracy over layers, a panel for each rate.")
 
 
@@ -224,7 +291,7 @@ def controls_chart(own: str, panels: Sequence[str], columns: int) -> Spec:
         *_tips("source:N", "what:N", "decoder:N", "layer:N", "draw:N"),
         *(alt.Tooltip(f"{name}:Q", format=PERCENT) for name in ("accuracy", "low", "high")),
     ]
-    across = alt.Chart().transform_filter("!isValid(datum.layer)")
+    across = alt.Chart().transform_filter("!isValid(datum.layer) && datum.beyond == 0")
     rules = across.mark_rule(strokeWidth=1.4).encode(
         y=accuracy, color=colour, strokeDash=dash, tooltip=tips
     )
@@ -240,9 +307,9 @@ def controls_chart(own: str, panels: Sequence[str], columns: int) -> Spec:
     )
     lines_of_text = alt.Header(labelExpr="split(datum.value, '\\n')", labelFontWeight="normal")
     panel = alt.Facet("panel:N", title=None, sort=list(panels), header=lines_of_text)
+    panels_of_lines = alt.layer(rules, bands, lines, points, _names_at_edge(tips))
     faceted = (
-        alt.layer(rules, bands, lines, points)
-        .properties(width=200, height=190)
+        _beyond(panels_of_lines.properties(width=200, height=190), "panel", "low", "high")
         .facet(facet=panel, columns=max(1, columns), data=FRAME)
         .resolve_scale(y="independent")
     )
@@ -264,7 +331,7 @@ def epochs_chart(known: Mapping[str, Style], draws: Sequence[str]) -> Spec:
         alt.Tooltip("high:Q", format=PERCENT, title="highest seed"),
     ]
     epoch = alt.X("epoch:Q", scale=alt.Scale(type="log"), axis=alt.Axis(format="d", tickCount=4))
-    base = alt.Chart().encode(x=epoch, y=_percent("accuracy", "test accuracy", domain=[0, 1]))
+    base = alt.Chart().encode(x=epoch, y=_percent("accuracy", "test accuracy", zero=False))
     decoded = base.transform_filter("isValid(datum.decoder)")
     lines = decoded.mark_line(strokeWidth=1.5).encode(color=named["color"])
     points = decoded.mark_point(size=32, filled=True, opacity=1).encode(**named, tooltip=tips)
@@ -273,7 +340,7 @@ def epochs_chart(known: Mapping[str, Style], draws: Sequence[str]) -> Spec:
     panels = alt.layer(dashed, lines, points).properties(width=200, height=170)
     faceted = panels.facet(
         facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=3, data=FRAME
-    )
+    ).resolve_scale(y="independent")
     return _spec(faceted, "Test accuracy over epochs of training, a panel for each rate.")
 
 

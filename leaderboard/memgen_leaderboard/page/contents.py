@@ -201,6 +201,8 @@ def _network(row: dict[str, Any]) -> dict[str, Any]:
     """Return a network's id, group and name, and its certificate as texts."""
     seeds = {name: row[f"{name}_seed"] for name in ("noise", "init", "order")}
     told = {
+        "model": row["model"],
+        "data set": row["dataset"],
         "kind": row["kind"],
         "memorized": {True: "yes", False: "no"}.get(row["memorized"]),
         "given labels right": _percent(row["accuracy_given"]),

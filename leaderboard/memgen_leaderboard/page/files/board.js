@@ -36,7 +36,8 @@ function drawBoard(article, data) {
   }
   const wanted = state.get("q").toLowerCase();
   const rows = board.rows.filter((row) => row[data.head].toLowerCase().includes(wanted));
-  const table = { title: board.title, columns: data.columns, words: data.words, rows };
+  const title = wanted ? `${board.title}, rows with “${wanted}”` : board.title;
+  const table = { title, columns: data.columns, words: data.words, rows };
   const shown = drawTable(box, table, {
     sort: state.get("sort"),
     descending: state.get("dir") === "down",

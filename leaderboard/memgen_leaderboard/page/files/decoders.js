@@ -19,7 +19,8 @@ function drawDecoder(article, data) {
   const decoder = data.decoders.includes(wanted) ? wanted : data.shown[0] ?? data.decoders[0];
   select.value = decoder;
   section.querySelector(".certificate").replaceChildren(
-    ...(data.about[decoder] ?? [["method", "of a plugin that was not there when this page was made"]])
+    ...[["decoder", decoder],
+      ...(data.about[decoder] ?? [["method", "of a plugin that was not there when this page was made"]])]
       .map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text))),
   );
   const cells = excesses(data, decoder).toSorted((one, other) => other.excess - one.excess);
