@@ -321,10 +321,10 @@ def test_what_is_printed_says_what_it_is_of_and_needs_no_button(visit: Visit, ur
         visit.page.locator("[data-figure]").get_by_text(name).dispatch_event("click")
         caption = visit.page.locator(".figures figcaption b")
         assert caption.inner_text() == f"{name}: cnn on digits, core v1."
-    caption = visit.board().locator("caption").inner_text()
-    assert "digits × cnn" in caption
-    assert "ρ 0.4" in caption
-    assert "rows with “masc”" in caption
+    of_board = visit.board().locator("caption").inner_text()
+    assert "digits × cnn" in of_board
+    assert "ρ 0.4" in of_board
+    assert "rows with “masc”" in of_board
     chosen = visit.page.locator('[data-key="network"] option:checked')
     group = chosen.locator("..").get_attribute("label")
     training = visit.page.locator(".networks figcaption b")

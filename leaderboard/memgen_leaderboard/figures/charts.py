@@ -140,7 +140,7 @@ def _by_decoder(known: Mapping[str, Style]) -> dict[str, Any]:
     }
 
 
-def _beyond(panel: alt.LayerChart, name: str, low: str, high: str) -> Any:
+def _beyond(panel: Any, name: str, low: str, high: str) -> Any:
     """Add `beyond` to the rows without a layer: 1 or -1 where they are far above or below curves.
 
     These have `edge`, a place for their `label` just outside what is drawn.
@@ -184,7 +184,7 @@ def _beyond(panel: alt.LayerChart, name: str, low: str, high: str) -> Any:
     )
 
 
-def _names_at_edge(tips: list[alt.Tooltip]) -> alt.Chart:
+def _names_at_edge(tips: list[alt.Tooltip]) -> Any:
     """Return the names of the lines across that are far from the curves; see `_beyond`."""
     return (
         alt.Chart()

@@ -432,14 +432,17 @@ def require_scores(
             raise UsageError(f"{results}: there is no suite {suite!r}; there are {there}")
     found = [scores for scores in suites if scores.units.height]
     if not found:
-        wanted = " and ".join(_networks_on(view.kind, view.labels) for view in views)
-        there = _there(suites)
-        said = f"there are only {', '.join(_networks_on(*each) for each in there)}"
-        raise StoreError(
-            f"{results}: nothing to score of {wanted}; "
-            f"{said if there else 'no reading of a decoder is fine'}; {_way_out(there, views)}"
-        )
+        raise StoreError(f"{results}: {_nothing(suites, views)}")
     return found
+
+
+def _nothing(suites: Sequence[Scores], views: Sequence[View]) -> str:
+    """Say that nothing can be scored, with the networks that are there and a way out."""
+    wanted = " and ".join(_networks_on(view.kind, view.labels) for view in views)
+    there = _there(suites)
+    only = f"there are only {', '.join(_networks_on(*each) for each in there)}"
+    said = only if there else "no reading of a decoder is fine"
+    return f"nothing to score of {wanted}; {said}; {_way_out(there, views)}"
 
 
 def _networks_on(kind: str, labels: str) -> str:

@@ -42,7 +42,7 @@ def board_notes(scores: Scores, *, brief: bool = False) -> list[str]:
 
 
 def _legend(scores: Scores) -> list[str]:
-    """Return what the columns of a board are: accuracy, X, its shares, the others, intervals."""
+    """Return the legend of a board: accuracy, X, its shares, the other columns, intervals."""
     parts = [_accuracy, _excess, _shares, _others, _certainty]
     return [" ".join(said) for part in parts if (said := part(scores))]
 

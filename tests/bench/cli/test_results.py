@@ -30,7 +30,7 @@ def test_results_are_verified_and_damage_is_set_aside(
     assert damaged.code == 1
     first, last = damaged.out.splitlines()
     assert first.startswith(f"{part}: damaged")
-    assert last == f"{results}: 7 parts, 1 faults"
+    assert last == f"{results}: 7 parts, 1 fault"
     assert f"{part}: damaged" in here(*workplace.run("--all")).err
 
     aside = here("results", "verify", results, "--set-aside")
