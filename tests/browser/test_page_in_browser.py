@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import itertools
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from axe_core_python.sync_playwright import Axe
+from playwright.sync_api import Locator
 
 from helpers.once import made_once
 from helpers.readings import planned
@@ -27,7 +29,7 @@ from memgen_leaderboard.scoring.suite_scores import View, all_scores
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import BrowserContext, Locator, Page
+    from playwright.sync_api import BrowserContext, Page
 
     from helpers.readings import Bench
 
@@ -290,6 +292,66 @@ def test_nobody_is_shut_out(
     serious = [one for one in found if one["impact"] in ("serious", "critical")]
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_phone_shows_the_excess_with_its_interval_and_whole_captions_without_scrolling(
+    visit: Visit, url: str
+) -> None:
+    width = 360
+    visit.page.set_viewport_size({"width": width, "height": 740})
+    visit.go(url)
+    headings = visit.page.locator(".overview thead th").all_inner_texts()
+    assert headings[1].startswith("X")
+    excess = visit.page.locator(".overview tbody tr:first-child td.excess span").first
+    of_board = visit.board().locator("tbody tr").filter(has_text="±").first.locator("td")
+    captions = visit.page.locator("article:not([hidden]) caption span")
+    cells = [excess, of_board.filter(has_text="±").first, *captions.all()]
+    for cell in filter(Locator.is_visible, cells):
+        text, box = cell.inner_text(), cell.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0, text
+        assert box["x"] + box["width"] <= width, text
+    assert all("±" in cell.inner_text() for cell in cells[:2])
+
+
+def test_what_is_printed_says_what_it_is_of_and_needs_no_button(visit: Visit, url: str) -> None:
+    visit.go(f"{url}#pair=cnn on digits&rate=0.4&q=masc")
+    visit.page.emulate_media(media="print")
+    for name in ("Controls", "Rates", "Layers"):
+        visit.page.locator("[data-figure]").get_by_text(name).dispatch_event("click")
+        caption = visit.page.locator(".figures figcaption b")
+        assert caption.inner_text() == f"{name}: cnn on digits, core v1."
+    of_board = visit.board().locator("caption").inner_text()
+    assert "digits × cnn" in of_board
+    assert "ρ 0.4" in of_board
+    assert "rows with “masc”" in of_board
+    chosen = visit.page.locator('[data-key="network"] option:checked')
+    group = chosen.locator("..").get_attribute("label")
+    training = visit.page.locator(".networks figcaption b")
+    assert training.text_content() == f"Training: {group}, {chosen.text_content()}."
+    assert visit.page.locator(".decoder dd").first.inner_text() in visit.column("decoder")
+    for gone in ("select", "input", "summary", "[data-act]", ".downloads", ".more h2"):
+        assert not [one for one in visit.page.locator(gone).all() if one.is_visible()], gone
+
+
+def test_axes_are_zoomed_to_the_curves_and_the_ceiling_is_named_at_the_edge(
+    visit: Visit, bench: Bench, tmp_path: Path
+) -> None:
+    for decoder, accuracy in (("masc", 0.05), ("ncm", 0.07)):
+        bench.cell(accuracy, 0.06, 0.9, decoder=decoder)
+    visit.go(write_page(all_scores(bench.stored(tmp_path / "results")), tmp_path / "html").as_uri())
+    for name in ("Controls", "Layers"):
+        visit.page.get_by_role("button", name=name, exact=True).click()
+        visit.page.wait_for_timeout(500)
+        texts = visit.page.locator(".figures .chart svg text").all_text_contents()
+        percents = [float(text[:-1]) for text in texts if re.fullmatch(r"[\d.]+%", text)]
+        assert max(percents) < 20, name
+        assert "↑ ceiling 90.0%" in texts, name
+
+
+@pytest.mark.parametrize(("panels", "columns"), [(1, 1), (3, 3), (5, 5), (6, 3), (7, 4), (11, 4)])
+def test_no_panel_stands_alone(visit: Visit, url: str, panels: int, columns: int) -> None:
+    assert visit.go(url).page.evaluate(f"evenColumns({panels}, 5)") == columns
 
 
 def test_the_switch_changes_light_and_dark(visit: Visit, url: str) -> None:

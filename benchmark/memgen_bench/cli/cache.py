@@ -116,7 +116,7 @@ def verify(
                 if each.there and (fault := _fault(each)):
                     damaged += 1
                     say(f"{each.files[0]}: damaged ({fault})")
-    say(f"{checked} networks and checkpoints checked, {damaged} damaged")
+    say(f"networks and checkpoints: {checked} checked, {damaged} damaged")
     if damaged:
         raise typer.Exit(1)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.stored_names import with_stored_names
 from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS
@@ -56,6 +57,7 @@ def compare(
     from memgen_bench.errors import UsageError
     from memgen_leaderboard.scoring.suite_scores import View
 
+    view = with_stored_names(view, results)
     if decoders:
         if len(decoders) != 2:
             raise UsageError(f"compare takes two decoders, not {len(decoders)}: {decoders}")

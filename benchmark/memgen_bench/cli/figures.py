@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.stored_names import with_stored_names
 from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS
@@ -42,6 +43,7 @@ def figures(
     """Draw figures as PNG, SVG and PDF, and write the board as a LaTeX table."""
     from memgen_leaderboard.scoring.suite_scores import View, require_scores
 
+    view = with_stored_names(view, results)
     views = [View(**view, kind=cast("ShownKind", each)) for each in options.shown_kinds([kind])]
     found = require_scores(results, views, suite)
     chosen = [_chosen(scores, decoders) for scores in found]

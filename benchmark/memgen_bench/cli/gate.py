@@ -13,6 +13,7 @@ import typer
 
 from memgen_bench.cli import options
 from memgen_bench.cli.terminal import say
+from memgen_bench.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -166,7 +167,7 @@ def _accept(
         raise UsageError(f"{failed[0].decoder} fails on {failed[0].fixture}: {failed[0].message}")
     releases = {spec.name: registry.decoders.plugin(spec.name).release for spec in specs}
     accept(path, kept, frozen, releases, dropped=dropped, reason=reason)
-    say(f"{path}: {len(specs)} decoders accepted, {len(dropped)} dropped; commit it")
+    say(f"{path}: {counted(len(specs), 'decoder')} accepted, {len(dropped)} dropped; commit it")
 
 
 def _accuracy(
@@ -214,7 +215,7 @@ def _accept_runs(
     registry = options.registry(plugins)
     names = [spec.name for spec in _specs(registry, decoders, slow=slow, accepted=known)]
     accept_runs(path, names, reason, plugins=plugins or ())
-    say(f"{path}: {len(names)} decoders accepted; commit it")
+    say(f"{path}: {counted(len(names), 'decoder')} accepted; commit it")
 
 
 def _speed(
@@ -257,8 +258,8 @@ def _read(
     with threads(1):
         readings = list(read_fixtures(specs, frozen.values()))
     seconds = time.monotonic() - started
-    counts = f"{len(specs)} decoders, {len(frozen)} fixtures, {len(readings)} readings"
-    say(f"{counts}; {seconds:.0f} s")
+    decoders, fixtures = counted(len(specs), "decoder"), counted(len(frozen), "fixture")
+    say(f"{decoders}, {fixtures}, {counted(len(readings), 'reading')}; {seconds:.0f} s")
     return frozen, readings
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from memgen_bench.cli import options
+from memgen_bench.cli.stored_names import with_stored_names
 from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS
@@ -66,6 +67,7 @@ def leaderboard(
         raise UsageError("--update and --html are written one at a time; name one of them")
     if open_ and not html:
         raise UsageError("--open needs --html DIR: where the page is written")
+    view = with_stored_names(view, results)
     conditions = product(
         options.shown_kinds(kinds or ["memorized"]),
         view.pop("labels", ["corrupted"]),

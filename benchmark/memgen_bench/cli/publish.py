@@ -11,6 +11,7 @@ from memgen_bench.cli import options
 from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS
+from memgen_bench.wording import counted
 
 
 @unfold
@@ -38,4 +39,4 @@ def publish(
     found = require_scores(results, [View()], suite)
     files = write(found, out, licence)
     size = sum(file.stat().st_size for file in files) / 1e6
-    say(f"{out}: {len(files)} files, {size:.1f} MB; open {out / 'index.html'}")
+    say(f"{out}: {counted(len(files), 'file')}, {size:.1f} MB; open {out / 'index.html'}")

@@ -11,6 +11,7 @@ import typer
 
 from memgen_bench.cli import options
 from memgen_bench.cli.terminal import say
+from memgen_bench.wording import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,8 +53,9 @@ def verify(
         say(fault.message)
     for part in dict.fromkeys(fault.damaged for fault in faults if fault.damaged and aside):
         say(f"{part}: moved to {set_aside(part).parent}")
-    count = sum(len(list_parts(folder, name)) for name in TABLES)
-    say(f"{folder}: {count} parts, {len(faults) or 'no'} faults")
+    parts = sum(len(list_parts(folder, name)) for name in TABLES)
+    found = counted(len(faults), "fault") if faults else "no faults"
+    say(f"{folder}: {counted(parts, 'part')}, {found}")
     if faults:
         raise typer.Exit(1)
 
@@ -73,7 +75,7 @@ def merge(
         for conflict in error.conflicts:
             say(conflict)
         raise
-    say(f"{into}: {copied} parts added")
+    say(f"{into}: {counted(copied, 'part')} added")
 
 
 @app.command()
@@ -83,8 +85,8 @@ def compact(folder: Folder, debug: options.Debug = False) -> None:
 
     for table in compact_tables(folder):
         say(
-            f"{table.name}: {table.before} parts became {table.after}; {table.dropped} rows no "
-            "longer counted and were dropped"
+            f"{table.name}: {counted(table.before, 'part')} became {table.after}; "
+            f"dropped {counted(table.dropped, 'row')} that no longer counted"
         )
 
 

@@ -15,6 +15,7 @@ from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS, Places
 from memgen_bench.plan.axes import Axes
+from memgen_bench.wording import counted
 
 if TYPE_CHECKING:
     from memgen_bench.plan.plan import Plan
@@ -158,8 +159,9 @@ def _print_summary(summary: Summary, seconds: float) -> None:
     for reason in summary.reasons:
         say(reason)
     counts = [f"{summary.ok} ok / {summary.planned} planned"]
-    counts += [f"{n} {what}" for n, what in _shortfalls(summary) if n]
-    say(f"{summary.networks} networks, readings {', '.join(counts)}; {seconds:.0f} s")
+    counts += _shortfalls(summary)
+    networks = counted(summary.networks, "network")
+    say(f"{networks}, readings {', '.join(counts)}; {seconds:.0f} s")
 
 
 def _next_step(summary: Summary, *, has_board: bool) -> str:
@@ -170,12 +172,13 @@ def _next_step(summary: Summary, *, has_board: bool) -> str:
     return ""
 
 
-def _shortfalls(summary: Summary) -> list[tuple[int, str]]:
-    return [
-        (summary.skipped, "skipped"),
-        (summary.failed, "failed"),
-        (summary.not_memorized, "networks did not memorize"),
-    ]
+def _shortfalls(summary: Summary) -> list[str]:
+    found = {
+        f"{summary.skipped} skipped": summary.skipped,
+        f"{summary.failed} failed": summary.failed,
+        f"{counted(summary.not_memorized, 'network')} did not memorize": summary.not_memorized,
+    }
+    return [said for said, number in found.items() if number]
 
 
 def _print_plan(plan: Plan) -> None:
@@ -185,15 +188,15 @@ def _print_plan(plan: Plan) -> None:
         say(f"left out: {reason}")
     for notice in plan.notices:
         say(f"note: {notice}")
-    for (model, dataset, kind), count in Counter(
+    for (model, dataset, kind), networks in Counter(
         (network.model, network.data.name, network.kind) for network in plan.networks
     ).items():
-        say(f"{model} on {dataset}: {count} {kind}")
+        say(f"{model} on {dataset}: {networks} {kind}")
     for fault in dict.fromkeys(network.fault for network in plan.networks if network.fault):
         say(f"will fail: {fault}")
     decoders = {d.decoder for network in plan.networks for d in network.decoders if d.decoder}
     say(f"decoders: {', '.join(sorted(decoders))}")
-    say(f"{len(plan.networks)} networks, {plan.reading_count} readings")
+    say(f"{counted(len(plan.networks), 'network')}, {counted(plan.reading_count, 'reading')}")
 
 
 def _print_missing(plan: Plan, results: Path, places: Places, **again: bool) -> None:
@@ -208,13 +211,14 @@ def _print_missing(plan: Plan, results: Path, places: Places, **again: bool) -> 
     if not missing_work.networks:
         say("all of it is in the results")
         return
-    readings = sum(len(keys) for _, keys in missing_work.networks.values())
-    cached = f"({missing_work.cached} cached)"
-    say(f"to do: {len(missing_work.networks)} networks {cached}, {readings} readings")
+    networks = counted(len(missing_work.networks), "network")
+    readings = counted(sum(len(keys) for _, keys in missing_work.networks.values()), "reading")
+    say(f"to do: {networks} ({missing_work.cached} cached), {readings}")
     estimate = missing_work.estimate
     if estimate.unknown == len(estimate.seconds) and estimate.typical is None:
         say("no timing of an earlier run is in the results: how long it takes is not known")
         return
     spent = timedelta(seconds=round(sum(estimate.weights)))
-    guessed = f"; {estimate.unknown} networks are guessed" if estimate.unknown else ""
+    unknown = counted(estimate.unknown, "network")
+    guessed = f"; guessed for {unknown}" if estimate.unknown else ""
     say(f"about {spent} of computing, and {estimate.bytes / 2**20:.0f} MiB on disk{guessed}")

@@ -12,6 +12,7 @@ from memgen_bench.cli.terminal import say
 from memgen_bench.cli.unfolding import unfold
 from memgen_bench.files.places import DEFAULT_RESULTS
 from memgen_bench.plan.axes import Changes
+from memgen_bench.wording import counted
 
 if TYPE_CHECKING:
     from memgen_bench.plugin.registry import Plugin, Registry
@@ -78,7 +79,7 @@ def submit(
         networks=networks,
         report=_report(registry, decoder, plugins, places.data_dir),
     )
-    say(f"{out}: {rows.height} readings of {decoder}, digest {bundle.digest}")
+    say(f"{out}: {counted(rows.height, 'reading')} of {decoder}, digest {bundle.digest}")
     say(f"commit the folder; whoever gets it runs memgen-bench verify-submission {out}")
 
 
@@ -179,7 +180,7 @@ def _differ(differing: list[Difference], processor: str) -> None:
     for each in differing:
         say(f"  ✗ {each}", warns=True)
     say(
-        f"{len(differing)} rows are not as submitted (processor there: {processor}; "
+        f"not as submitted: {counted(len(differing), 'row')} (processor there: {processor}; "
         "another one may round otherwise)",
         warns=True,
     )

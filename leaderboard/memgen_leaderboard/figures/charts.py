@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from memgen_bench.errors import UsageError
 from memgen_bench.protocol import READOUT
-from memgen_leaderboard.figures.frames import CEILING, CURVES, IMAGES, RANDOM, UNTRAINED
+from memgen_leaderboard.figures.frames import (
+    CEILING,
+    CURVES,
+    EDGE,
+    IMAGES,
+    LEAST_SPAN,
+    RANDOM,
+    REACH,
+    STEP,
+    UNTRAINED,
+)
 from memgen_leaderboard.figures.palette import (
     COLOURS,
     DASHES,
     GREY,
     LINES,
     SOURCE_COLOURS,
-    styles,
 )
 
 try:
@@ -26,7 +35,9 @@ except ImportError as error:
     raise UsageError('pages need altair: pip install "memgen-bench[page]"') from error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from memgen_leaderboard.figures.palette import Style
 
 # The title and caption of each figure, and whether readers choose a pair or decoders for it.
 TEXTS: dict[str, dict[str, Any]] = {
@@ -36,7 +47,7 @@ TEXTS: dict[str, dict[str, Any]] = {
         "layers of the network; dotted or finely dashed with hollow marks: of the untrained "
         "network and of the one of random labels; hollow marks alone: features of the images. "
         "Dashed: the network's own readout; dashes and dots: the ceiling, the readout of the "
-        "network trained on true labels.",
+        "network trained on true labels; with an arrow: far beyond the axis.",
         "pairs": True,
         "decoders": True,
     },
@@ -45,7 +56,8 @@ TEXTS: dict[str, dict[str, Any]] = {
         "caption": "Test accuracy over layers of the networks and of controls that have layers, "
         "with 95 % intervals over three seeds or more: of the decoder that is best on noisy "
         "validation labels, and of the papers'. Across: the ceiling, the control and the best "
-        "features of the images, early stopping and the network's own readout.",
+        "features of the images, early stopping and the network's own readout; with an arrow: far "
+        "beyond the axis.",
         "pairs": True,
         "decoders": False,
     },
@@ -107,7 +119,7 @@ def _percent(field: str, title: str, **scale: Any) -> Any:
     return alt.Y(
         f"{field}:Q",
         title=title,
-        axis=alt.Axis(format=".0%", grid=True),
+        axis=alt.Axis(format="~%", grid=True),
         scale=alt.Scale(**scale) if scale else alt.Undefined,
     )
 
@@ -117,27 +129,76 @@ def _tips(*fields: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(field) for field in fields]
 
 
-def _colours(order: Sequence[str]) -> alt.Scale:
-    found = styles(order)
-    return alt.Scale(domain=list(found), range=[style.colour for style in found.values()])
-
-
-def _by_decoder(order: Sequence[str]) -> dict[str, Any]:
+def _by_decoder(known: Mapping[str, Style]) -> dict[str, Any]:
     """Return colours and marks by decoder, with a legend of the decoders that are drawn."""
-    found = styles(order)
     legend = alt.Legend(symbolOpacity=1, symbolLimit=0, values=alt.ExprRef("shown"))
-    shapes = alt.Scale(domain=list(found), range=[style.shape for style in found.values()])
+    colours = alt.Scale(domain=list(known), range=[style.colour for style in known.values()])
+    shapes = alt.Scale(domain=list(known), range=[style.shape for style in known.values()])
     return {
-        "color": alt.Color("decoder:N", title=None, scale=_colours(order), legend=legend),
+        "color": alt.Color("decoder:N", title=None, scale=colours, legend=legend),
         "shape": alt.Shape("decoder:N", title=None, scale=shapes, legend=legend),
     }
 
 
-def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
+def _beyond(panel: Any, name: str, low: str, high: str) -> Any:
+    """Add `beyond` to the rows without a layer: 1 or -1 where they are far above or below curves.
+
+    These have `edge`, a place for their `label` just outside what is drawn.
+
+    Args:
+        panel: The panel, in which curves have layers.
+        name: The column of the panels' names.
+        low: The column of the lower ends of what is drawn of a curve; where it is null, `accuracy`.
+        high: Likewise that of the upper ends.
+    """
+
+    def end(column: str) -> str:
+        there = f"isValid(datum.{column}) ? datum.{column} : datum.accuracy"
+        return f"isValid(datum.layer) ? ({there}) : null"
+
+    def near(column: str) -> str:
+        return f"isValid(datum.layer) ? datum.{column} : datum.beyond == 0 ? datum.accuracy : null"
+
+    span = f"max(datum.most - datum.least, {LEAST_SPAN})"
+    off, far = "abs(datum.accuracy - datum.middle)", f"datum.off > {0.5 + REACH} * datum.span"
+    named = "isValid(datum.most) && !isValid(datum.layer)"
+    outside = f"datum.span * ({EDGE} + {STEP} * (datum.place - 1))"
+    return (
+        panel.transform_calculate(lower=end(low), upper=end(high))
+        .transform_joinaggregate(least="min(lower)", most="max(upper)", groupby=[name])
+        .transform_calculate(middle="(datum.most + datum.least) / 2", span=span)
+        .transform_calculate(off=off)
+        .transform_calculate(
+            beyond=f"{named} && {far} ? (datum.accuracy > datum.middle ? 1 : -1) : 0"
+        )
+        .transform_calculate(lower=near("lower"), upper=near("upper"))
+        .transform_joinaggregate(bottom="min(lower)", top="max(upper)", groupby=[name])
+        .transform_window(
+            place="row_number()", sort=[alt.SortField("off")], groupby=[name, "beyond"]
+        )
+        .transform_calculate(
+            edge=f"datum.beyond > 0 ? datum.top + {outside} : datum.bottom - {outside}",
+            label="(datum.beyond > 0 ? '↑ ' : '↓ ') + datum.source + ' ' "
+            f"+ format(datum.accuracy, '{PERCENT}')",
+        )
+    )
+
+
+def _names_at_edge(tips: list[alt.Tooltip]) -> Any:
+    """Return the names of the lines across that are far from the curves; see `_beyond`."""
+    return (
+        alt.Chart()
+        .transform_filter("datum.beyond != 0")
+        .mark_text(align="right", fontSize=10)
+        .encode(x=alt.value("width"), y=alt.Y("edge:Q"), text="label:N", tooltip=tips)
+    )
+
+
+def layers_chart(known: Mapping[str, Style], own: str, draws: Sequence[str]) -> Spec:
     """Return accuracy over layers, a panel for each rate, of one model on one data set.
 
     Args:
-        order: The decoders, in the board's order.
+        known: The style of each decoder, in the board's order.
         own: The source whose layers are joined by solid lines.
         draws: The names of the panels: noise and rate.
     """
@@ -166,7 +227,7 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
         alt.Tooltip("low:Q", format=PERCENT, title="lowest seed"),
         alt.Tooltip("high:Q", format=PERCENT, title="highest seed"),
     ]
-    named = _by_decoder(order)
+    named = _by_decoder(known)
     panel = alt.Chart().encode(x=layer, y=accuracy)  # the data are those of the facet
     decoded = panel.transform_filter("isValid(datum.decoder)")
     lines = decoded.transform_filter(f"datum.source != '{IMAGES}'").mark_line(strokeWidth=1.5)
@@ -177,15 +238,17 @@ def layers_chart(order: Sequence[str], own: str, draws: Sequence[str]) -> Spec:
     hollow = points.transform_filter(f"!({of_own})").mark_point(size=32, strokeWidth=1.2)
     rules = (
         alt.Chart()
-        .transform_filter("!isValid(datum.decoder)")
+        .transform_filter("!isValid(datum.decoder) && datum.beyond == 0")
         .mark_rule(strokeWidth=1.2)
         .encode(y=accuracy, strokeDash=source, tooltip=tips)
     )
     joined = lines.encode(color=named["color"], strokeDash=source)
-    panels = alt.layer(rules, joined, hollow, filled).properties(width=200, height=170)
-    faceted = panels.facet(
-        facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=5, data=FRAME
-    ).resolve_scale(y="independent")
+    panels = alt.layer(rules, joined, hollow, filled, _names_at_edge(tips))
+    faceted = (
+        _beyond(panels.properties(width=200, height=170), "draw", "accuracy", "accuracy")
+        .facet(facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=5, data=FRAME)
+        .resolve_scale(y="independent")
+    )
     return _spec(faceted, "Test accuracy over layers, a panel for each rate.")
 
 
@@ -228,7 +291,7 @@ def controls_chart(own: str, panels: Sequence[str], columns: int) -> Spec:
         *_tips("source:N", "what:N", "decoder:N", "layer:N", "draw:N"),
         *(alt.Tooltip(f"{name}:Q", format=PERCENT) for name in ("accuracy", "low", "high")),
     ]
-    across = alt.Chart().transform_filter("!isValid(datum.layer)")
+    across = alt.Chart().transform_filter("!isValid(datum.layer) && datum.beyond == 0")
     rules = across.mark_rule(strokeWidth=1.4).encode(
         y=accuracy, color=colour, strokeDash=dash, tooltip=tips
     )
@@ -244,23 +307,23 @@ def controls_chart(own: str, panels: Sequence[str], columns: int) -> Spec:
     )
     lines_of_text = alt.Header(labelExpr="split(datum.value, '\\n')", labelFontWeight="normal")
     panel = alt.Facet("panel:N", title=None, sort=list(panels), header=lines_of_text)
+    panels_of_lines = alt.layer(rules, bands, lines, points, _names_at_edge(tips))
     faceted = (
-        alt.layer(rules, bands, lines, points)
-        .properties(width=200, height=190)
+        _beyond(panels_of_lines.properties(width=200, height=190), "panel", "low", "high")
         .facet(facet=panel, columns=max(1, columns), data=FRAME)
         .resolve_scale(y="independent")
     )
     return _spec(faceted, "Test accuracy over layers beside all controls, for each rate.")
 
 
-def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:
+def epochs_chart(known: Mapping[str, Style], draws: Sequence[str]) -> Spec:
     """Return accuracy over epochs, a panel for each rate, of one model on one data set.
 
     Args:
-        order: The decoders, in the board's order.
+        known: The style of each decoder, in the board's order.
         draws: The names of the panels: noise and rate.
     """
-    named = _by_decoder(order)
+    named = _by_decoder(known)
     tips = [
         *_tips("decoder:N", "draw:N", "epoch:Q"),
         alt.Tooltip("accuracy:Q", format=PERCENT),
@@ -268,7 +331,7 @@ def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:
         alt.Tooltip("high:Q", format=PERCENT, title="highest seed"),
     ]
     epoch = alt.X("epoch:Q", scale=alt.Scale(type="log"), axis=alt.Axis(format="d", tickCount=4))
-    base = alt.Chart().encode(x=epoch, y=_percent("accuracy", "test accuracy", domain=[0, 1]))
+    base = alt.Chart().encode(x=epoch, y=_percent("accuracy", "test accuracy", zero=False))
     decoded = base.transform_filter("isValid(datum.decoder)")
     lines = decoded.mark_line(strokeWidth=1.5).encode(color=named["color"])
     points = decoded.mark_point(size=32, filled=True, opacity=1).encode(**named, tooltip=tips)
@@ -277,11 +340,11 @@ def epochs_chart(order: Sequence[str], draws: Sequence[str]) -> Spec:
     panels = alt.layer(dashed, lines, points).properties(width=200, height=170)
     faceted = panels.facet(
         facet=alt.Facet("draw:N", title=None, sort=list(draws)), columns=3, data=FRAME
-    )
+    ).resolve_scale(y="independent")
     return _spec(faceted, "Test accuracy over epochs of training, a panel for each rate.")
 
 
-def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:
+def rates_chart(known: Mapping[str, Style], rates: Sequence[float]) -> Spec:
     """Return excess over the control by rate, with bands of its intervals."""
     rate = alt.X(
         "rate:Q",
@@ -289,7 +352,7 @@ def rates_chart(order: Sequence[str], rates: Sequence[float]) -> Spec:
         axis=alt.Axis(values=list(rates), format="g"),
         scale=alt.Scale(zero=False, nice=False, padding=12),
     )
-    named = _by_decoder(order)
+    named = _by_decoder(known)
     tips = [
         *_tips("decoder:N", "noise:N", "rate:Q"),
         *(alt.Tooltip(f"{name}:Q", format=POINTS) for name in ("excess", "low", "high")),
@@ -337,11 +400,11 @@ def pairs_chart(order: Sequence[str]) -> Spec:
     return _spec(chart, "Excess of each decoder over the control, on each model and data set.")
 
 
-def time_chart(order: Sequence[str], named: Sequence[str]) -> Spec:
+def time_chart(known: Mapping[str, Style], named: Sequence[str]) -> Spec:
     """Return accuracy against seconds, with the Pareto front of the two.
 
     Args:
-        order: The decoders, in the board's order.
+        known: The style of each decoder, in the board's order.
         named: Decoders with their name beside their mark; see `named_on_front`.
     """
     seconds = alt.X("seconds:Q", title="fit and predictions (s)", scale=alt.Scale(type="log"))
@@ -356,7 +419,7 @@ def time_chart(order: Sequence[str], named: Sequence[str]) -> Spec:
     front = base.transform_filter("datum.front")
     line = front.mark_line(interpolate="step-after", strokeWidth=1, opacity=0.6, color=COLOURS[0])
     points = base.mark_point(size=90, filled=True, opacity=1).encode(
-        **_by_decoder(order), tooltip=tips
+        **_by_decoder(known), tooltip=tips
     )
     beside = front.transform_filter(alt.FieldOneOfPredicate(field="decoder", oneOf=list(named)))
     names = beside.mark_text(dy=-12, fontSize=11).encode(text="decoder:N")

@@ -37,6 +37,11 @@ CURVES = {
     "test images, true labels": "curve_test_accuracy",
 }
 
+# Axes of accuracies are zoomed to the curves: a line across that is farther from them than this
+# share of their span, in accuracy at least so much, is named at the edge with its number.
+REACH, LEAST_SPAN = 1.0, 0.02
+EDGE, STEP = 0.1, 0.13  # where the first name stands beyond the curves, and the next, in spans
+
 _LETTERS = 44  # of a line above a narrow panel
 
 # Names on the Pareto front do not overlap where points are at least this far apart.

@@ -111,7 +111,7 @@ def _file_name(text: str) -> str:
 
 
 def _figures(scores: Scores, decoders: Sequence[str]) -> Iterator[tuple[str, Figure]]:
-    known = styles(decoder_order(scores))
+    known = styles(decoder_order(scores), decoders)
     shown = {decoder: known[decoder] for decoder in decoders}
     layers = frames.layer_frame(scores)
     for (dataset, model), part in layers.group_by(frames.PAIR, maintain_order=True):
@@ -166,7 +166,7 @@ def _panels(
         figsize=(TWO_COLUMNS if columns > 1 else ONE_COLUMN, 1.75 * rows + 0.65),
         layout="constrained",
     )
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    grid = figure.subplots(rows, columns, squeeze=False)
     for place, axes in enumerate(grid.flat):
         if place >= len(draws):
             axes.set_axis_off()
@@ -180,10 +180,13 @@ def _panels(
 
 
 def _layers_panel(axes: Axes, frame: pl.DataFrame, shown: dict[str, Style], own: str) -> None:
-    for source in (READOUT, frames.CEILING):
-        for accuracy in frame.filter(source=source)["accuracy"]:
-            dashes = (0, DASHES[source])
-            axes.axhline(100 * accuracy, color=INK, linestyle=dashes, linewidth=0.9, zorder=1)
+    drawn = frame.filter(pl.col("decoder").is_in(list(shown)))
+    ends = [100 * accuracy for accuracy in drawn["accuracy"]]
+    looks = {
+        source: {"color": INK, "linestyle": (0, DASHES[source]), "linewidth": 0.9}
+        for source in (READOUT, frames.CEILING)
+    }
+    _lines_across(axes, frame, looks, ends)
     for decoder, style in shown.items():
         for source in (frames.IMAGES, frames.UNTRAINED, frames.RANDOM, own):
             part = frame.filter(decoder=decoder, source=source).sort("layer_index")
@@ -196,6 +199,39 @@ def _layers_panel(axes: Axes, frame: pl.DataFrame, shown: dict[str, Style], own:
                 markerfacecolor=style.colour if source == own else "white",
                 linewidth=1.2 if source == own else 0.8,
             )
+
+
+def _lines_across(
+    axes: Axes, frame: pl.DataFrame, looks: dict[str, dict[str, Any]], curves: Sequence[float]
+) -> None:
+    """Draw a line for each source, or name it at the edge where it is far from the curves.
+
+    Args:
+        axes: Where to draw.
+        frame: The rows of the panel.
+        looks: The style of each source's line.
+        curves: The ends of what is drawn beside the lines, in %.
+    """
+    least, most = min(curves, default=0.0), max(curves, default=100.0)
+    middle, span = (most + least) / 2, max(most - least, 100 * frames.LEAST_SPAN)
+    lines = frame.filter(pl.col("source").is_in(list(looks))).select("source", "accuracy").rows()
+    for source, share in sorted(lines, key=lambda line: abs(100 * line[1] - middle)):
+        accuracy, step = 100 * share, span * frames.STEP
+        if abs(accuracy - middle) <= (0.5 + frames.REACH) * span:
+            axes.axhline(accuracy, zorder=1, **looks[source])
+            least, most = min(least, accuracy), max(most, accuracy)
+        elif accuracy > middle:
+            most += step
+            _name_at_edge(axes, most, f"↑ {source} {accuracy:.1f} %")
+        else:
+            least -= step
+            _name_at_edge(axes, least, f"↓ {source} {accuracy:.1f} %")
+
+
+def _name_at_edge(axes: Axes, place: float, text: str) -> None:
+    axes.plot(0, place, alpha=0)  # the axis reaches as far
+    how: dict[str, Any] = {"ha": "right", "va": "center", "size": 6}
+    axes.text(1, place, text, transform=axes.get_yaxis_transform(), **how)
 
 
 def _drawn(frame: pl.DataFrame, shown: dict[str, Style]) -> dict[str, Style]:
@@ -284,9 +320,10 @@ def _what_controls_are(frame: pl.DataFrame) -> list[str]:
 
 
 def _controls_panel(axes: Axes, frame: pl.DataFrame, own: str) -> None:
-    for source, dashes in LINES.items():
-        for accuracy in frame.filter(source=source)["accuracy"]:
-            axes.axhline(100 * accuracy, zorder=1, **_line_style(source, dashes))
+    of_layers = frame.drop_nulls("layer")
+    ends = [100 * of_layers[name].drop_nulls() for name in ("low", "accuracy", "high")]
+    looks = {source: _line_style(source, dashes) for source, dashes in LINES.items()}
+    _lines_across(axes, frame, looks, pl.concat(ends).to_list())
     for source in (frames.RANDOM, frames.UNTRAINED, own):
         part = frame.filter(source=source).sort("layer_index")
         style = _curve_style(source, own)

@@ -14,6 +14,7 @@ import polars as pl
 from memgen_bench.results.csv_text import csv_text
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.figures import charts, frames
+from memgen_leaderboard.figures.palette import styles
 from memgen_leaderboard.page.decoders import about
 from memgen_leaderboard.page.overview import roomiest
 from memgen_leaderboard.scoring.suite_scores import decoder_order
@@ -23,8 +24,9 @@ from memgen_leaderboard.tables.notes import board_notes
 from memgen_leaderboard.text import WORDS, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from memgen_leaderboard.figures.palette import Style
     from memgen_leaderboard.scoring.suite_scores import Scores
 
 AXES = {
@@ -46,11 +48,18 @@ READING = (
 )
 
 
-def suite_data(views: Sequence[Scores]) -> dict[str, Any]:
+def page_styles(suites: Sequence[Scores]) -> dict[str, Style]:
+    """Return the style of each decoder, the same in all figures of all suites of a page."""
+    decoders = dict.fromkeys(name for scores in suites for name in decoder_order(scores))
+    return styles(list(decoders), *(frames.drawn_first(scores, SHOWN) for scores in suites))
+
+
+def suite_data(views: Sequence[Scores], looks: Mapping[str, Style]) -> dict[str, Any]:
     """Return the data of a suite that the page's scripts show.
 
     Args:
         views: Views of one suite; figures and networks are those of the first.
+        looks: From `page_styles`.
     """
     order = decoder_order(views[0])
     return {
@@ -58,7 +67,7 @@ def suite_data(views: Sequence[Scores]) -> dict[str, Any]:
         "decoders": order,
         "about": about(order),
         "shown": frames.drawn_first(views[0], SHOWN),
-        "figures": _figures(views[0], order),
+        "figures": _figures(views[0], {name: looks[name] for name in order}),
         "networks": [_network(row) for row in _networks(views[0]).iter_rows(named=True)],
         "training": {
             "spec": charts.training_chart(),
@@ -133,7 +142,7 @@ def filters(boards: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[str]]
 # figures
 
 
-def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
+def _figures(scores: Scores, known: Mapping[str, Style]) -> list[dict[str, Any]]:
     """Return the figures that have data: specification, frame and texts of each."""
     layers = frames.layer_frame(scores)
     draws = layers["draw"].unique(maintain_order=True).to_list()
@@ -145,11 +154,11 @@ def _figures(scores: Scores, order: Sequence[str]) -> list[dict[str, Any]]:
             charts.controls_chart(own, _panels(beside), beside["draw"].n_unique()),
             beside,
         ),
-        ("rates", charts.rates_chart(order, rates["rate"].unique().sort().to_list()), rates),
-        ("layers", charts.layers_chart(order, own, draws), layers),
-        ("epochs", charts.epochs_chart(order, draws), frames.epoch_frame(scores)),
-        ("pairs", charts.pairs_chart(order), frames.pair_frame(scores)),
-        ("time", charts.time_chart(order, frames.named_on_front(times)), times),
+        ("rates", charts.rates_chart(known, rates["rate"].unique().sort().to_list()), rates),
+        ("layers", charts.layers_chart(known, own, draws), layers),
+        ("epochs", charts.epochs_chart(known, draws), frames.epoch_frame(scores)),
+        ("pairs", charts.pairs_chart(list(known)), frames.pair_frame(scores)),
+        ("time", charts.time_chart(known, frames.named_on_front(times)), times),
     ]
     ranks, differences = frames.mean_rank_frame(scores), scores.critical_difference
     if ranks is not None and differences is not None:
@@ -192,6 +201,8 @@ def _network(row: dict[str, Any]) -> dict[str, Any]:
     """Return a network's id, group and name, and its certificate as texts."""
     seeds = {name: row[f"{name}_seed"] for name in ("noise", "init", "order")}
     told = {
+        "model": row["model"],
+        "data set": row["dataset"],
         "kind": row["kind"],
         "memorized": {True: "yes", False: "no"}.get(row["memorized"]),
         "given labels right": _percent(row["accuracy_given"]),

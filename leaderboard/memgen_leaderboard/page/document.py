@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from memgen_bench.errors import UsageError
 from memgen_bench.files.atomic import write_atomically
+from memgen_bench.wording import counted
 from memgen_leaderboard.page.contents import (
     HEAD,
     environments,
     filters,
     pack,
+    page_styles,
     readings_frame,
     suite_data,
 )
@@ -32,9 +34,10 @@ except ImportError as error:
     raise UsageError('pages need vl-convert: pip install "memgen-bench[page]"') from error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from memgen_leaderboard.figures.palette import Style
     from memgen_leaderboard.scoring.suite_scores import Scores
     from memgen_leaderboard.text import Table
 
@@ -73,11 +76,12 @@ def page(found: Sequence[Scores]) -> str:
     suites: dict[tuple[str, str], list[Scores]] = {}
     for scores in found:
         suites.setdefault((str(scores.folder), scores.title), []).append(scores)
+    looks = page_styles([views[0] for views in suites.values()])
     return environment.from_string((folder / "page.html").read_text()).render(
         css=Markup((folder / "page.css").read_text()),
         hashes=Markup(" ".join(map(_hash, scripts))),
         scripts=list(map(Markup, scripts)),
-        suites=[_suite(views) for views in suites.values()],
+        suites=[_suite(views, looks) for views in suites.values()],
         table=table,
         place=place,
         width=WIDTH,
@@ -95,11 +99,11 @@ def _hash(script: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
-def _suite(views: Sequence[Scores]) -> dict[str, Any]:
+def _suite(views: Sequence[Scores], looks: Mapping[str, Style]) -> dict[str, Any]:
     """Return the variables of the template for one suite: texts, tables, and packed data."""
     first = views[0]
     tables = suite_tables(first)
-    data, readings, pairs = suite_data(views), readings_frame(first), overview(first)
+    data, readings, pairs = suite_data(views, looks), readings_frame(first), overview(first)
     return {
         "title": first.title,
         "answer": in_short(first),
@@ -111,7 +115,7 @@ def _suite(views: Sequence[Scores]) -> dict[str, Any]:
         "filters": filters(data["boards"]),
         "figures": data["figures"],
         "absent": [] if first.critical_difference else [NO_MEAN_RANKS],
-        "readings": readings.height,
+        "readings": counted(readings.height, "reading"),
         "blobs": pack(data, readings),
         "made": _origin(first),
     }

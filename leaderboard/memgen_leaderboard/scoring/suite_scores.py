@@ -11,6 +11,7 @@ import polars as pl
 from memgen_bench.errors import StoreError, UsageError
 from memgen_bench.files.places import named_path
 from memgen_bench.plugin.composition import split_points
+from memgen_bench.protocol import READOUT
 from memgen_bench.results.shortfalls import READING_COLUMNS
 from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.results.store import read_frame
@@ -431,13 +432,41 @@ def require_scores(
             raise UsageError(f"{results}: there is no suite {suite!r}; there are {there}")
     found = [scores for scores in suites if scores.units.height]
     if not found:
-        wanted = " and ".join(f"{view.kind} networks on {view.labels} labels" for view in views)
-        kinds = {kind for suite in suites for kind in by_outcome(suite.readings)["kind"].unique()}
-        way_out = "memgen-bench run makes some"
-        if kinds & {UNMEMORIZED, UNMEMORIZED_CLEAN} - {view.kind for view in views}:
-            way_out = f"--kind {UNMEMORIZED} shows those that did not memorize"
-        raise StoreError(f"{results}: nothing to score of {wanted}; {way_out}")
+        raise StoreError(f"{results}: {_nothing(suites, views)}")
     return found
+
+
+def _nothing(suites: Sequence[Scores], views: Sequence[View]) -> str:
+    """Say that nothing can be scored, with the networks that are there and a way out."""
+    wanted = " and ".join(_networks_on(view.kind, view.labels) for view in views)
+    there = _there(suites)
+    only = f"there are only {', '.join(_networks_on(*each) for each in there)}"
+    said = only if there else "no reading of a decoder is fine"
+    return f"nothing to score of {wanted}; {said}; {_way_out(there, views)}"
+
+
+def _networks_on(kind: str, labels: str) -> str:
+    return f"{kind} networks on {labels} labels"
+
+
+def _there(suites: Sequence[Scores]) -> list[tuple[str, str]]:
+    """Return the kinds of networks of which decoders were read, with the labels, in order."""
+    fine = (
+        by_outcome(suite.readings).filter(_IS_FINE).select("kind", "labels") for suite in suites
+    )
+    return sorted({(kind, labels) for rows in fine for kind, labels in rows.unique().iter_rows()})
+
+
+_IS_FINE = (pl.col("status") == "ok") & (pl.col("decoder") != READOUT)
+
+
+def _way_out(there: Sequence[tuple[str, str]], views: Sequence[View]) -> str:
+    kinds = dict.fromkeys(kind for kind, _ in there)
+    others = [kind for kind in kinds if kind not in {view.kind for view in views}]
+    if {UNMEMORIZED, UNMEMORIZED_CLEAN} & set(others):
+        return f"--kind {UNMEMORIZED} shows those that did not memorize"
+    shows = f"--kind {others[0]} shows such, " if others else ""
+    return f"{shows}memgen-bench run makes what is missing"
 
 
 def all_suites(results: str | Path | Snapshot, views: Sequence[View] = (View(),)) -> list[Scores]:

@@ -8,6 +8,7 @@ import polars as pl
 
 from memgen_bench.protocol import ALL_LAYERS
 from memgen_bench.results.shortfalls import why_unmemorized
+from memgen_bench.wording import counted
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.decoder_choice import CHOSEN
 from memgen_leaderboard.scoring.gain import KINDS
@@ -77,10 +78,10 @@ def title(scores: Scores) -> str:
         axis: ", ".join(sorted(set(units[axis].drop_nulls())))
         for axis in ("dataset", "model", "noise")
     }
-    seeds = units["seed"].n_unique()
     parts = [f"{scores.title}: {names['dataset']} × {names['model']}"]
     parts += [f"noise {names['noise']}"] * bool(names["noise"])
-    parts += [f"{seeds} seed{'s' * (seeds > 1)}"]
+    parts += [", ".join(f"ρ {rate:g}" for rate in view.rates)] * bool(view.rates)
+    parts += [counted(units["seed"].n_unique(), "seed")]
     parts += [f"{view.kind} networks, {view.labels} labels"] * (not view.is_ranked)
     parts += [f"fitted on {FITTED_ON[view.fitted_on]}"] * (view.fitted_on != "training")
     return ", ".join(parts)

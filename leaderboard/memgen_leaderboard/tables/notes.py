@@ -8,6 +8,7 @@ import polars as pl
 
 from memgen_bench.protocol import MEMORIZED, READOUT
 from memgen_bench.results.shortfalls import why_not_read, why_unmemorized
+from memgen_bench.wording import counted
 from memgen_leaderboard.scoring.cells import LEAST_SUITE_HEADROOM
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.decoder_choice import CHOSEN
@@ -35,9 +36,15 @@ def board_notes(scores: Scores, *, brief: bool = False) -> list[str]:
         return ["At these rates the noise hides the true label, so that nothing can be ranked."]
     return [
         *headroom_notes(scores),
-        *([] if brief else [*_columns(scores), *_certainty(scores), _layers(scores)]),
+        *([] if brief else _legend(scores)),
         *_left_out(scores),
     ]
+
+
+def _legend(scores: Scores) -> list[str]:
+    """Return the legend of a board: accuracy, X, its shares, the other columns, intervals."""
+    parts = [_accuracy, _excess, _shares, _others, _certainty]
+    return [" ".join(said) for part in parts if (said := part(scores))]
 
 
 def headroom_notes(scores: Scores) -> list[str]:
@@ -52,10 +59,7 @@ def headroom_notes(scores: Scores) -> list[str]:
     least = 100 * LEAST_SUITE_HEADROOM
     sentences = [
         f"Mean headroom of the suite, ceiling - control: {points(mean).lstrip('+')} points.",
-        *[
-            f"That is less than {least:.0f}: this suite cannot measure what networks hold beyond "
-            "the controls."
-        ]
+        *[f"Under {least:.0f}, this suite cannot measure what networks hold beyond the controls."]
         * (round(mean, 12) < LEAST_SUITE_HEADROOM),
         *[f"Void, with a headroom under {100 * LEAST_HEADROOM:.0f} points: {', '.join(void)}."]
         * bool(void),
@@ -104,39 +108,56 @@ def _cell(row: dict[str, Any], cells: pl.DataFrame) -> str:
     return " ".join([*(f"{value}" for value in shown), f"ρ {row['rate']:g}"])
 
 
-def _columns(scores: Scores) -> list[str]:
-    view, cells = scores.view, scores.cells
-    ceiling: Any = cells["ceiling"].mean()
-    not_ranked = "Only memorized networks are ranked, and only on corrupted labels."
-    networks = _networks(_counted(scores))
+def _accuracy(scores: Scores) -> list[str]:
+    view, units = scores.view, scores.units
+    cells, networks = scores.cells.height, _networks(_counted(scores))
+    hidden = ", without rates at which the noise hides the true label"
     return [
         f"Test accuracy on true labels in %, decoders fitted on {view.labels} labels of "
-        f"{FITTED_ON[view.fitted_on]} of {view.kind} networks: means over {cells.height} "
-        f"cell{'s' * (cells.height != 1)} of {networks} network{'s' * (networks != 1)}, at rates "
-        "at which the noise leaves the true label the likeliest.",
+        f"{FITTED_ON[view.fitted_on]}: means over {counted(cells, 'cell')} of "
+        f"{counted(networks, f'{view.kind} network')}{'' if units['rankable'].all() else hidden}.",
         *_how_far(scores),
-        "X is accuracy minus that of the control, in points: the best reading on noisy validation "
-        "labels of sources that know no label (raw pixels and other features of the images, the "
-        "untrained network, the network of random labels), of any decoder and layer. E is X as a "
-        "share of the headroom, Σ X / Σ (ceiling - control), in %, without void cells; recovery is "
-        "Σ (accuracy - readout) / Σ (ceiling - readout), and the control has one, too.",
-        *_few_decoders(scores),
-        *_on_chosen(scores),
-        *[f"The ceiling is the clean network's readout ({percent(ceiling)} %)."]
-        * (ceiling is not None),
-        *[not_ranked] * (not view.is_ranked),
-        f"{_and(list(REFERENCES), 'and')} read the network's own training, and are never ranked; "
-        "clean net is the same decoder on the clean network; s is seconds of fit and predictions; "
-        f"ok is how many of the planned networks that are {view.kind} it was read from.",
+        *["Only memorized networks are ranked, and only on corrupted labels."]
+        * (not view.is_ranked),
     ]
 
 
-def _on_chosen(scores: Scores) -> list[str]:
-    note = (
-        f"{CHOSEN} is what one network gives its user: the decoder and layer that are best on its "
-        "own noisy validation labels. The first of the ranked decoders is best in hindsight."
-    )
-    return [note] * (not scores.chosen.is_empty())
+def _excess(scores: Scores) -> list[str]:
+    if scores.cells["control"].null_count() == scores.cells.height:
+        return []
+    return [
+        "X is accuracy minus that of the control, in points: the best on noisy validation labels "
+        "of what knows no label (features of the images, untrained network, network of random "
+        "labels).",
+        *_few_decoders(scores),
+    ]
+
+
+def _shares(scores: Scores) -> list[str]:
+    cells = scores.cells
+    ceiling: Any = cells["ceiling"].mean()
+    if ceiling is None:
+        return []
+    sums = ", sums over cells, void ones left out of E" if cells.height > 1 else ""
+    return [
+        "E: X in % of ceiling - control; recovery: accuracy - readout in % of ceiling - "
+        f"readout{sums}; ceiling: the clean network's readout, {percent(ceiling)} %."
+    ]
+
+
+def _others(scores: Scores) -> list[str]:
+    board, kind = scores.board, scores.view.kind
+    there = [name for name in REFERENCES if name in set(board["decoder"])]
+    columns = {
+        "clean net: the same decoder on the clean network": board["clean"].count(),
+        "s: seconds of fit and predictions": board["seconds"].count(),
+        f"ok: how many of the planned {kind} networks were read": True,
+    }
+    return [
+        _layers(scores),
+        f"{'; '.join(said for said, is_there in columns.items() if is_there)}.",
+        *[f"Never ranked, as of the network's own training: {', '.join(there)}."] * bool(there),
+    ]
 
 
 def _how_far(scores: Scores) -> list[str]:
@@ -172,8 +193,8 @@ def _few_decoders(scores: Scores) -> list[str]:
     if not 0 < count < _FEW:
         return []
     return [
-        f"The control is by {count} decoder{'s' * (count > 1)} alone: beside others it may be "
-        "higher, and X lower."
+        f"The control is by {counted(count, 'decoder')} alone: beside others it may be higher, and "
+        "X lower."
     ]
 
 
@@ -181,35 +202,36 @@ def _certainty(scores: Scores) -> list[str]:
     intervals = scores.board["interval"].drop_nulls()
     if intervals.is_empty():
         return []
-    few = intervals[0] == IMAGES
-    seeds = f"{scores.units['seed'].n_unique()} seeds and the test images"
-    sentences = [
-        f"± is half the width of a {SURE} interval over "
-        f"{'the test images alone' if few else seeds}; data sets with the pool of images that "
-        "seeds split, models and rates are fixed.",
-    ]
-    if few:
+    alone = (
+        f"the test images alone: with fewer than {LEAST_SEEDS} seeds of {scores.view.kind} "
+        "networks in a cell, intervals and ranks say nothing of other seeds"
+    )
+    seeds = (
+        f"{counted(scores.units['seed'].n_unique(), 'seed')} and the test images; data sets with "
+        "the pool of images that seeds split, models and rates are fixed"
+    )
+    over = alone if intervals[0] == IMAGES else seeds
+    sentences = [f"± is half the width of a {SURE} interval over {over}."]
+    if comparisons := scores.differences.height:
         sentences.append(
-            f"With fewer than {LEAST_SEEDS} seeds in a cell, of those whose networks memorized, "
-            "intervals and ranks say nothing of other seeds."
-        )
-    if count := scores.differences.height:
-        sentences.append(
-            f"Ranks are ranges: what paired differences leave open ({SURE}, Holm's correction for "
-            f"{count} comparison{'s' * (count > 1)})."
+            f"Ranks are ranges ({SURE}, Holm's correction for "
+            f"{counted(comparisons, 'paired comparison')}); the first is best in hindsight."
         )
     return sentences
 
 
 def _layers(scores: Scores) -> str:
     if "validation" in scores.units["chosen_by"]:
-        counts = sorted(set(scores.units["validation_count"]))
+        counts = " or ".join(f"{count}" for count in sorted(set(scores.units["validation_count"])))
+        beside = "" if scores.chosen.is_empty() else f" ({CHOSEN}: with its decoder)"
         return (
-            f"Each network's layer is chosen on its own noisy validation labels "
-            f"({' or '.join(map(str, counts))} points); the oracle layer, chosen on test, is never "
-            "ranked."
+            f"layer: the best on each network's own noisy validation labels, {counts} points"
+            f"{beside}; oracle: the best on test, never ranked;"
         )
-    return "No validation part: the layer is the last before the logits; the oracle is not ranked."
+    return (
+        "layer: without a validation part, the last before the logits; oracle: the best on test, "
+        "never ranked;"
+    )
 
 
 def _left_out(scores: Scores) -> list[str]:
@@ -225,16 +247,26 @@ def _left_out(scores: Scores) -> list[str]:
     lost = 0 if of_unmemorized else readings.filter(noisy)["network_id"].n_unique()
     why = " ".join(f"{line}." for line in why_unmemorized(scores.lost.filter(kind="memorized")))
     uncommon = _networks(scores.units.filter("rankable")) - _networks(_counted(scores))
+    outdated, missing = (counted(n, "reading") for n in (scores.outdated, scores.missing))
     sentences = [
         (told, f"Not ranked, as they are told the noise: {', '.join(told)}."),
         (saw_test, f"Not ranked, as they know test labels or their rule: {', '.join(saw_test)}."),
         (short, f"Not ranked, too few networks: {', '.join(short)}."),
-        (uncommon, f"Left out, as not all ranked decoders cover them: {uncommon:,} networks."),
+        (
+            uncommon,
+            f"Left out, as not all ranked decoders cover them: {counted(uncommon, 'network')}.",
+        ),
         (failed, f"Readings that failed: {failed:,}. {' '.join(reasons)}".rstrip()),
         (scores.unread, f"No reading is fine: {', '.join(scores.unread)}."),
         (lost, f"Left out, as they did not memorize: {lost:,} of the networks. {why}".rstrip()),
-        (scores.outdated, f"Left out, as of an older protocol: {scores.outdated:,} readings."),
-        (scores.missing, f"Planned in the suite and not run: {scores.missing:,} readings."),
+        (
+            scores.outdated,
+            f"Left out, as of an older protocol: {outdated}.",
+        ),
+        (
+            scores.missing,
+            f"Planned in the suite and not run: {missing}.",
+        ),
     ]
     return [sentence for said, sentence in sentences if said]
 
@@ -317,7 +349,7 @@ def _rivals(scores: Scores, first: dict[str, Any]) -> str:
         return "It beats all others significantly."
     if len(tied) == pairs.height:
         return "It cannot be told apart from any other."
-    return f"It cannot be told apart from {len(tied)} of {pairs.height} others."
+    return f"It cannot be told apart from {len(tied)} of {counted(pairs.height, 'other')}."
 
 
 def _references(scores: Scores) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from memgen_bench.wording import counted
+
 MARK = "✓"
 _FOLDER = "verified"
 _LARGEST = 1 << 20  # bytes of a record
@@ -29,5 +31,7 @@ def verified_note(found: dict[str, int]) -> list[str]:
     """Return a sentence on the marked decoders, if there are any."""
     if not found:
         return []
-    named = ", ".join(f"{name} ({count} readings)" for name, count in found.items())
+    named = ", ".join(
+        f"{name} ({counted(readings, 'reading')})" for name, readings in found.items()
+    )
     return [f"{MARK}: a random sample was computed again, the same bit by bit: {named}."]

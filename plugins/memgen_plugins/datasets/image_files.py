@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memgen_bench import Data, DataError
+from memgen_bench.wording import counted
 from memgen_plugins.datasets.pixels import read_pixels
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class _Decoder:
     def warn(self) -> None:
         """Warn of each remark once, with the number of files and the first of them."""
         for remark, files in self._remarks.items():
-            count = f"{len(files)} image{'s' if len(files) > 1 else ''}"
-            warnings.warn(f"{count} (as {printable(files[0])}): {remark}", stacklevel=3)
+            images = counted(len(files), "image")
+            warnings.warn(f"{images} (as {printable(files[0])}): {remark}", stacklevel=3)
 
     def _decode(self, file: str) -> Images:
         try:

@@ -56,7 +56,7 @@ def test_list_and_size_count_shared_folders(in_workplace: CommandLine, tmp_path:
 def test_verify_names_each_damaged_network_and_changes_nothing(in_workplace: CommandLine) -> None:
     assert in_workplace("cache", "verify")[:2] == (
         0,
-        "2 networks and checkpoints checked, 0 damaged\n",
+        "networks and checkpoints: 2 checked, 0 damaged\n",
     )
     clean, memorized = networks()
     flip(clean)
@@ -67,7 +67,7 @@ def test_verify_names_each_damaged_network_and_changes_nothing(in_workplace: Com
     assert code == 1
     for path, reason in ((clean, "its JSON does not"), (memorized, "its weights do not")):
         assert f"{path}: damaged ({reason} match" in out
-    assert "2 networks and checkpoints checked, 2 damaged" in out
+    assert "networks and checkpoints: 2 checked, 2 damaged" in out
     trajectory = memorized.with_suffix(".trajectory")
     trajectory.write_bytes(trajectory.read_bytes()[:-1])
     assert f"{trajectory}: damaged" in in_workplace("cache", "verify")[1]

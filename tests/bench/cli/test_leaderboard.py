@@ -77,8 +77,8 @@ def test_other_kinds_and_labels_have_boards_of_their_own(
     assert outcome.code == 0, outcome.err
     titles = [line.strip() for line in outcome.out.splitlines() if line.startswith("tiny v1")]
     assert titles == [
-        "tiny v1: digits × mlp, noise uniform, 1 seed",
-        "tiny v1: digits × mlp, noise uniform, 1 seed, clean networks, corrupted labels",
+        "tiny v1: digits × mlp, noise uniform, ρ 0.4, 1 seed",
+        "tiny v1: digits × mlp, noise uniform, ρ 0.4, 1 seed, clean networks, corrupted labels",
     ]
 
 
@@ -142,7 +142,21 @@ def test_filters_that_keep_nothing_together_say_of_what(
     outcome = here("leaderboard", "--results", wide_results, *filters)
     assert outcome.code == 1
     assert "nothing to score of clean networks on true labels" in outcome.err
-    assert "memgen-bench run makes some" in outcome.err
+    assert "there are only clean networks on corrupted labels, memorized networks on" in outcome.err
+    assert "memgen-bench run makes what is missing" in outcome.err
+
+
+def test_results_of_untrained_networks_alone_say_that_there_are_these(
+    bench: Bench, tmp_path: Path, here: CommandLine
+) -> None:
+    bench.decode({"fc1": (0.5, 0.6)}, kind="untrained", memorized=None, order_seed=None)
+    outcome = here("leaderboard", "--results", str(bench.stored(tmp_path)))
+    assert outcome.code == 1
+    assert (
+        "nothing to score of memorized networks on corrupted labels; there are only untrained "
+        "networks on corrupted labels; --kind untrained shows such, memgen-bench run makes what is "
+        "missing"
+    ) in outcome.err
 
 
 @pytest.mark.slow

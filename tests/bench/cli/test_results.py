@@ -30,7 +30,7 @@ def test_results_are_verified_and_damage_is_set_aside(
     assert damaged.code == 1
     first, last = damaged.out.splitlines()
     assert first.startswith(f"{part}: damaged")
-    assert last == f"{results}: 7 parts, 1 faults"
+    assert last == f"{results}: 7 parts, 1 fault"
     assert f"{part}: damaged" in here(*workplace.run("--all")).err
 
     aside = here("results", "verify", results, "--set-aside")
@@ -64,7 +64,7 @@ def test_results_are_merged_and_compacted(
 
     compacted = here("results", "compact", str(half))
     assert compacted.code == 0
-    assert "readings: 3 parts became 1; 0 rows no longer counted" in compacted.out
+    assert "readings: 3 parts became 1; dropped 0 rows that no longer counted" in compacted.out
     assert rows(half) == expected
     board = here("leaderboard", "--results", str(half)).out
     assert board == here("leaderboard", "--results", str(results)).out

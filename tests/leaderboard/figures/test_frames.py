@@ -10,7 +10,6 @@ from scipy import stats
 
 from memgen_leaderboard.figures import frames
 from memgen_leaderboard.figures.frames import MOST_EPOCHS
-from memgen_leaderboard.figures.palette import styles
 from memgen_leaderboard.scoring.suite_scores import Scores, all_scores, decoder_order
 
 if TYPE_CHECKING:
@@ -225,8 +224,3 @@ def test_all_tested_epochs_of_a_long_training_are_drawn() -> None:
     frame = frames.training_frame(networks)
     for name in frames.CURVES:
         assert frame.filter(series=name)["epoch"].to_list() == list(tested)
-
-
-def test_many_decoders_look_different() -> None:
-    found = styles([f"decoder-{place}" for place in range(54)]).values()
-    assert len({(style.colour, style.shape) for style in found}) == 54

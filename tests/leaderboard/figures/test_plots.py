@@ -9,6 +9,8 @@ import pytest
 
 from helpers.once import made_once
 from memgen_leaderboard.figures import plots
+from memgen_leaderboard.figures.frames import controls_frame, layer_frame
+from memgen_leaderboard.figures.palette import styles
 from memgen_leaderboard.figures.plots import FORMATS, save_board, save_figures
 from memgen_leaderboard.scoring.suite_scores import all_scores, decoder_order
 
@@ -95,3 +97,14 @@ def test_names_of_strangers_are_shown_as_they_are(
     assert (
         r"\textless{}script\textgreater{}alert(1)\textless{}/script\textgreater{} \$x\_1\$" in latex
     )
+
+
+def test_a_line_far_beyond_the_curves_is_named_at_the_edge(bench: Bench, tmp_path: Path) -> None:
+    (scores,) = all_scores(bench.cell(0.05, 0.06, 0.9).stored(tmp_path))
+    figures = (
+        plots.layers_figure(layer_frame(scores), styles(["masc"]), "memorized network"),
+        plots.controls_figure(controls_frame(scores), "memorized network"),
+    )
+    for axes in (figure.axes[0] for figure in figures):
+        assert axes.get_ylim()[1] < 20
+        assert [text.get_text() for text in axes.texts] == ["↑ ceiling 90.0 %"]

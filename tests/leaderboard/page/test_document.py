@@ -19,13 +19,19 @@ from memgen_bench import cli
 from memgen_bench.plan.suite import Kind
 from memgen_bench.results import store
 from memgen_bench.results.schemas import TABLES
-from memgen_leaderboard.page.contents import _panels, filters, readings_frame, suite_data
+from memgen_leaderboard.page.contents import (
+    _panels,
+    filters,
+    page_styles,
+    readings_frame,
+    suite_data,
+)
 from memgen_leaderboard.page.document import page
 from memgen_leaderboard.scoring.suite_scores import View, all_scores
 from memgen_leaderboard.tables.boards import main_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from helpers.readings import Bench
@@ -70,6 +76,38 @@ def blob(html: str, name: str) -> bytes:
     return base64.b64decode(found)
 
 
+def test_a_decoder_has_one_look_in_all_figures_and_suites(
+    bench: Bench, tmp_path: Path, new_bench: Callable[[], Bench]
+) -> None:
+    names = ("masc", "ncm", "fisher-ncm", "ridge-tuned", "rda-50", "ensemble-lda", "knn-50")
+    for place, suite in enumerate((bench, new_bench())):
+        for rank, name in enumerate((*names[place:], *names[:place])):
+            suite.cell(0.6 + rank / 100, 0.4, 0.9, decoder=name)
+        suite.stored(tmp_path / f"{place}", f"suite-{place}")
+    found = all_scores(tmp_path)
+    known = page_styles(found)
+    shown = [suite_data([scores], known) for scores in found]
+    specs = [figure["spec"] for data in shown for figure in data["figures"]]
+    scales = [scale for spec in specs for scale in colours_by_decoder(spec)]
+    assert len(scales) >= 2 * len(found)
+    for scale in scales:
+        looks = dict(zip(scale["domain"], scale["range"], strict=True))
+        assert looks == {name: known[name].colour for name in looks}
+    for data in shown:
+        assert len({known[name].colour for name in data["shown"]}) == len(data["shown"]) == 6
+
+
+def colours_by_decoder(spec: Any) -> Iterator[dict[str, Any]]:
+    """Yield the scales of a figure that give decoders their colours."""
+    if isinstance(spec, dict):
+        colour = spec.get("color")
+        if isinstance(colour, dict) and colour.get("field") == "decoder":
+            yield colour["scale"]
+    parts = spec.values() if isinstance(spec, dict) else spec if isinstance(spec, list) else ()
+    for part in parts:
+        yield from colours_by_decoder(part)
+
+
 def test_no_script_is_a_strangers(html: str) -> None:
     assert STRANGER not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
@@ -96,7 +134,7 @@ def test_csv_and_parquet_hold_the_same_readings(html: str, views: list[Scores]) 
 
 
 def test_there_is_a_board_for_each_choice_of_the_filters(views: list[Scores]) -> None:
-    data: dict[str, Any] = suite_data(views)
+    data: dict[str, Any] = suite_data(views, page_styles(views))
     assert {axis: values for axis, _, values in filters(data["boards"])} == {
         "kind": ["memorized", "clean"],
         "pair": ["cnn on digits", "mlp on digits"],
@@ -129,7 +167,7 @@ def test_networks_of_every_kind_have_a_place(bench: Bench, tmp_path: Path, kind:
     (scores,) = all_scores(tmp_path)
     others = scores.networks.with_columns(kind=pl.lit(kind))
     vars(scores)["networks"] = others
-    assert len(suite_data([scores])["networks"]) == others.height > 0
+    assert len(suite_data([scores], page_styles([scores]))["networks"]) == others.height > 0
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:

@@ -237,15 +237,15 @@ def test_a_board_says_how_many_networks_are_not_common_to_all(bench: Bench, tmp_
         if seed:
             bench.decode({"fc1": (0.5, 0.5)}, decoder="other", seed=seed)
     notes = " ".join(board_notes(scores_of(bench, tmp_path)))
-    assert "means over 1 cell of 19 networks" in notes
-    assert "Left out, as not all ranked decoders cover them: 1 networks." in notes
+    assert "means over 1 cell of 19 memorized networks" in notes
+    assert "Left out, as not all ranked decoders cover them: 1 network." in notes
 
 
 def test_where_nothing_is_ranked_means_are_over_all_networks(bench: Bench, tmp_path: Path) -> None:
     for seed in range(3):
         bench.decode({"fc1": (0.5, 0.6)}, seed=seed).readout(0.4, seed=seed)
     notes = " ".join(board_notes(scores_of(bench, tmp_path)))
-    assert "means over 1 cell of 3 networks" in notes
+    assert "means over 1 cell of 3 memorized networks" in notes
     assert "not all ranked" not in notes
 
 
@@ -265,7 +265,7 @@ def test_a_board_of_networks_that_did_not_memorize_says_how_far_they_came(
     assert scores.board["rank"].to_list() == [None]
     notes = " ".join(board_notes(scores))
     for said in (
-        "unmemorized networks: means over 1 cell of 1 network, at rates",
+        "means over 1 cell of 1 unmemorized network.",
         "They have 95.1 % of their given labels right; 99 % are asked for.",
         "X is accuracy minus that of the control",
         "Only memorized networks are ranked",
@@ -292,7 +292,7 @@ def test_a_board_says_over_how_many_seeds_it_is(bench: Bench, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("validation", "count", "says"),
-    [(0.5, 100, "noisy validation labels (100 points)"), (None, 0, "No validation part")],
+    [(0.5, 100, "noisy validation labels, 100 points"), (None, 0, "without a validation part")],
 )
 def test_a_board_says_how_the_layer_was_chosen(
     validation: float | None, count: int, says: str, bench: Bench, tmp_path: Path
@@ -309,6 +309,28 @@ def test_other_kinds_and_labels_are_shown_without_ranks(bench: Bench, tmp_path: 
     assert (rows_of(table)["masc"]["rank"], rows_of(table)["masc"]["accuracy"]) == ("–", "90.0")
     assert "Only memorized networks are ranked" in " ".join(table.notes)
     assert in_short(scores) == ["Nothing is ranked here."]
+
+
+def test_the_notes_of_a_small_board_are_six(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.8, validation_count=100).decode({"fc1": (0.5, 0.5)}, decoder="ncm")
+    notes = board_notes(scores_of(bench, tmp_path))
+    assert len(notes) == 6
+    assert sum(map(len, notes)) < 1200
+
+
+def test_a_board_whose_rates_are_chosen_names_them(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.8).cell(0.5, 0.4, 0.8, rate=0.8)
+    scores = scores_of(bench, tmp_path, rates=(0.8,))
+    assert boards.title(scores) == "toy v1: digits × mlp, noise uniform, ρ 0.8, 1 seed"
+    assert "hides the true label" not in " ".join(board_notes(scores))
+
+
+def test_a_board_says_that_rates_without_a_true_label_are_left_out(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.cell(0.65, 0.4, 0.9).cell(0.1, 0.12, 0.9, rate=1.0, rankable=False)
+    notes = " ".join(board_notes(scores_of(bench, tmp_path)))
+    assert "1 memorized network, without rates at which the noise hides the true label." in notes
 
 
 # in short
@@ -389,7 +411,7 @@ def test_every_board_of_a_suite_without_headroom_says_that_it_cannot_measure(
     for part in (*scores.of_pairs, scores):
         for brief in (False, True):
             first = board_notes(part, brief=brief)[0]
-            assert "ceiling - control: 3.7 points. That is less than 10: this suite" in first
+            assert "ceiling - control: 3.7 points. Under 10, this suite" in first
     assert "under 2 points: ρ 0.2." in board_notes(scores.of_pairs[1])[0]
     assert "under 2 points: mlp ρ 0.2." in board_notes(scores)[0]
 

@@ -36,7 +36,8 @@ function drawBoard(article, data) {
   }
   const wanted = state.get("q").toLowerCase();
   const rows = board.rows.filter((row) => row[data.head].toLowerCase().includes(wanted));
-  const table = { title: board.title, columns: data.columns, words: data.words, rows };
+  const title = wanted ? `${board.title}, rows with “${wanted}”` : board.title;
+  const table = { title, columns: data.columns, words: data.words, rows };
   const shown = drawTable(box, table, {
     sort: state.get("sort"),
     descending: state.get("dir") === "down",
@@ -53,6 +54,6 @@ function drawBoard(article, data) {
     drawn: { [EXCESS]: drawings(data, board) },
   });
   notes.replaceChildren(...board.notes.map((note) => element("p", {}, data.notes[note])));
-  status.textContent = `${rows.length} of ${board.rows.length} rows`;
+  status.textContent = `${rows.length} of ${counted(board.rows.length, "row")}`;
   return { ...table, rows: shown, latex: board.latex };
 }

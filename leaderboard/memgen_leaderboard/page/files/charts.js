@@ -14,6 +14,7 @@ function chartConfig(dark, width) {
     axis: { ...words, titleFontWeight: "normal", gridColor: line, domainColor: ink, tickColor: ink },
     legend: { ...words, orient: "bottom", direction: "horizontal", columns, labelLimit: 320 },
     header: { ...words, labelFontWeight: "bold" },
+    title: { color: ink, anchor: "start" },
     view: { stroke: null },
     text: { color: ink },
     rule: { color: ink },
@@ -21,10 +22,16 @@ function chartConfig(dark, width) {
   };
 }
 
-function sized(spec, width) {
+// So many columns that no row is much shorter than the others.
+function evenColumns(panels, most) {
+  return Math.ceil(panels / Math.ceil(panels / most)) || 1;
+}
+
+function sized(spec, rows, width) {
   const own = structuredClone(spec);
   if (own.facet) {
-    own.columns = Math.max(1, Math.min(own.columns, Math.floor(width / 280)));
+    const panels = new Set(rows.map((row) => row[own.facet.field])).size;
+    own.columns = evenColumns(panels, Math.max(1, Math.min(own.columns, Math.floor(width / 280))));
     own.spec.width = Math.floor(width / own.columns) - 95; // each panel has an axis
   } else {
     own.width = width;
@@ -40,7 +47,7 @@ function isDark() {
 
 function embed(box, spec, rows, width, dark) {
   const decoders = new Set(rows.map(({ decoder }) => decoder).filter(Boolean));
-  const whole = { ...sized(spec, width), datasets: { ...spec.datasets, frame: rows } };
+  const whole = { ...sized(spec, rows, width), datasets: { ...spec.datasets, frame: rows } };
   whole.params = [...(whole.params ?? []), { name: "shown", value: [...decoders] }];
   return vegaEmbed(box, whole, {
     actions: false,
@@ -73,9 +80,9 @@ async function drawChart(box, spec, rows) {
   box.replaceChildren(fresh);
 }
 
-async function saveSvg(name, spec, rows) {
+async function saveSvg(name, title, spec, rows) {
   const box = document.createElement("div");
-  const made = await embed(box, spec, rows, 900, false);
+  const made = await embed(box, { title, ...spec }, rows, 900, false);
   save(name, "image/svg+xml", await made.view.toSVG());
   made.finalize();
 }

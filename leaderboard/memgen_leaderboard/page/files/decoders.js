@@ -19,14 +19,15 @@ function drawDecoder(article, data) {
   const decoder = data.decoders.includes(wanted) ? wanted : data.shown[0] ?? data.decoders[0];
   select.value = decoder;
   section.querySelector(".certificate").replaceChildren(
-    ...(data.about[decoder] ?? [["method", "of a plugin that was not there when this page was made"]])
+    ...[["decoder", decoder],
+      ...(data.about[decoder] ?? [["method", "of a plugin that was not there when this page was made"]])]
       .map(([term, text]) => element("div", {}, element("dt", {}, term), element("dd", {}, text))),
   );
   const cells = excesses(data, decoder).toSorted((one, other) => other.excess - one.excess);
   const above = cells.filter(({ low }) => low !== null && low > 0).length;
   const below = cells.filter(({ high }) => high !== null && high < 0).length;
   section.querySelector(".verdict").textContent = cells.length
-    ? `Of ${cells.length} pairs and rates it is significantly above the control in ${above}, and below it in ${below}.`
+    ? `Of ${counted(cells.length, "cell")} it is significantly above the control in ${above}, and below it in ${below}.`
     : "It has no reading beside a control.";
   const halves = cells.map(({ excess, high }) => [100 * excess, high === null ? 0 : 100 * (high - excess)]);
   const scale = scaleOf(halves);

@@ -39,6 +39,11 @@ function choosePair(section, rows, start) {
   return rows.filter((row) => pairOf(row) === chosen);
 }
 
+// Printed, it stands without the widgets that chose what is drawn.
+function drawCaption(section, title, text) {
+  section.querySelector("figcaption").replaceChildren(element("b", {}, `${title}.`), ` ${text}`);
+}
+
 function drawFigure(article, data) {
   const section = article.querySelector(".figures");
   if (!data.figures.length) return null;
@@ -55,8 +60,10 @@ function drawFigure(article, data) {
   const place = ({ decoder }) => places.get(decoder) ?? -1;
   rows.sort((one, other) => place(one) - place(other)); // as on the board; legends follow
   if (chosen.decoders) rows = rows.filter((row) => row.decoder === null || shown.has(row.decoder));
-  section.querySelector("figcaption").textContent = chosen.caption;
+  const of = chosen.pairs && rows.length ? pairOf(rows[0]) : "all models and data sets";
+  const title = `${chosen.title}: ${of}, ${article.dataset.suite}`;
+  drawCaption(section, title, chosen.caption);
   drawChart(section.querySelector(".chart"), chosen.spec, rows);
-  drawNumbers(section.querySelector(".figure-data"), chosen.title, rows);
-  return { name: chosen.name, spec: chosen.spec, rows };
+  drawNumbers(section.querySelector(".figure-data"), title, rows);
+  return { name: chosen.name, title, spec: chosen.spec, rows };
 }

@@ -27,7 +27,7 @@ function drawNetwork(article, data) {
   const numbers = section.querySelector(".figure-data");
   figure.hidden = numbers.hidden = !rows.length;
   if (!rows.length) return;
-  section.querySelector("figcaption").textContent = data.training.caption;
+  drawCaption(section, `Training: ${network.group}, ${network.name}`, data.training.caption);
   drawChart(section.querySelector(".chart"), data.training.spec, rows);
   drawNumbers(numbers, `Training of network ${network.id}`, rows);
 }

@@ -52,8 +52,8 @@ const ACTIONS = {
   "board-latex": (article) =>
     save(fileName(article, "board.tex"), "application/x-tex", article.shown.board.latex),
   "figure-svg"(article) {
-    const { name, spec, rows } = article.shown.figure;
-    return saveSvg(fileName(article, `${name}.svg`), spec, rows);
+    const { name, title, spec, rows } = article.shown.figure;
+    return saveSvg(fileName(article, `${name}.svg`), title, spec, rows);
   },
   "figure-csv"(article) {
     const { name, rows } = article.shown.figure;

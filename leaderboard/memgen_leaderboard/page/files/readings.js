@@ -43,7 +43,7 @@ function drawReadings(article) {
     rows: ordered.slice(found.start, end),
   }, { sort, descending, head: -1, onsort: (column) => sortBy(column, "r-") });
   section.querySelector(".status").textContent = rows.length
-    ? `${found.start + 1} to ${end} of ${rows.length} readings` : "No such readings.";
+    ? `${found.start + 1} to ${end} of ${counted(rows.length, "reading")}` : "No such readings.";
   section.querySelector('[data-act="previous"]').disabled = found.start === 0;
   section.querySelector('[data-act="next"]').disabled = end >= rows.length;
 }

@@ -26,6 +26,8 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
+const counted = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+
 function options(select, pairs) {
   select.replaceChildren(...pairs.map(([value, text]) => element("option", { value }, text)));
 }

@@ -48,7 +48,7 @@ function drawTable(box, table, { sort = "", descending = false, head = 0, onsort
   const focused = box.contains(document.activeElement) ? document.activeElement.textContent : null;
   box.replaceChildren(
     element("table", {},
-      element("caption", {}, table.title),
+      element("caption", {}, element("span", {}, table.title)),
       element("thead", {}, element("tr", {}, ...places.flatMap((place) => headings(table.columns[place])))),
       element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row)))),
     ),
