@@ -81,6 +81,20 @@ class UsageError(MemgenError):
     exit_code = 2
 
 
+class RefusedValueError(UsageError):
+    """A value of an axis or a size is not allowed; the command line says how its option is called.
+
+    Args:
+        name: The axis or size, as in Python and in a suite's file.
+        value: The value, as its user gave it.
+        fault: What it should be.
+    """
+
+    def __init__(self, name: str, value: object, fault: str) -> None:
+        super().__init__(f"{name}: {value!r:.60} {fault}")
+        self.name, self.value, self.fault = name, value, fault
+
+
 class PluginError(MemgenError):
     """A plugin breaks the contract; the message names plugin, hook, file and remedy."""
 

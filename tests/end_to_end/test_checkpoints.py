@@ -222,7 +222,7 @@ def test_without_checkpoints_there_is_no_figure_of_epochs(bench: Bench, tmp_path
 @pytest.mark.parametrize(
     ("checkpoints", "says"),
     [
-        ("[0]", "checkpoints.0: Input should be greater than 0"),
+        ("[0]", "checkpoints: 0 should be greater than 0"),
         ("[4, 4]", "must ascend, got [4, 4]"),
     ],
 )

@@ -20,6 +20,7 @@ from memgen_bench.cli import (
     leaderboard,
     listing,
     new,
+    options,
     publish,
     results,
     retrain,
@@ -28,7 +29,7 @@ from memgen_bench.cli import (
     why,
 )
 from memgen_bench.cli.terminal import say
-from memgen_bench.errors import MemgenError, one_line
+from memgen_bench.errors import MemgenError, RefusedValueError, one_line
 from memgen_bench.files.standard_streams import open_standard_streams, print_anything
 
 app = typer.Typer(
@@ -84,6 +85,9 @@ def main() -> None:
     try:
         words = list(map(_at_home, sys.argv[1:]))
         sys.exit(app(words, prog_name="memgen-bench", standalone_mode=False) or 0)
+    except RefusedValueError as error:
+        said = one_line(f"{options.flag(error.name)} {error.value} {error.fault}")
+        _give_up(said, error, error.exit_code)
     except MemgenError as error:
         _give_up(f"{error}", error, error.exit_code)
     except Exception as error:
@@ -104,9 +108,21 @@ def _explain_usage(error: Any) -> NoReturn:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
     else:
-        message = " ".join(error.format_message().split())
+        message = " ".join((_refused(error) or error.format_message()).split())
         say(f"memgen-bench: error: {message} (-h shows what there is)", warns=True)
     sys.exit(error.exit_code)
+
+
+def _refused(error: Any) -> str:
+    """Return a line for a value that typer had pydantic refuse, which does not say the value."""
+    if not hasattr(error.__cause__, "errors"):
+        return ""
+    from memgen_bench.plan.suite import should_be
+
+    fault = error.__cause__.errors(include_url=False)[0]
+    if fault["type"] == "value_error":  # a parser's own words
+        return ""
+    return f"{error.param.opts[0]} {fault['input']} {should_be(fault)}"
 
 
 def _give_up(message: str, error: Exception, exit_code: int) -> None:

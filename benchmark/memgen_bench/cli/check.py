@@ -48,9 +48,10 @@ def check(
 
     if bool(targets) == everything:
         raise UsageError("name what to check (a decoder, FILE.py …), or say --all, not both")
-    files = (*plugin_files(map(str, plugins or ())), *plugin_files(targets or ()))
-    registry = options.registry([Path(file) for file in dict.fromkeys(files)])
-    subjects = find_subjects(registry, targets or (), tuple(dict.fromkeys(files)), places.data_dir)
+    named = plugin_files(targets or ())
+    registry = options.registry([*(plugins or ()), *map(Path, named)])
+    files = tuple(dict.fromkeys([*(str(file.resolve()) for file in plugins or ()), *named]))
+    subjects = find_subjects(registry, targets or (), files, places.data_dir)
     to_terminal = str(report) == "-"
     console = Console(highlight=False, stderr=to_terminal)
     findings = _examine(subjects, console)

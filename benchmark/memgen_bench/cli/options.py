@@ -92,13 +92,19 @@ def _option(name: str) -> Any:
     value, _ = get_args(kind)
     if get_origin(value) is not Sequence:
         return Annotated[kind, typer.Option(help=f"{about}.")]
-    singular = name if name == "labels" else name.removesuffix("s")  # one value says which labels
     option = typer.Option(
-        f"--{singular.replace('_', '-')}",
+        flag(name),
         help=f"{about}; may be repeated.",
         rich_help_panel="Axes",
     )
     return Annotated[GenericAlias(list, get_args(value)) | None, option]
+
+
+def flag(name: str) -> str:
+    """Return how the option of an axis or a size is called."""
+    many = get_origin(get_args(get_args(axes.CHANGES[name])[0])[0]) is Sequence
+    plural = many and name != "labels"  # one value says which labels
+    return f"--{(name.removesuffix('s') if plural else name).replace('_', '-')}"
 
 
 def where(*names: str) -> MadeOf:

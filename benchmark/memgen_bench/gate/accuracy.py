@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from memgen_bench.gate.regression import Comparison, judge, judge_null
-from memgen_bench.gate.verdicts import Verdict
+from memgen_bench.gate.verdicts import Verdict, accepting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ def compare(
             decoder=name,
             fixture="-",
             outcome="missing",
-            message=f"in the baseline, but not registered; {_accept(name)} drops it",
+            message=f"in the baseline, but not registered; {accepting(name)} drops it",
         )
         for name in missing
     ]
@@ -63,7 +63,7 @@ def _of_decoder(
                 yield verdict
     yield from judge(comparisons)
     for name in sorted(set(accepted["fixture"]) - fixtures.keys()):
-        message = f"the fixture is not there; get it, or {_accept(decoder)}"
+        message = f"the fixture is not there; get it, or {accepting(decoder)}"
         yield Verdict(decoder=decoder, fixture=name, outcome="missing", message=message)
 
 
@@ -75,10 +75,6 @@ def _grouped(
         yield name, list(group)
 
 
-def _accept(decoder: str) -> str:
-    return f"memgen-bench gate accept --decoder {decoder} --reason …"
-
-
 def _compare(
     decoder: str, fixture: Fixture, found: Sequence[FixtureReading], rows: pl.DataFrame
 ) -> Comparison | Verdict:
@@ -88,13 +84,13 @@ def _compare(
         return Verdict(decoder=decoder, fixture=fixture.name, outcome=outcome, message=message)
 
     if rows.is_empty():
-        return verdict("new", f"not in the baseline; {_accept(decoder)}")
+        return verdict("new", f"not in the baseline; {accepting(decoder)}")
     if set(rows["fixture_sha256"]) != {fixture.sha256}:
-        return verdict("missing", f"accepted on another fixture of this name; {_accept(decoder)}")
+        return verdict("missing", f"accepted on another fixture of this name; {accepting(decoder)}")
     then = {row["layer"]: row for row in rows.iter_rows(named=True)}
     now = {reading.layer: reading for reading in found}
     if then.keys() != now.keys():
-        return verdict("missing", f"accepted on other layers; {_accept(decoder)}")
+        return verdict("missing", f"accepted on other layers; {accepting(decoder)}")
     ended = [
         reading
         for layer, reading in now.items()

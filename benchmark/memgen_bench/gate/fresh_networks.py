@@ -13,7 +13,7 @@ import polars as pl
 from memgen_bench.errors import FixtureError, NotMeasuredError
 from memgen_bench.files.atomic import write_atomically
 from memgen_bench.gate.noninferiority import judge_runs
-from memgen_bench.gate.verdicts import Verdict
+from memgen_bench.gate.verdicts import Verdict, accepting
 from memgen_bench.protocol import READOUT, TRAINING_VERSION
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def compare_runs(accepted: pl.DataFrame, now: pl.DataFrame) -> list[Verdict]:
         failure = fresh["failure"].drop_nulls().first()
         then = accepted.filter(decoder=decoder).sort("seed", "run")
         if then.is_empty():
-            message = f"memgen-bench gate accept --train --decoder {decoder} --reason …"
+            message = accepting(decoder, "--train")
             verdicts.append(Verdict(decoder=decoder, fixture=WHERE, outcome="new", message=message))
         elif isinstance(failure, str):
             verdicts.append(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from memgen_bench.gate.verdicts import Verdict
+from memgen_bench.gate.verdicts import Verdict, accepting
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -52,7 +52,9 @@ def judge_runs(
     if difference + reach < -MARGIN:
         return replace(verdict, outcome="regression", message=f"{interval}, margin -2")
     if difference - reach > MARGIN:
-        return replace(verdict, outcome="improvement", message=f"{interval}; accept it")
+        return replace(
+            verdict, outcome="improvement", message=f"{interval}; {accepting(decoder, '--train')}"
+        )
     if difference - reach <= -MARGIN:
         return replace(verdict, outcome="inconclusive", message=f"{interval}, margin -2")
     return verdict

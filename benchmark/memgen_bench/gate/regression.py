@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from memgen_bench.gate.verdicts import Verdict
+from memgen_bench.gate.verdicts import Verdict, accepting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,9 @@ def _judge(comparison: Comparison, loss_p: float, gain_p: float) -> Verdict:
     if reason := _reason(before - after, loss_p, comparison.layers, "drops"):
         return replace(verdict, outcome="regression", message=reason)
     if reason := _reason(after - before, gain_p, comparison.layers, "rises"):
-        return replace(verdict, outcome="improvement", message=f"{reason}; accept it")
+        return replace(
+            verdict, outcome="improvement", message=f"{reason}; {accepting(verdict.decoder)}"
+        )
     if verdict.changed is not None and verdict.changed > DRIFT:
         message = (
             f"{100 * verdict.changed:.1f} % of the predictions changed, their accuracy did not"

@@ -11,9 +11,9 @@ import polars as pl
 from sklearn.base import clone
 
 from memgen_bench.compute import threads
-from memgen_bench.errors import FixtureError
+from memgen_bench.errors import FixtureError, UsageError
 from memgen_bench.files.places import named_path
-from memgen_bench.fixtures.fixture import load_fixtures
+from memgen_bench.fixtures.fixture import Fixture, load_fixtures
 from memgen_bench.gate.baseline import SHIPPED, read_baseline
 from memgen_bench.gate.readings import read_fixtures
 from memgen_bench.plugin.registry import load_registry
@@ -23,7 +23,6 @@ from memgen_bench.protocol import INPUT, READOUT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memgen_bench.fixtures.fixture import Fixture
     from memgen_bench.gate.readings import FixtureReading
 
 CONTROL = "control: raw input"
@@ -61,7 +60,7 @@ def try_decoder(
 
     Raises:
         FixtureError: It fails on all layers of a fixture, or fixtures or baseline are unusable.
-        UsageError: There is no decoder of a name in `against`.
+        UsageError: It is no classifier, or there is no decoder of a name in `against`.
 
     Examples:
         >>> import memgen_bench
@@ -71,6 +70,7 @@ def try_decoder(
         >>> ranking.columns[:2]
         ['decoder', 'accuracy']
     """
+    _check_classifier(estimator)
     found = _fixtures(fixtures)
     spec = DecoderSpec(name=name, summary="", build=lambda: _fresh(estimator))
     with threads(1):
@@ -82,12 +82,27 @@ def try_decoder(
     return ranking
 
 
+def _check_classifier(estimator: Any) -> None:
+    """Refuse what is often given for a classifier: its class, or the name of a decoder."""
+    if isinstance(estimator, type):
+        raise UsageError(f"{estimator.__name__} is a class; give an object, {estimator.__name__}()")
+    if isinstance(estimator, str):
+        raise UsageError(f"{estimator!r} is a name; give memgen_bench.build_decoder({estimator!r})")
+    if missing := [each for each in ("fit", "predict") if not hasattr(estimator, each)]:
+        raise UsageError(f"{type(estimator).__name__} has no {' and no '.join(missing)}")
+
+
 def _fixtures(named: str | Path | Sequence[Fixture] | None) -> list[Fixture]:
     if named is None:
         named = load_fixtures()
     elif isinstance(named, str | Path):
         named = load_fixtures(named_path(named))
-    return [fixture for fixture in named if not fixture.null]
+    elif isinstance(named, Fixture):
+        raise UsageError("fixtures takes a list, such as fixtures=[own]")
+    found = [fixture for fixture in named if not fixture.null]
+    if not found:
+        raise FixtureError("there is no fixture to try it on; null ones, of rate 1, are none")
+    return found
 
 
 def _read(names: Sequence[str], fixtures: Sequence[Fixture]) -> list[FixtureReading]:

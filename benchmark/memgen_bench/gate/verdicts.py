@@ -67,3 +67,8 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
 
 def _compared(verdict: Verdict) -> bool:
     return verdict.against_accepted and verdict.outcome not in _NOT_MEASURED
+
+
+def accepting(decoder: str, *options: str) -> str:
+    """Return the command that accepts what a decoder now does."""
+    return " ".join(["memgen-bench gate accept", *options, f"--decoder {decoder} --reason …"])

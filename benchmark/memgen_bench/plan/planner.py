@@ -192,7 +192,7 @@ class _Planner:
             if points != "training" and not self.suite.held_out_fraction:
                 raise UsageError(
                     f"{spec.name}{AT}{points}: suite {self.suite.name!r} holds no points out; set "
-                    "held_out_fraction above 0"
+                    "held_out_fraction (--held-out-fraction) above 0"
                 )
             yield Decoding(
                 decoder=spec.name,

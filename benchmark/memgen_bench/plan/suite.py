@@ -23,14 +23,14 @@ from pydantic import (
     model_validator,
 )
 
-from memgen_bench.errors import UsageError
+from memgen_bench.errors import RefusedValueError, UsageError
 from memgen_bench.plan.axes import Axes, Sizes
 from memgen_bench.plugin.specs import FittedOn as FittedOn  # one more axis
 from memgen_bench.plugin.specs import Recipe
 from memgen_bench.protocol import MAX_LAYER_DIM
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 Kind = Literal["memorized", "clean", "untrained", "random", "features"]
 Labels = Literal["corrupted", "true"]
@@ -168,7 +168,10 @@ class Suite(_Strict):
             if not getattr(self, axis):
                 raise ValueError(f"{axis} is empty")
         if not self.held_out_fraction and set(self.fitted_on) - {"training"}:
-            raise ValueError("fitted_on needs a held_out_fraction above 0 for points held out")
+            raise ValueError(
+                "fitted_on needs a held_out_fraction (--held-out-fraction) above 0 for points "
+                "held out"
+            )
         if list(self.checkpoints) != sorted(set(self.checkpoints)):
             raise ValueError(f"checkpoints must ascend, got {list(self.checkpoints)}")
         return self
@@ -193,12 +196,13 @@ class Suite(_Strict):
         """
         given = {key: value for key, value in axes.items() if value is not None}
         for axis in Axes.__annotations__.keys() & given.keys():
-            if isinstance(given[axis], str) and (axis, given[axis]) != ("decoders", ALL):
+            alone = isinstance(given[axis], str | float | int)
+            if alone and (axis, given[axis]) != ("decoders", ALL):
                 raise UsageError(f"{axis} takes a list, such as {axis}=[{given[axis]!r}]")
         fields = self.model_dump() | given
         if self.pairs and ("models" in given or "datasets" in given):
             fields |= self._narrow(given.get("models"), given.get("datasets"))
-        changed = _validate(fields, f"suite {self.name!r} with the options given")
+        changed = _validate(fields, f"suite {self.name!r} with the options given", given)
         return changed.model_copy(update={"name": self.name + self._departure(changed)})
 
     def _departure(self, changed: Suite) -> str:
@@ -264,7 +268,11 @@ def load_suite(name_or_path: str) -> Suite:
         text = _text(path)
     else:
         close = difflib.get_close_matches(name_or_path, shipped_suites())
-        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {shipped_suites()}"
+        hint = (
+            f"did you mean {' or '.join(close)}?"
+            if close
+            else f"known: {', '.join(shipped_suites())}"
+        )
         raise UsageError(f"there is no suite or file {name_or_path!r}; {hint}")
     try:
         fields = tomllib.loads(text)
@@ -280,26 +288,43 @@ def _text(path: Path) -> str:
         raise UsageError(f"suite {path}: cannot be read as text ({error})") from None
 
 
-def _validate(fields: Mapping[str, Any], where: str) -> Suite:
+def _validate(fields: Mapping[str, Any], where: str, given: Collection[str] = ()) -> Suite:
+    """Check a suite; values of the axes and sizes given are refused by name, others by place."""
     try:
         return Suite.model_validate(dict(fields))
     except ValidationError as error:
-        raise UsageError(f"{where}: {_explain(error)}") from None
-
-
-def _explain(error: ValidationError) -> str:
-    """Describe one fault in one line: a misspelt key if there is one, else the first fault."""
-    faults = error.errors(include_url=False)
+        faults = error.errors(include_url=False)
     first = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
+    place = _place(first["loc"])
+    if place in given and first["type"] != "extra_forbidden":
+        raise RefusedValueError(place, first["input"], should_be(first))
+    raise UsageError(f"{where}: {_explain(first, place)}")
+
+
+def _explain(fault: Mapping[str, Any], place: str) -> str:
+    """Describe a fault in one line."""
+    if fault["type"] == "extra_forbidden":
         known = {**Suite.model_fields, **Pair.model_fields, **RecipeOverride.model_fields}
-        close = difflib.get_close_matches(str(first["loc"][-1]), list(known), n=1)
+        close = difflib.get_close_matches(str(fault["loc"][-1]), list(known), n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"unknown key {place!r}{hint}"
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "literal_error":
-        allowed = re.findall(r"'(\w+)'", message)
-        close = difflib.get_close_matches(str(first["input"]), allowed, n=1)
-        message += f" (did you mean {close[0]!r}?)" if close else ""
-    return f"{place}: {message}, got {first['input']!r:.60}" if place else message
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    if fault["type"] == "value_error":
+        return str(fault["msg"]).removeprefix("Value error, ")
+    return f"{place}: {fault['input']!r:.60} {should_be(fault)}"
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """Return where a fault is; a value says itself which of a list it is."""
+    parts = [str(part) for part in loc if isinstance(part, int) or part.isidentifier()]
+    return ".".join(parts[:-1] if parts and parts[-1].isdecimal() else parts)
+
+
+def should_be(fault: Mapping[str, Any]) -> str:
+    """Say what a value should be that pydantic refused, such as `should be a valid number`."""
+    message = str(fault["msg"]).removeprefix("Input ").partition(", unable")[0]
+    message = message.replace("valid tuple", "list")
+    allowed = re.findall(r"'(\w+)'", message) if fault["type"] == "literal_error" else []
+    close = difflib.get_close_matches(str(fault["input"]), allowed, n=1)
+    return f"{message} (did you mean {close[0]!r}?)" if close else message

@@ -111,8 +111,10 @@ def find_conflicts(rows: pl.DataFrame, name: str) -> list[Conflict]:
     """
     identity, about, measured = IDENTITIES[name], _ABOUT[name], MEASURED[name]
     fine = rows.filter(pl.col("status") == "ok")
+    none_held_out = pl.col("held_out_count").fill_null(0)  # of version 4 and before
     groups = (
         fine.filter(pl.col(identity).is_duplicated())
+        .with_columns(none_held_out)
         .group_by(identity, maintain_order=True)
         .agg(
             pl.struct(pl.col(about).first()).alias("about"),

@@ -18,8 +18,16 @@ NOUNS = ("decoder", "model", "feature", "dataset", "noise")
 
 
 def plugin_files(targets: Iterable[str]) -> tuple[str, ...]:
-    """Return the targets that are files, as absolute paths."""
-    return tuple(str(Path(target).resolve()) for target in targets if _is_file(target))
+    """Return the targets that are files, as absolute paths.
+
+    Raises:
+        UsageError: One of them is not there.
+    """
+    files = [target for target in targets if _is_file(target)]
+    for file in files:
+        if not Path(file).is_file():
+            raise UsageError(f"{file}: there is no such file")
+    return tuple(str(Path(file).resolve()) for file in files)
 
 
 def find_subjects(

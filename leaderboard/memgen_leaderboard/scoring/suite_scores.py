@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -367,8 +368,9 @@ class Scores:
             `networks`; see `memgen_leaderboard.scoring.contrasts.contrast`.
 
         Raises:
-            UsageError: A decoder has no reading here.
+            UsageError: A decoder has no reading here, or there is no such column.
         """
+        _check_groups(by, UNIT)
         of_one, of_other = (
             self.units_of(name).select(*UNIT, bits="decoded_bits") for name in (decoder, other)
         )
@@ -396,13 +398,28 @@ class Scores:
         return rankable.filter(decoder=name)
 
     def by(self, *columns: str) -> pl.DataFrame:
-        """Return a board without ranks for each group of units, such as `noise` and `rate`."""
+        """Return a board without ranks for each group of units, such as `noise` and `rate`.
+
+        Raises:
+            UsageError: There is no such column.
+        """
+        _check_groups(columns, self.units.columns)
         boards = []
         for values, part in self.units.group_by(columns, maintain_order=True):
             group = zip(columns, values, strict=True)
             named = [pl.lit(value).alias(name) for name, value in group]
             boards.append(rank(part, ranked=False).board.select(*named, pl.all()))
         return pl.concat(boards)
+
+
+def _check_groups(by: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse columns that units do not have."""
+    if isinstance(by, str):
+        raise UsageError(f"by takes a list, such as by=[{by!r}]")
+    for name in by:
+        if name not in columns:
+            close = get_close_matches(name, columns, n=1) or UNIT
+            raise UsageError(f"there is no column {name!r} to group by; take {', '.join(close)}")
 
 
 def all_scores(results: str | Path | Snapshot, views: Sequence[View] = (View(),)) -> list[Scores]:

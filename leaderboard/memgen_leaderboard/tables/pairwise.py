@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from memgen_bench.errors import UsageError
 from memgen_leaderboard.scoring.layer_choice import CELL, UNIT
 from memgen_leaderboard.text import SURE, percent, points, table
 
@@ -33,6 +34,11 @@ def pairwise_frame(scores: Scores, decoder: str, other: str) -> pl.DataFrame:
         UsageError: A decoder has no reading here, or no network has both.
     """
     cells = _cell_means(scores, decoder, other)
+    if cells.is_empty():
+        raise UsageError(
+            f"{scores.title}: no network was read with both {decoder} and {other}; run the suite "
+            "with both, on the same seeds and rates"
+        )
     levels = [AXES, AXES[:3], *([()] if len(scores.of_pairs) > 1 else [])]
     one = pl.lit(1).alias("one")  # a group to have, where all are together
     parts = [

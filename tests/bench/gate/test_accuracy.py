@@ -106,6 +106,8 @@ def test_a_dropped_class_is_a_regression_and_its_return_an_improvement(
     accept(worse, read(OneClassLess), FIXTURES, {"means": "test 1"}, reason="worse")
     back = compare(read(Means), FIXTURES, read_baseline(worse))
     assert "improvement" in {verdict.outcome for verdict in back}
+    told = [verdict.message for verdict in back if verdict.outcome == "improvement"]
+    assert all("memgen-bench gate accept --decoder " in message for message in told)
     assert exit_code(back) == 0
 
 

@@ -174,6 +174,12 @@ def test_whatever_was_computed_can_conflict(name: str, column: str, tmp_path: Pa
         assert [conflict.differing for conflict in caught.value.conflicts] == [(column,)]
 
 
+def test_a_network_loaded_again_by_a_later_version_is_no_conflict(tmp_path: Path) -> None:
+    for at, held_out in enumerate((None, 0)):  # version 4 had no such column, and held nothing out
+        fill(tmp_path / f"{at}", [[fine_row("networks", held_out_count=held_out)]], "networks")
+    assert merge(tmp_path / "new", [tmp_path / "0", tmp_path / "1"]) == 2
+
+
 @pytest.mark.parametrize(
     ("name", "columns"),
     [

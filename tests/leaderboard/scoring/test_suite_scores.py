@@ -179,6 +179,16 @@ def test_scores_are_frames(wide: Path) -> None:
     assert found.units.height == 2
     assert found.rates["rate"].to_list() == [0.2, 0.6]
     assert found.by("noise", "rate").select("rate", "decoded").rows() == [(0.2, 0.8), (0.6, 0.6)]
+
+
+def test_groups_are_columns_of_units(wide: Path) -> None:
+    found = memgen_leaderboard.scores(wide)
+    with pytest.raises(UsageError, match=r"no column 'rates' to group by; take rate$"):
+        found.by("rates")
+    with pytest.raises(UsageError, match=r"no column 'planet' to group by; take .*model, .*rate"):
+        found.difference("masc", "masc", ["planet"])
+    with pytest.raises(UsageError, match=r"by takes a list, such as by=\['rate'\]"):
+        found.difference("masc", "masc", "rate")
     assert found.differences.is_empty()
     assert found.critical_difference is None
 

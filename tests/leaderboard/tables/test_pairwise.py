@@ -69,3 +69,10 @@ def test_a_decoder_is_compared_with_itself_on_other_points(bench: Bench, tmp_pat
 def test_a_decoder_that_is_not_there_is_named(scores: Scores) -> None:
     with pytest.raises(UsageError, match="no decoder nmc in toy v1; there are masc, ncm"):
         pairwise_table(scores, "masc", "nmc")
+
+
+def test_decoders_that_share_no_network_are_not_compared(bench: Bench, tmp_path: Path) -> None:
+    bench.cell(0.6, 0.4, 0.9, seed=0).cell(0.7, 0.4, 0.9, seed=1, decoder="ncm")
+    (scores,) = all_scores(bench.stored(tmp_path))
+    with pytest.raises(UsageError, match="toy v1: no network was read with both masc and ncm"):
+        pairwise_table(scores, "masc", "ncm")
