@@ -56,7 +56,7 @@ def is_quick(path: Path) -> bool:
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is quick, and put first what mostly waits, so that the rest is done meanwhile."""
+    """Mark quick tests, and put those first that mostly wait, so that others run meanwhile."""
     items.sort(key=lambda item: item.path.parent.name not in WAITING)
     for item in items:
         if is_quick(item.path) and item.get_closest_marker("slow") is None:

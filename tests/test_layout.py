@@ -99,7 +99,6 @@ ELSEWHERE = {
         "what is offered is what is documented",
     ),
     f"{BOARD}/figures/charts.py": ("tests/leaderboard/figures/test_plots.py", "drawn in both ways"),
-    f"{BOARD}/figures/palette.py": ("tests/leaderboard/figures/test_frames.py", "who looks how"),
     f"{BOARD}/page/contents.py": ("tests/leaderboard/page/test_document.py", "what a page holds"),
     f"{BOARD}/publishing/data_card.py": (
         "tests/leaderboard/publishing/test_folder.py",

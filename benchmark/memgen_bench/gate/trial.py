@@ -83,7 +83,7 @@ def try_decoder(
 
 
 def _check_classifier(estimator: Any) -> None:
-    """Refuse what is often given for a classifier: its class, or the name of a decoder."""
+    """Refuse a class or the name of a decoder in place of a classifier."""
     if isinstance(estimator, type):
         raise UsageError(f"{estimator.__name__} is a class; give an object, {estimator.__name__}()")
     if isinstance(estimator, str):

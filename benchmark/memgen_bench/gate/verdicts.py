@@ -70,5 +70,5 @@ def _compared(verdict: Verdict) -> bool:
 
 
 def accepting(decoder: str, *options: str) -> str:
-    """Return the command that accepts what a decoder now does."""
+    """Return the command that accepts the new accuracy of a decoder."""
     return " ".join(["memgen-bench gate accept", *options, f"--decoder {decoder} --reason …"])

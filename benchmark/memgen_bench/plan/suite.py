@@ -322,7 +322,7 @@ def _place(loc: tuple[int | str, ...]) -> str:
 
 
 def should_be(fault: Mapping[str, Any]) -> str:
-    """Say what a value should be that pydantic refused, such as `should be a valid number`."""
+    """Word the reason why pydantic refused a value, such as `should be a valid number`."""
     message = str(fault["msg"]).removeprefix("Input ").partition(", unable")[0]
     message = message.replace("valid tuple", "list")
     allowed = re.findall(r"'(\w+)'", message) if fault["type"] == "literal_error" else []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from memgen_bench.protocol import ALL_LAYERS, FEATURES, MEMORIZED
+from memgen_bench.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +48,7 @@ def why_unmemorized(networks: pl.DataFrame) -> list[str]:
     for row in lost.iter_rows(named=True):
         groups.setdefault(_reason(row), []).append(row)
     return [
-        f"{_count(len(rows), 'network')} ({_as(rows)}{_label(rows[0])}) {_HOW_FAR[reason](rows)}"
+        f"{counted(len(rows), 'network')} ({_as(rows)}{_label(rows[0])}) {_HOW_FAR[reason](rows)}"
         for reason, rows in sorted(groups.items(), key=lambda group: -len(group[1]))
     ]
 
@@ -80,7 +81,7 @@ def _why(status: str, error_type: str, rows: list[dict[str, Any]]) -> str:
     others = f", of {decoders} decoders" if decoders > 1 else ""
     place = "" if first["layer"] in (ALL_LAYERS, FEATURES) else f", layer {first['layer']}"
     example = f"{first['decoder']} on {_label(first)}{place}"
-    count = f"{_count(len(rows), 'reading')} {status}{others}"
+    count = f"{counted(len(rows), 'reading')} {status}{others}"
     said = f"{count} ({_as(rows)}{example}): {first['message']}"
     return f"{said}; {_MENDS.get(error_type, _MEND)}" if status == "failed" else said
 
@@ -93,10 +94,6 @@ def _label(row: dict[str, Any]) -> str:
     given = f"{row['noise']} {row['rate']:g}" if row["noise"] else row["kind"]
     where = "of" if row["kind"] == FEATURES else "on"
     return f"{row['model']} {where} {row['dataset']}, {given}, seed {row['seed']}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 # why networks did not memorize

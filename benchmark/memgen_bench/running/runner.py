@@ -22,6 +22,7 @@ from memgen_bench.plugin.registry import load_registry
 from memgen_bench.results import shortfalls, store
 from memgen_bench.results.snapshot import Snapshot
 from memgen_bench.running.execution import Execution
+from memgen_bench.running.limits import check_limits
 from memgen_bench.running.locks import Locks
 from memgen_bench.running.missing import find_missing
 from memgen_bench.running.progress import ProgressObserver
@@ -202,7 +203,9 @@ def run(
         >>> summary.ok == summary.planned
         True
     """
+    check_limits(jobs=jobs, memory=memory, timeout=timeout, resume_minutes=resume_minutes)
     suite = (load_suite(suite) if isinstance(suite, str) else suite).replace(changes)
+    device = str(device)  # torch's own devices, too
     places = find_places(data_dir, cache_dir, shared_caches).resolved()
     files = tuple(str(named_path(file).resolve()) for file in plugins)
     registry = load_registry(plugins)
