@@ -44,7 +44,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         Path(temporary).replace(path)
     except OSError as error:
         raise WriteError(
-            f"cannot write {path}: {error.strerror or error}; make room, or choose another folder"
+            f"cannot write {path}: {error.strerror or error}; make room, or name another folder "
+            "(as with --results or --cache-dir)"
         ) from error
     finally:
         if temporary is not None:
