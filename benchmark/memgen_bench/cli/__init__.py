@@ -122,7 +122,13 @@ def _refused(error: Any) -> str:
     fault = error.__cause__.errors(include_url=False)[0]
     if fault["type"] == "value_error":  # a parser's own words
         return ""
-    return f"{error.param.opts[0]} {fault['input']} {should_be(fault)}"
+    return f"{_as_given(error.param.opts)} {fault['input']} {should_be(fault)}"
+
+
+def _as_given(names: list[str]) -> str:
+    """Return the name of an option that the user wrote."""
+    words = {word.partition("=")[0] for word in sys.argv}
+    return next((name for name in names if name in words), names[0])
 
 
 def _give_up(message: str, error: Exception, exit_code: int) -> None:
