@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
-MINUTES = float(os.environ.get("MEMGEN_SOAK_MINUTES", "0.3"))
+MINUTES = float(os.environ.get("MEMGEN_SOAK_MINUTES", "0.2"))
 SUITE = """
 name = "soak"
 version = 1

@@ -40,7 +40,6 @@ def test_the_examples_installed_for_real_are_checked_and_run(tmp_path: Path) -> 
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    assert "soft-voting" in ask("list", "decoders")
     checked = ask("check", "soft-voting", "rings", "ring-net")
     assert "3 checked; all of them keep the contract" in checked
     axes = ["--model", "ring-net", "--dataset", "rings", "--decoder", "soft-voting"]

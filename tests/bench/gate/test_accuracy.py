@@ -259,7 +259,7 @@ def test_the_command_line_from_nothing_to_a_report(
     assert line("--decoder", "ncm")[0] == 2  # no baseline
     assert line("accept", "--decoder", "ncm", "--reason", " ")[0] == 2
     code, said = line("accept", "--decoder", "ncm", "--reason", "a start")
-    assert (code, "1 decoders accepted" in said) == (0, True)
+    assert (code, "1 decoder accepted" in said) == (0, True)
     code, said = line("--decoder", "ncm", "--out", "r.md", "--out", "r.xml", "--out", "r.json")
     assert (code, "gate passed" in said) == (0, True)
     assert "passed" in (tmp_path / "r.md").read_text()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memgen_leaderboard.scoring.ranking import by_rate, cell_means, rank
@@ -87,6 +87,7 @@ def test_recovery_needs_two_points_of_headroom(bench: Bench) -> None:
     assert (row["recovery"], row["decoded"]) == (None, 0.9)
 
 
+@settings(max_examples=20)
 @given(shift=st.integers(-16, 16).map(lambda sixteenths: sixteenths / 64))
 def test_recovery_does_not_feel_what_all_accuracies_gain(
     shift: float, new_bench: Callable[[], Bench]
