@@ -13,6 +13,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from memgen_bench.errors import printable
 from memgen_bench.running.observer import Observer
@@ -41,12 +42,14 @@ class ProgressObserver(Observer):
     def __init__(self, console: Console | None = None, seconds: float = SECONDS) -> None:
         console = console or Console(stderr=True, highlight=False, force_jupyter=False)
         self._console, self._seconds = console, seconds
+        rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # what the times leave
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[news]}", markup=False),
+            TextColumn("{task.fields[news]}", markup=False, table_column=rest),
+            expand=True,
             console=console,
             disable=not console.is_terminal,
             speed_estimate_period=_WHOLE_RUN,

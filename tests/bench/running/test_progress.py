@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import io
+import re
 from types import SimpleNamespace
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from memgen_bench.messages import Epoch
 from memgen_bench.running.progress import ProgressObserver
 
 
-def lines_of(seconds: float, epochs: int) -> list[str]:
+def lines_of(seconds: float, epochs: int, *, terminal: bool = False) -> list[str]:
     out = io.StringIO()
     network = SimpleNamespace(network_id="n", label="mlp on digits", kind="clean")
     work: Any = SimpleNamespace(networks={"n": ()}, estimate=SimpleNamespace(weights=[1.0]))
     plan: Any = SimpleNamespace(networks=[network])
-    with ProgressObserver(Console(file=out, width=40), seconds) as observer:
+    console = Console(file=out, width=60 if terminal else 40, force_terminal=terminal)
+    with ProgressObserver(console, seconds) as observer:
         observer.planned(plan, work)
         for epoch in range(1, epochs + 1):
             observer.epoch(Epoch("mlp on digits", epoch, 500, epoch / 10))
@@ -37,3 +40,9 @@ def test_a_long_training_has_lines_with_its_epoch_and_the_time_left() -> None:
 
 def test_a_short_training_has_one_line() -> None:
     assert lines_of(seconds=30, epochs=5) == ["1/1 mlp on digits (clean)"]
+
+
+def test_a_narrow_terminal_shows_both_times_and_cuts_the_news() -> None:
+    drawn = "\n".join(lines_of(seconds=30, epochs=5, terminal=True))
+    shown = Text.from_ansi(drawn.rpartition("networks 1/1")[2]).plain
+    assert re.search(r" \d:\d\d:\d\d \d:\d\d:\d\d mlp on .*…", shown), shown
