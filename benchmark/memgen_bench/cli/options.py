@@ -101,8 +101,9 @@ def _option(name: str) -> Any:
 
 
 def flag(name: str) -> str:
-    """Return how the option of an axis or a size is called."""
-    many = get_origin(get_args(get_args(axes.CHANGES[name])[0])[0]) is Sequence
+    """Return how the option of an axis, a size or a limit of a run is called."""
+    hint = axes.CHANGES.get(name)  # of lists and sizes alone
+    many = hint is not None and get_origin(get_args(get_args(hint)[0])[0]) is Sequence
     plural = many and name != "labels"  # one value says which labels
     return f"--{(name.removesuffix('s') if plural else name).replace('_', '-')}"
 

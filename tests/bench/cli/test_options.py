@@ -128,3 +128,10 @@ def test_a_verb_that_shows_takes_what_a_view_keeps(verb: str, taken: list[str]) 
 def test_a_verb_asks_for_the_places_that_it_looks_at(verb: str, taken: list[str]) -> None:
     known = ("data_dir", "cache_dir", "shared_caches")
     assert [name for name in options_of(verb) if name in known] == taken
+
+
+@pytest.mark.parametrize("name", [*CHANGES, "jobs", "memory", "timeout", "resume_minutes"])
+def test_a_refused_value_is_named_by_an_option_that_run_has(name: str) -> None:
+    command: Any = typer.main.get_command(app)
+    there = {flag for each in command.commands["run"].params for flag in each.opts}
+    assert options.flag(name) in there
