@@ -64,5 +64,5 @@ def _fingerprint(name: str) -> str | None:
     try:
         spec = load_registry().datasets.find(name)
         return describe(spec, places.data_dir, places.cache_dir).fingerprint
-    except MemgenError:
+    except (MemgenError, OSError):  # a name may be no path
         return None

@@ -42,7 +42,7 @@ def test_a_board_is_found_by_the_other_name_of_its_data(
 
 
 def test_other_data_and_unknown_names_are_not_there(results: Path, here: CommandLine) -> None:
-    for name in ("fashion-mnist", "folder/nowhere", "nonsense"):
+    for name in ("fashion-mnist", "folder/nowhere", "nonsense", f"folder/{300 * 'x'}"):
         outcome = here("leaderboard", "--results", results, "--dataset", name)
         says = f"memgen-bench: error: no dataset {name} in the results; there are numbers"
         assert (outcome.code, outcome.err.strip(), outcome.out) == (2, says, "")
