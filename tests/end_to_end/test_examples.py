@@ -1,4 +1,4 @@
-"""The example packages of third parties: their own tests, and a run with them, installed."""
+"""Packages of third parties: the examples' own tests, and a run with all of them, installed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from helpers.third_party import ask_pytest, environment_with, fresh_copy, register
+from memgen_bench import load_registry
+from memgen_bench.plugin.scaffold import write_package
 
 EXAMPLES = Path(__file__).parents[2] / "plugins" / "examples"
 MODULES = {
@@ -30,8 +32,9 @@ def test_the_own_tests_of_an_example_pass(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_examples_installed_for_real_are_checked_and_run(tmp_path: Path) -> None:
+def test_packages_installed_for_real_are_checked_and_get_onto_the_board(tmp_path: Path) -> None:
     packages = [fresh_copy(EXAMPLES / name, tmp_path) for name in MODULES]
+    packages.append(write_package("decoder", "brand-new", tmp_path, load_registry()))
     python = environment_with(tmp_path / "venv", *packages)
 
     def ask(*words: str) -> str:
@@ -42,11 +45,13 @@ def test_the_examples_installed_for_real_are_checked_and_run(tmp_path: Path) -> 
 
     checked = ask("check", "soft-voting", "rings", "ring-net")
     assert "3 checked; all of them keep the contract" in checked
-    axes = ["--model", "ring-net", "--dataset", "rings", "--decoder", "soft-voting"]
+    axes = ["--model", "ring-net", "--dataset", "rings"]
+    decoders = [f"--decoder={name}" for name in ("soft-voting", "brand-new", "masc")]
     folders = ["--results", "results", "--cache-dir", "cache", "--data-dir", "data"]
-    said = ask("run", "--suite", "smoke", *axes, "--decoder", "masc", *folders)
+    said = ask("run", "--suite", "smoke", *axes, *decoders, *folders)
     assert "0 failed" not in said
     assert " ok / " in said
     board = ask("leaderboard", "--results", "results")
     assert "soft-voting" in board
+    assert " brand-new " in board
     assert "rings × ring-net" in board

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from helpers.third_party import ask_pytest, environment_with, register
+from helpers.third_party import ask_pytest, register
 from memgen_bench import UsageError, load_registry
 from memgen_bench.errors import WriteError
 from memgen_bench.plugin.scaffold import write_package
@@ -81,14 +80,3 @@ def test_where_nothing_can_be_written_nothing_is(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="cannot write"):
         write_package("decoder", "brand-new", tmp_path / "file", REGISTRY)
-
-
-@pytest.mark.slow
-def test_a_new_decoder_installed_for_real_gets_onto_the_board(tmp_path: Path) -> None:
-    folder = write_package("decoder", "brand-new", tmp_path, REGISTRY)
-    python = environment_with(tmp_path / "venv", folder)
-    folders = ["--results", "results", "--cache-dir", "cache", "--data-dir", "data"]
-    command = ["memgen_bench.cli", "run", "--suite", "smoke", "--decoder", "brand-new", *folders]
-    done = subprocess.run([str(python), "-m", *command], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert " brand-new " in done.stdout

@@ -30,7 +30,8 @@ def register_models():
             name="ring-net",
             summary="two 3x3 convolutions with batch normalisation, one hidden layer",
             build=build,
-            recipe=Recipe(optimizer="adam", lr=2e-3, batch_size=64, max_epochs=500),
+            # batch normalisation: right in training mode some epochs before it is in eval mode
+            recipe=Recipe(optimizer="adam", lr=2e-3, batch_size=64, min_epochs=150, max_epochs=500),
             layers=("conv1", "conv2", "hidden"),
         )
     ]
