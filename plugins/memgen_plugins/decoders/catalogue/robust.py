@@ -332,4 +332,15 @@ def _corrected() -> list[DecoderSpec]:
                 slow=True,
             ),
         ]
-    return found
+    revised = estimator("robust.corrected:RevisedLogisticRegression")
+    return [
+        *found,
+        decoder(
+            "logreg-revision",
+            _around(revised, rate=(0.2, 0.4, 0.6, 0.8), C=(1e-3, 1e-2)),
+            f"logreg-forward with slack in the noise that it assumes, C and rate {_ON_VALIDATION}",
+            "Xia et al. 2019, arXiv 1906.00189",
+            needs=("validation",),
+            slow=True,
+        ),
+    ]
