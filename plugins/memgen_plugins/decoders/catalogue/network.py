@@ -78,6 +78,15 @@ def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             needs=("validation",),
             slow=True,
         ),
+        decoder(
+            "head2toe",
+            estimator("network.joint:SelectedUnits"),
+            "ridge on the most relevant units of all layers, fraction and alpha validated",
+            "Evci et al. 2022, arXiv 2201.03529",
+            scope="network",
+            needs=("validation",),
+            slow=True,
+        ),
         *(
             decoder(
                 f"edit-{name}",
