@@ -87,6 +87,15 @@ def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             needs=("validation",),
             slow=True,
         ),
+        decoder(
+            "ridge-kernels",
+            estimator("network.kernels:KernelSum"),
+            "kernel ridge on all layers, their weights and alpha chosen on noisy validation",
+            "Cortes, Mohri & Rostamizadeh 2012, arXiv 1203.0550",
+            scope="network",
+            needs=("validation",),
+            slow=True,
+        ),
         *(
             decoder(
                 f"edit-{name}",

@@ -197,7 +197,7 @@ def _tuned() -> list[DecoderSpec]:
                 C=(1e-4, 1e-3, 1e-2),
             ),
             f"logistic regression that rewards confidence, C and reward {_ON_VALIDATION}",
-            "Cheng et al. 2021, arXiv 2010.02347; Liu & Guo 2020, arXiv 1910.03366",
+            "Cheng et al. 2021, arXiv 2010.02347; Liu & Guo 2020, arXiv 1910.03231",
             needs=("validation",),
             slow=True,
         ),

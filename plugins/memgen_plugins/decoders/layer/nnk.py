@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 
 from memgen_bench.toolkit.decoders import Neighbors
 from memgen_plugins.decoders.base.argmax import ArgmaxClassifier
+from memgen_plugins.decoders.base.nonnegative import nonnegative_weights
 from memgen_plugins.decoders.base.ranges import COUNT, POSITIVE
 from memgen_plugins.decoders.layer.neighbors import other_neighbors, weighted_votes
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 _BLOCK = 64  # points whose neighbours are gathered at a time
-_RIDGE = 1e-6  # on the kernel of neighbours: those that coincide share their weight
 
 
 class KernelNeighbors(ArgmaxClassifier):
@@ -100,20 +99,8 @@ class KernelNeighbors(ArgmaxClassifier):
         scale[scale == 0] = 1  # all neighbours coincide with the point
         of_point = np.exp(-squares / scale[:, None])
         among = np.exp(-np.maximum(between, 0) / scale[:, None, None])
-        weights = [reconstruction(*pair) for pair in zip(among, of_point, strict=True)]
+        weights = [nonnegative_weights(*pair) for pair in zip(among, of_point, strict=True)]
         return np.reshape(weights, of_point.shape)
-
-
-def reconstruction(among: Floats, of_point: Floats) -> Floats:
-    """Return the weights θ ≥ 0 that minimise θᵀKθ/2 − θᵀk, S.
-
-    Args:
-        among: K, the kernel of neighbours, S×S.
-        of_point: k, that of the point with each of them, S.
-    """
-    root = np.linalg.cholesky(among + _RIDGE * np.eye(len(among)))
-    weights: Floats = nnls(root.T, np.linalg.solve(root, of_point))[0]
-    return weights
 
 
 def _units(X: torch.Tensor) -> torch.Tensor:

@@ -57,7 +57,7 @@ class SelectedUnits(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # unt
     def fit(self, X: Mapping[str, Any], y: Any, validation: Any = None) -> Self:
         """Fit on the activations X of each layer (N×D each) and labels y (N)."""
         self.classes_, index = np.unique(np.asarray(y), return_inverse=True)
-        self._scales = {layer: _moments(as_tensor(points)) for layer, points in X.items()}
+        self._scales = {layer: moments(as_tensor(points)) for layer, points in X.items()}
         units = self._units(X)
         self._held = None if validation is None else (self._units(validation[0]), validation[1])
         targets = signs(index, len(self.classes_)).to(units.device)
@@ -119,7 +119,7 @@ class SelectedUnits(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # unt
         return labels
 
 
-def _moments(X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def moments(X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean and the standard deviation of each column, float64; 1 where it is 0."""
     mean = torch.stack([b.sum(dim=0, dtype=torch.float64) for b in blocks(X)]).sum(dim=0) / len(X)
     squares = torch.stack([(b.double() - mean).square().sum(dim=0) for b in blocks(X)])

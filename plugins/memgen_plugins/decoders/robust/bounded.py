@@ -86,7 +86,7 @@ class ConfidentLogisticRegression(LogisticRegression):
 
     References:
         CORES²: Cheng, Zhu, Li, Gong, Sun & Liu 2021, arXiv 2010.02347, without its sieve; there β
-        grows during the training. Peer loss, Liu & Guo 2020, arXiv 1910.03366, has the same
+        grows during the training. Peer loss, Liu & Guo 2020, arXiv 1910.03231, has the same
         expectation with drawn labels.
     """
 
