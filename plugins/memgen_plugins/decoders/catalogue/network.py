@@ -96,6 +96,16 @@ def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             needs=("validation",),
             slow=True,
         ),
+        decoder(
+            "rewound",
+            estimator("network.rewound:Rewound"),
+            "the network's last linear modules trained anew on the frozen rest; stopped early",
+            "Stephenson et al. 2021, arXiv 2105.14602",
+            scope="network",
+            needs=("network", "validation"),
+            slow=True,
+            stochastic=True,  # weights and batches are drawn
+        ),
         *(
             decoder(
                 f"edit-{name}",
