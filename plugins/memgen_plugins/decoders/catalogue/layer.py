@@ -122,4 +122,13 @@ def _plain() -> list[DecoderSpec]:
             version=1,
             slow=True,
         ),
+        _spec(
+            "nnk",
+            "layer.nnk:KernelNeighbors",
+            "vote of the neighbours that reconstruct a point, weighed by their labels' reliability",
+            "Shekkizhar & Ortega 2020, arXiv 1910.09383; Bozkurt & Ortega 2025, arXiv 2508.00202",
+            needs=("neighbors",),
+            version=1,
+            slow=True,
+        ),
     ]

@@ -78,6 +78,34 @@ def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             needs=("validation",),
             slow=True,
         ),
+        decoder(
+            "head2toe",
+            estimator("network.joint:SelectedUnits"),
+            "ridge on the most relevant units of all layers, fraction and alpha validated",
+            "Evci et al. 2022, arXiv 2201.03529",
+            scope="network",
+            needs=("validation",),
+            slow=True,
+        ),
+        decoder(
+            "ridge-kernels",
+            estimator("network.kernels:KernelSum"),
+            "kernel ridge on all layers, their weights and alpha chosen on noisy validation",
+            "Cortes, Mohri & Rostamizadeh 2012, arXiv 1203.0550",
+            scope="network",
+            needs=("validation",),
+            slow=True,
+        ),
+        decoder(
+            "rewound",
+            estimator("network.rewound:Rewound"),
+            "the network's last linear modules trained anew on the frozen rest; stopped early",
+            "Stephenson et al. 2021, arXiv 2105.14602",
+            scope="network",
+            needs=("network", "validation"),
+            slow=True,
+            stochastic=True,  # weights and batches are drawn
+        ),
         *(
             decoder(
                 f"edit-{name}",

@@ -190,6 +190,18 @@ def _tuned() -> list[DecoderSpec]:
             slow=True,
         ),
         decoder(
+            "logreg-cores",
+            _around(
+                estimator("robust.bounded:ConfidentLogisticRegression"),
+                beta=(0.5, 1.0, 2.0),
+                C=(1e-4, 1e-3, 1e-2),
+            ),
+            f"logistic regression that rewards confidence, C and reward {_ON_VALIDATION}",
+            "Cheng et al. 2021, arXiv 2010.02347; Liu & Guo 2020, arXiv 1910.03231",
+            needs=("validation",),
+            slow=True,
+        ),
+        decoder(
             "linear-svm-tuned",
             _around(svm, C=_PENALTIES),
             f"linear support vector machine, one against the rest, C {_ON_VALIDATION}",
@@ -320,4 +332,15 @@ def _corrected() -> list[DecoderSpec]:
                 slow=True,
             ),
         ]
-    return found
+    revised = estimator("robust.corrected:RevisedLogisticRegression")
+    return [
+        *found,
+        decoder(
+            "logreg-revision",
+            _around(revised, rate=(0.2, 0.4, 0.6, 0.8), C=(1e-3, 1e-2)),
+            f"logreg-forward with slack in the noise that it assumes, C and rate {_ON_VALIDATION}",
+            "Xia et al. 2019, arXiv 1906.00189",
+            needs=("validation",),
+            slow=True,
+        ),
+    ]

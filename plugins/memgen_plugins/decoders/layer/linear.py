@@ -65,7 +65,7 @@ class _Penalised(LinearScores):
         change = _Change(Z, self._curvature, float(penalty[0]))
         unknown = change.unknown(self._first(Z)).requires_grad_()
         optimizer = torch.optim.LBFGS(
-            [unknown],
+            [unknown, *self._beside()],
             max_iter=_MAX_ITERATIONS,
             tolerance_grad=_GRADIENT,
             tolerance_change=1e-12,
@@ -81,6 +81,10 @@ class _Penalised(LinearScores):
 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
         return change.weights(unknown.detach())
+
+    def _beside(self) -> list[torch.Tensor]:
+        """Return unknowns that are found together with the weights; `_loss` sets their `grad`."""
+        return []
 
     def _first(self, Z: torch.Tensor) -> torch.Tensor:
         """Return the weights to begin with."""

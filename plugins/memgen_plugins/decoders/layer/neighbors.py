@@ -143,10 +143,10 @@ class ReliableNeighbors(ArgmaxClassifier):
         nearest = self._neighbors.query(X, self.n_most).numpy()
         asked = np.arange(nearest.shape[1]) < self.sizes_[nearest[:, :1]]
         weights = asked / self.sizes_[nearest]
-        return torch.from_numpy(_votes(self._index[nearest], weights, len(self.classes_)))
+        return torch.from_numpy(weighted_votes(self._index[nearest], weights, len(self.classes_)))
 
 
-def _votes(labels: Places, weights: npt.NDArray[np.float64], classes: int) -> Any:
+def weighted_votes(labels: Places, weights: npt.NDArray[np.float64], classes: int) -> Any:
     """Return the weight of each class's votes, N×K; the nearest of equals gets a trifle more.
 
     Args:
