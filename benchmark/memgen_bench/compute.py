@@ -99,6 +99,11 @@ def as_tensor(array: npt.NDArray[Any] | torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array))
 
 
+def place_in_memory(matrix: torch.Tensor) -> tuple[Any, ...]:
+    """Return a matrix's place in memory, which no other matrix has as long as it lives."""
+    return matrix.data_ptr(), matrix.shape, matrix.stride(), matrix.dtype
+
+
 def blocks(matrix: torch.Tensor) -> Iterator[torch.Tensor]:
     """Yield a matrix in blocks of rows, whose number depends on its width alone."""
     yield from torch.split(matrix, block_rows(matrix.shape[1]))

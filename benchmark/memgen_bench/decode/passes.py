@@ -80,9 +80,10 @@ class ReadLayer:
 
     def share(self, draw: Draw | None, labels: str) -> SharedActivations:
         """Share the activations among decoders that are fitted on some labels of a draw."""
+        wanted = self._train.has_moments(draw, labels)
         return SharedActivations(
             activations=self.activations,
-            moments=partial(self._moments_of, draw, labels),
+            moments=partial(self._moments_of, draw, labels) if wanted else None,
             neighbors=lambda: self._neighbors,
         )
 

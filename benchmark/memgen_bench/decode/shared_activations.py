@@ -7,6 +7,7 @@ from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench.decode.decoding import decode
+from memgen_bench.decode.known_moments import KnownMoments
 from memgen_bench.decode.moments import moments_of
 from memgen_bench.decode.neighbors import Neighbors
 from memgen_bench.errors import is_fault
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 class SharedActivations:
     """Activations, with the moments and neighbours that decoders share.
 
-    Moments and neighbours are asked for only where a decoder wants them, and may be asked for
-    again and again: whoever makes this object keeps them.
+    They may be asked for again and again: whoever makes this object keeps them. Neighbours are
+    asked for only where a decoder wants them. A decoder that is fitted on points gets the moments
+    where it asks for those of the points that it was lent.
 
     Attributes:
         activations: The activations of one layer, or of all layers for scope `network`.
@@ -54,6 +56,10 @@ class SharedActivations:
         """
         if self.moments and is_fitted_from_moments(spec):
             extras = replace(extras, moments=self.moments().for_decoder())
+        elif self.moments and spec.scope == "layer" and self.activations.train is not None:
+            own = self.moments().for_decoder()
+            known = KnownMoments(self.activations.train, labels, own)
+            extras = replace(extras, known=known)
         if self.neighbors and "neighbors" in spec.needs:
             extras = replace(extras, neighbors=self.neighbors().for_decoder())
         return decode(spec, self.activations, labels, extras, num_classes)
