@@ -7,6 +7,7 @@ from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from memgen_bench.decode.decoding import decode
+from memgen_bench.decode.footprint import keeps_points
 from memgen_bench.decode.known_moments import KnownMoments
 from memgen_bench.decode.moments import moments_of
 from memgen_bench.decode.neighbors import Neighbors
@@ -56,13 +57,23 @@ class SharedActivations:
         """
         if self.moments and is_fitted_from_moments(spec):
             extras = replace(extras, moments=self.moments().for_decoder())
-        elif self.moments and spec.scope == "layer" and self.activations.train is not None:
+        elif self.moments and spec.scope == "layer" and self._keeps_points(labels):
             own = self.moments().for_decoder()
             known = KnownMoments(self.activations.train, labels, own)
             extras = replace(extras, known=known)
         if self.neighbors and "neighbors" in spec.needs:
             extras = replace(extras, neighbors=self.neighbors().for_decoder())
         return decode(spec, self.activations, labels, extras, num_classes)
+
+    def _keeps_points(self, labels: LabelVector) -> bool:
+        """Whether moments are computed from the points, so that they are the same for all.
+
+        Where they are added up, how they are rounded depends on what else is.
+        """
+        train: Any = self.activations.train
+        if train is None:
+            return False
+        return keeps_points(len(train), train.shape[1], int(labels.max()) + 1)
 
 
 def share_points(

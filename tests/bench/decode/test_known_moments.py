@@ -72,6 +72,20 @@ def test_other_labels_have_moments_of_their_own() -> None:
     assert not torch.equal(found.means, read(shared).means)
 
 
+def test_many_points_whose_moments_are_added_up_are_not_shared() -> None:
+    """Rounding would depend on what else is added up with them."""
+    count = 4 * 3 * 5 + 3
+    labels = np.arange(count, dtype=np.int64) % 3
+    points = np.random.default_rng(0).normal(size=(count, 5)).astype(np.float32)
+    activations = Activations(train=points, sample=points[:0], validation=points, test=points)
+    found: list[Moments] = []
+    spec = DecoderSpec(name="d", summary="", build=lambda: Asks(found))
+    shared = share_points(activations, labels, CPU)
+    for _ in range(2):
+        assert shared.outcome(spec, labels, EXTRAS, 3).status == "ok"
+    assert found[0].axes(0)[1] is not found[1].axes(0)[1]
+
+
 def test_only_the_very_points_are_known_and_only_while_a_decoder_works() -> None:
     known = KnownMoments(POINTS, LABELS, moments_of(POINTS, LABELS))
     points = torch.from_numpy(POINTS)
