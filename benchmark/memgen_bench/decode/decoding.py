@@ -77,7 +77,7 @@ class Extras:
         device: The device of torch decoders.
         moments: Moments of the training points under the labels to fit on, or None.
         neighbors: A search among the training points, or None.
-        known: Moments of the training points that the decoder gets where it asks for them.
+        known: Moments that the decoder gets where it asks for those of its points: of each layer.
     """
 
     validation_labels: LabelVector
@@ -87,7 +87,7 @@ class Extras:
     device: torch.device
     moments: Moments | None = None
     neighbors: Neighbors | None = None
-    known: KnownMoments | None = None
+    known: tuple[KnownMoments, ...] = ()
     trajectory: Trajectory | None = None
     held_out: npt.NDArray[np.bool_] | None = None
 
@@ -262,7 +262,7 @@ def _said(warning: warnings.WarningMessage) -> str:
 
 def _shared_seconds(extras: Extras) -> float:
     """Return the seconds of shared computations that this decoder has used so far."""
-    every = (extras.moments, extras.neighbors, extras.known)
+    every = (extras.moments, extras.neighbors, *extras.known)
     return sum(shared.seconds for shared in every if shared)
 
 
@@ -332,7 +332,7 @@ class _Given:
 
     def __init__(self, spec: DecoderSpec, lent: LentMemory, extras: Extras) -> None:
         self.spec, self._device = spec, extras.device
-        self._knowing = [each for each in (extras.neighbors, extras.known) if each]
+        self._knowing = [each for each in (extras.neighbors, *extras.known) if each]
         shared = (extras.moments, *self._knowing)
         self._activations = lent
         self._watched = [lent, *(each.lent for each in shared if each)]

@@ -59,11 +59,11 @@ class KnownMoments:
         return self._moments
 
 
-_known: ContextVar[KnownMoments | None] = ContextVar("known moments", default=None)
+_known: ContextVar[tuple[KnownMoments, ...]] = ContextVar("known moments", default=())
 
 
 @contextmanager
-def knowing(moments: KnownMoments | None) -> Iterator[None]:
+def knowing(moments: tuple[KnownMoments, ...]) -> Iterator[None]:
     """Make moments known to `find_known`, for as long as one decoder works."""
     token = _known.set(moments)
     try:
@@ -74,5 +74,5 @@ def knowing(moments: KnownMoments | None) -> Iterator[None]:
 
 def find_known(X: torch.Tensor, y: LabelVector) -> Any:
     """Return the shared moments of points X with labels y; None where they are not known."""
-    known = _known.get()
-    return known.find(X, y) if known else None
+    found = (each.find(X, y) for each in _known.get())
+    return next((moments for moments in found if moments is not None), None)

@@ -9,6 +9,7 @@ computation, depend on shapes alone.
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ T = TypeVar("T")
 _ROWS_A_CLASS = 1024
 # With so few points, as a share of their width, it pays to compute in the space that they span.
 _FEW = 0.75
+# The most bytes of a result that is remembered when the moments are gone.
+_SMALL = 1 << 20
 # The rows and columns of a block of a large square matrix.
 _BLOCK = 256
 # On a GPU a Gram matrix is computed in blocks of so many rows, each up to the diagonal.
@@ -134,6 +137,16 @@ class Moments(ABC):
         """
         return self._once(f"shared: {name}", compute)
 
+    def small_results(self) -> dict[str, Any]:
+        """Return the results so far that take little memory, for `remember`."""
+        return {name: found for name, found in self._kept.items() if _bytes(found[0]) <= _SMALL}
+
+    def remember(self, results: dict[str, Any]) -> None:
+        """Take results of other moments, which are of the same points with the same labels."""
+        for value, _ in results.values():
+            self.lent.lend(value)
+        self._kept.update(results)
+
     def _held(self, matrix: torch.Tensor) -> torch.Tensor:
         """Return a matrix to keep, which may be moved to a file."""
         if not matrix.is_cpu:
@@ -223,6 +236,13 @@ class Moments(ABC):
     def mean(self) -> torch.Tensor:
         """Return the mean of all points, D."""
         return (self.counts.double() / self.counts.sum()) @ self.means
+
+
+def _bytes(value: Any) -> float:
+    """Return the memory of tensors, also within tuples; infinite for anything else."""
+    if isinstance(value, tuple | list):
+        return sum(map(_bytes, value))
+    return value.nbytes if isinstance(value, torch.Tensor) else math.inf
 
 
 class StreamedMoments(Moments):

@@ -56,11 +56,13 @@ class ReadLayer:
 
     Attributes:
         beside: The activations with features beside them, by the name of these.
+        results: Small results of moments that were kept, by draw and kind of labels.
     """
 
     def __init__(self, train: TrainingPoints, validation: Matrix, test: Matrix) -> None:
         self._train, self._validation, self._test = train, validation, test
-        self._moments: tuple[object, Moments] | None = None
+        self._moments: tuple[tuple[Draw | None, str], Moments] | None = None
+        self.results: dict[tuple[Draw | None, str], dict[str, Any]] = {}
         self.beside: dict[str, SharedActivations] = {}
 
     @cached_property
@@ -94,9 +96,15 @@ class ReadLayer:
     def _moments_of(self, draw: Draw | None, labels: str) -> Moments:
         """Return moments; those of one labelling at a time are kept."""
         if self._moments is None or self._moments[0] != (draw, labels):
+            self.keep_results()
             self._moments = None
             self._moments = (draw, labels), self._train.moments(draw, labels)
         return self._moments[1]
+
+    def keep_results(self) -> None:
+        """Keep the small results of the moments, by draw and kind of labels, in `results`."""
+        if self._moments is not None:
+            self.results[self._moments[0]] = self._moments[1].small_results()
 
 
 class Passes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from memgen_bench.errors import is_fault
 from memgen_bench.global_state import preserved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import torch
 
@@ -38,11 +39,13 @@ class SharedActivations:
         moments: Returns the moments of the training points under the labels to fit on; None
             where there are none.
         neighbors: Returns a search among the training points; None where there is none.
+        moments_of_layers: The same as `moments` for each of all layers, for scope `network`.
     """
 
     activations: Activations
     moments: Callable[[], Moments] | None = None
     neighbors: Callable[[], Neighbors] | None = None
+    moments_of_layers: Mapping[str, Callable[[], Moments]] | None = None
 
     def outcome(
         self, spec: DecoderSpec, labels: LabelVector, extras: Extras, num_classes: int
@@ -57,23 +60,24 @@ class SharedActivations:
         """
         if self.moments and is_fitted_from_moments(spec):
             extras = replace(extras, moments=self.moments().for_decoder())
-        elif self.moments and spec.scope == "layer" and self._keeps_points(labels):
-            own = self.moments().for_decoder()
-            known = KnownMoments(self.activations.train, labels, own)
-            extras = replace(extras, known=known)
+        elif spec.scope != "training":
+            extras = replace(extras, known=tuple(self._known(labels)))
         if self.neighbors and "neighbors" in spec.needs:
             extras = replace(extras, neighbors=self.neighbors().for_decoder())
         return decode(spec, self.activations, labels, extras, num_classes)
 
-    def _keeps_points(self, labels: LabelVector) -> bool:
-        """Whether moments are computed from the points, so that they are the same for all.
+    def _known(self, labels: LabelVector) -> Iterator[KnownMoments]:
+        """Yield the moments of each layer, where they are computed from the points.
 
         Where they are added up, how they are rounded depends on what else is.
         """
         train: Any = self.activations.train
-        if train is None:
-            return False
-        return keeps_points(len(train), train.shape[1], int(labels.max()) + 1)
+        layers = train if isinstance(train, Mapping) else {"": train}
+        every = self.moments_of_layers or ({"": self.moments} if self.moments else {})
+        for name, moments in every.items():
+            X = layers[name]
+            if X is not None and keeps_points(len(X), X.shape[1], int(labels.max()) + 1):
+                yield KnownMoments(X, labels, moments().for_decoder())
 
 
 def share_points(

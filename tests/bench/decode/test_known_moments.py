@@ -89,7 +89,7 @@ def test_many_points_whose_moments_are_added_up_are_not_shared() -> None:
 def test_only_the_very_points_are_known_and_only_while_a_decoder_works() -> None:
     known = KnownMoments(POINTS, LABELS, moments_of(POINTS, LABELS))
     points = torch.from_numpy(POINTS)
-    with knowing(known):
+    with knowing((known,)):
         assert find_known(points, LABELS) is not None
         assert find_known(points.clone(), LABELS) is None
         assert find_known(points[:20], LABELS[:20]) is None

@@ -280,10 +280,15 @@ def _tied_covariance(moments: Moments) -> Tied:
 
 def _tied_scores(moments: Moments, log_priors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return coefficients and intercepts of Gaussians with one covariance."""
-    found = tied(moments)
-    white = found.means @ found.whitening
-    coef = found.back(found.whitening @ white.T).T
-    return coef, log_priors - white.square().sum(dim=1) / 2 - coef @ found.mean
+
+    def scores() -> tuple[torch.Tensor, torch.Tensor]:
+        found = tied(moments)
+        white = found.means @ found.whitening
+        coef = found.back(found.whitening @ white.T).T
+        return coef, -white.square().sum(dim=1) / 2 - coef @ found.mean
+
+    coef, intercept = moments.shared("tied scores", scores)
+    return coef, intercept + log_priors
 
 
 class _Quadratic(MomentClassifier):
