@@ -94,9 +94,16 @@ def as_tensor(array: npt.NDArray[Any] | torch.Tensor) -> torch.Tensor:
     """Return an array as a tensor that shares its memory; a tensor as it is."""
     if isinstance(array, torch.Tensor):
         return array
+    if array.flags.writeable:
+        return torch.from_numpy(np.ascontiguousarray(array))
     with warnings.catch_warnings():  # torch warns of read-only arrays
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def place_in_memory(matrix: torch.Tensor) -> tuple[Any, ...]:
+    """Return a matrix's place in memory, which no other matrix has as long as it lives."""
+    return matrix.data_ptr(), matrix.shape, matrix.stride(), matrix.dtype
 
 
 def blocks(matrix: torch.Tensor) -> Iterator[torch.Tensor]:

@@ -97,6 +97,7 @@ _WATCHED = (
     *("memgen_bench.errors", "memgen_bench.seeds", "memgen_bench.workers"),
     *("memgen_plugins", "memgen_plugin_file_"),
 )
+_COMPOSES, _SPECIFIES = "memgen_bench.plugin.composition", "memgen_bench.plugin.specs"
 _SCIENTIFIC = ("numpy", "scipy", "sklearn", "torch")
 _FILES_LEFT_OPEN = 64  # more than these are too many
 _PATIENCE = 0.2  # seconds that threads and processes have to end
@@ -171,14 +172,15 @@ def preserved(changes: Changes | None = None) -> Iterator[Changes]:
 
 
 def is_checked(build: Callable[..., Any]) -> bool:
-    """Whether a function builds a plugin that ships, with plain arguments if any.
+    """Whether a function builds a plugin that ships, with plain arguments if any, or a row of them.
 
     The contract of these is tested here: they leave the process and what they are lent alone, and
     need not be watched.
     """
     if isinstance(build, partial):
         return is_checked(build.func) and _is_plain(build.args) and _is_plain(build.keywords)
-    return str(getattr(build, "__module__", "")).startswith("memgen_plugins.")
+    module = str(getattr(build, "__module__", ""))
+    return module.startswith("memgen_plugins.") or module == _COMPOSES
 
 
 def _is_plain(value: Any) -> bool:
@@ -186,6 +188,8 @@ def _is_plain(value: Any) -> bool:
         return all(map(_is_plain, value.values()))
     if isinstance(value, tuple | list):
         return all(map(_is_plain, value))
+    if type(value).__module__ == _SPECIFIES:
+        return is_checked(getattr(value, "build", None))  # type: ignore[arg-type]
     return isinstance(value, str | int | float | None) or is_checked(value)
 
 

@@ -28,7 +28,7 @@ import sklearn
 import threadpoolctl
 import torch
 
-from memgen_bench import global_state, load_registry
+from memgen_bench import DecoderSpec, compose, global_state, load_registry
 from memgen_bench.decode import decoding
 from memgen_bench.global_state import is_checked, preserved
 from memgen_bench.testing.planted import DecoderBench
@@ -273,6 +273,11 @@ def test_only_what_ships_and_is_checked_need_not_be_watched() -> None:
     assert not is_checked(Stranger)
     assert not is_checked(lambda: CosineCentroid())
     assert not is_checked(partial(CosineCentroid, Stranger()))
+    ncm = DecoderSpec(name="ncm", summary="", build=CosineCentroid)
+    stranger = DecoderSpec(name="stranger", summary="", build=Stranger)
+    assert is_checked(compose("ncm>ncm", [ncm, ncm]).build)
+    assert not is_checked(compose("ncm>stranger", [ncm, stranger]).build)
+    assert not is_checked(compose("stranger>ncm", [stranger, ncm]).build)
 
 
 @pytest.mark.parametrize("lists", sorted({False, global_state._LISTS_CHILDREN}))

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from memgen_bench.compute import as_tensor, finish
+from memgen_bench.decode.known_moments import knowing
 from memgen_bench.decode.lent_memory import LentMemory
 from memgen_bench.errors import NotApplicable, error_type_of, is_fault, one_line, text_of
 from memgen_bench.global_state import Changes, is_checked, preserved
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from memgen_bench.arrays import LabelVector, Matrix
+    from memgen_bench.decode.known_moments import KnownMoments
     from memgen_bench.decode.moments import Moments
     from memgen_bench.decode.neighbors import Neighbors
     from memgen_bench.plugin.specs import Decoder, DecoderSpec
@@ -75,6 +77,7 @@ class Extras:
         device: The device of torch decoders.
         moments: Moments of the training points under the labels to fit on, or None.
         neighbors: A search among the training points, or None.
+        known: Moments that the decoder gets where it asks for those of its points: of each layer.
     """
 
     validation_labels: LabelVector
@@ -84,6 +87,7 @@ class Extras:
     device: torch.device
     moments: Moments | None = None
     neighbors: Neighbors | None = None
+    known: tuple[KnownMoments, ...] = ()
     trajectory: Trajectory | None = None
     held_out: npt.NDArray[np.bool_] | None = None
 
@@ -167,7 +171,7 @@ def _caught(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             watch = nullcontext() if is_checked(given.spec.build) else preserved(changes)
-            with watch, _seeded_streams(extras):
+            with watch, _seeded_streams(extras), knowing(extras.known):
                 return _decode(given, activations, labels, extras, num_classes, caught)
     except BaseException as error:
         hint = f" ({CHANGED})" if "read-only" in text_of(error) else ""
@@ -258,7 +262,8 @@ def _said(warning: warnings.WarningMessage) -> str:
 
 def _shared_seconds(extras: Extras) -> float:
     """Return the seconds of shared computations that this decoder has used so far."""
-    return sum(shared.seconds for shared in (extras.moments, extras.neighbors) if shared)
+    every = (extras.moments, extras.neighbors, *extras.known)
+    return sum(shared.seconds for shared in every if shared)
 
 
 def _chosen(decoder: Any) -> str | None:
@@ -326,8 +331,9 @@ class _Given:
     """
 
     def __init__(self, spec: DecoderSpec, lent: LentMemory, extras: Extras) -> None:
-        self.spec, self._device, self._neighbors = spec, extras.device, extras.neighbors
-        shared = (extras.moments, extras.neighbors)
+        self.spec, self._device = spec, extras.device
+        self._knowing = [each for each in (extras.neighbors, *extras.known) if each]
+        shared = (extras.moments, *self._knowing)
         self._activations = lent
         self._watched = [lent, *(each.lent for each in shared if each)]
         self._tensors: list[torch.Tensor] = []
@@ -344,8 +350,8 @@ class _Given:
         if self.spec.arrays == "torch":
             tensor = as_tensor(subset).to(self._device)
             self._tensors.append(tensor)
-            if self._neighbors is not None:
-                self._neighbors.know(tensor, subset)
+            for each in self._knowing:
+                each.know(tensor, subset)
             return tensor
         view = subset.view()
         view.flags.writeable = False

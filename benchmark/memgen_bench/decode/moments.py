@@ -9,9 +9,10 @@ computation, depend on shapes alone.
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from scipy.linalg.blas import dsyrk
 from memgen_bench.compute import as_tensor, block_rows, finish
 from memgen_bench.decode.eigen import SIDE_BY_SIDE, eigh, eigh_each
 from memgen_bench.decode.footprint import WAITING_BYTES, keeps_points
+from memgen_bench.decode.known_moments import find_known
 from memgen_bench.decode.lent_memory import LentMemory
 from memgen_bench.decode.scratch import Scratch
 
@@ -35,10 +37,29 @@ T = TypeVar("T")
 _ROWS_A_CLASS = 1024
 # With so few points, as a share of their width, it pays to compute in the space that they span.
 _FEW = 0.75
+# The most bytes of a result that is remembered when the moments are gone.
+_SMALL = 1 << 20
 # The rows and columns of a block of a large square matrix.
 _BLOCK = 256
 # On a GPU a Gram matrix is computed in blocks of so many rows, each up to the diagonal.
 _GRAM_BLOCK = 96
+
+
+@dataclass
+class _Account:
+    """The account of one decoder: its charges for results that it shares with others.
+
+    Attributes:
+        seconds: Seconds of earlier computations that it used.
+        paid: Names of the results that it was charged for.
+        used: Seconds of each result that the one which is being computed has used so far.
+        computed: Seconds of all that was computed for it.
+    """
+
+    seconds: float
+    paid: set[str] = field(default_factory=set)
+    used: dict[str, float] = field(default_factory=dict)
+    computed: float = 0.0
 
 
 class Moments(ABC):
@@ -55,20 +76,17 @@ class Moments(ABC):
         means: Mean of each class, K×D.
         scratch: The storage of large results.
         lent: What decoders get of them.
-        seconds: The account: seconds of adding up, and of earlier computations that were used.
     """
 
     classes: LabelVector
     counts: torch.Tensor
     means: torch.Tensor
+    _part = ""  # what the names of results begin with in an account
 
     def __init__(self, adding_seconds: float, scratch: Scratch | None = None) -> None:
         self.scratch = scratch or Scratch()
-        self.seconds = self._adding_seconds = adding_seconds
+        self._account, self._adding_seconds = _Account(adding_seconds), adding_seconds
         self._kept: dict[str, tuple[Any, dict[str, float]]] = {}
-        self._paid: set[str] = set()
-        self._used: dict[str, float] = {}
-        self._computed = 0.0
         self.lent = LentMemory()
         self.lent.lend(self.classes, self.counts, self.means)
 
@@ -76,31 +94,58 @@ class Moments(ABC):
         """Return a view that shares all results and has an account of its own."""
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
-        view.seconds, view._paid, view._used = self._adding_seconds, set(), {}
+        view._account = _Account(self._adding_seconds)
         return view
+
+    @property
+    def seconds(self) -> float:
+        """The account: seconds of adding up, and of earlier computations that were used."""
+        return self._account.seconds
 
     def _once(self, name: str, compute: Callable[[], T]) -> T:
         """Compute a named result, or return the earlier one, and add its cost to the account.
 
         The costs of other results that it used are kept apart, so that none is counted twice.
         """
+        account = self._account
         if name in self._kept:
             value, used = self._kept[name]
-            self.seconds += sum(cost for step, cost in used.items() if step not in self._paid)
+            account.seconds += sum(cost for step, cost in used.items() if step not in account.paid)
         else:
-            outer, self._used = self._used, {}
-            before, started = self._computed, time.perf_counter()
+            outer, account.used = account.used, {}
+            before, started = account.computed, time.perf_counter()
             value = compute()
             finish(self.means.device)
-            own = time.perf_counter() - started - (self._computed - before)
-            self._computed += own
+            own = time.perf_counter() - started - (account.computed - before)
+            account.computed += own
             self.lent.lend(value)
-            used = self._used | {name: own}
-            self._kept[name], self._used = (value, used), outer
-        self._used |= used
-        self._paid |= used.keys()
+            used = account.used | {f"{self._part}{name}": own}
+            self._kept[name], account.used = (value, used), outer
+        account.used |= used
+        account.paid |= used.keys()
         found: T = value
         return found
+
+    def shared(self, name: str, compute: Callable[[], T]) -> T:
+        """Return a result that decoders compute from these moments, computed only once.
+
+        Each decoder is charged for it. It must not be written to.
+
+        Args:
+            name: A name that says what it is; no other result may have it.
+            compute: Returns it, and depends on these moments alone.
+        """
+        return self._once(f"shared: {name}", compute)
+
+    def small_results(self) -> dict[str, Any]:
+        """Return the results so far that take little memory, for `remember`."""
+        return {name: found for name, found in self._kept.items() if _bytes(found[0]) <= _SMALL}
+
+    def remember(self, results: dict[str, Any]) -> None:
+        """Take results of other moments, which are of the same points with the same labels."""
+        for value, _ in results.values():
+            self.lent.lend(value)
+        self._kept.update(results)
 
     def _held(self, matrix: torch.Tensor) -> torch.Tensor:
         """Return a matrix to keep, which may be moved to a file."""
@@ -160,6 +205,14 @@ class Moments(ABC):
         """
         return None
 
+    def few_points(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Return the points themselves where they are few for their width, else None.
+
+        Returns:
+            The points (N×D, float64; N at most three quarters of D), and each one's class (N).
+        """
+        return None
+
     def covariance(self, k: int) -> torch.Tensor:
         """Return the covariance of the k-th class about its mean (divided by n_k), D×D."""
         mean = self.means[k]
@@ -183,6 +236,13 @@ class Moments(ABC):
     def mean(self) -> torch.Tensor:
         """Return the mean of all points, D."""
         return (self.counts.double() / self.counts.sum()) @ self.means
+
+
+def _bytes(value: Any) -> float:
+    """Return the memory of tensors, also within tuples; infinite for anything else."""
+    if isinstance(value, tuple | list):
+        return sum(map(_bytes, value))
+    return value.nbytes if isinstance(value, torch.Tensor) else math.inf
 
 
 class StreamedMoments(Moments):
@@ -244,16 +304,33 @@ class KeptMoments(Moments):
 
     def along_span(self) -> tuple[torch.Tensor, torch.Tensor, Moments] | None:
         """Return moments in the space that few points span, or None where it does not pay."""
-        if len(self._X) > _FEW * self.dim:
+        if not self._are_few:
             return None
-        mean, basis, along = self._once("span", self._along_span)
-        return mean, basis, KeptMoments(along, self._y)
+        mean, basis, moments = self._once("span", self._along_span)
+        view = moments.for_decoder()
+        view._account = self._account
+        return mean, basis, view
 
-    def _along_span(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    @property
+    def _are_few(self) -> bool:
+        return len(self._X) <= _FEW * self.dim
+
+    def _along_span(self) -> tuple[torch.Tensor, torch.Tensor, Moments]:
         mean = self.mean()
         shifted = self._X.to(self._device).double() - mean
         basis = torch.linalg.qr(shifted.T).Q
-        return mean, basis, shifted @ basis
+        moments = KeptMoments(shifted @ basis, self._y)
+        moments._part = "span: "
+        self.lent.lend(moments.classes, moments.counts, moments.means)
+        moments.lent = self.lent
+        return mean, basis, moments
+
+    def few_points(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Return the points themselves where they are few for their width, else None."""
+        if not self._are_few:
+            return None
+        classes = torch.from_numpy(np.searchsorted(self.classes, self._y))
+        return self._X.to(self._device).double(), classes.to(self._device)
 
     def _points(self, k: int) -> Iterator[torch.Tensor]:
         """Yield the points of a class in blocks."""
@@ -464,8 +541,15 @@ class Adding:
 
 
 def moments_of(X: Any, y: LabelVector) -> Moments:
-    """Return the moments of points X (N×D) with labels y (N, 0..K-1), in the smaller form."""
+    """Return the moments of points X (N×D) with labels y (N, 0..K-1), in the smaller form.
+
+    A decoder that asks for those of the points and labels that it is fitted on gets what all
+    decoders share.
+    """
     X, num_classes = as_tensor(X), int(np.max(y)) + 1
+    known: Moments | None = find_known(X, y)
+    if known is not None:
+        return known
     if keeps_points(len(X), X.shape[1], num_classes):
         return KeptMoments(X, y)
     labelling = Labelling({"true": np.asarray(y)}, frozenset({"true"}))

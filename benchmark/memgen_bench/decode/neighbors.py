@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from memgen_bench.compute import as_tensor, block_rows, blocks, finish
+from memgen_bench.compute import as_tensor, block_rows, blocks, finish, place_in_memory
 from memgen_bench.decode.lent_memory import LentMemory
 from memgen_bench.decode.scratch import Scratch
 
@@ -54,7 +54,7 @@ class Neighbors:
     ) -> None:
         self._X, self._scratch = as_tensor(X), scratch or Scratch()
         self._device = device or self._X.device
-        self._kept = {_place(matrix): matrix for matrix in map(as_tensor, (X, *kept))}
+        self._kept = {place_in_memory(matrix): matrix for matrix in map(as_tensor, (X, *kept))}
         self._found: dict[Any, tuple[torch.Tensor, float]] = {}
         self._directions: list[_Directions] = []
         self._copies: dict[Any, Any] = {}
@@ -74,7 +74,7 @@ class Neighbors:
             copy: The copy, which must live as long as this view is used.
             original: X, or one of the matrices whose neighbours are kept.
         """
-        self._copies[_place(copy)] = _place(as_tensor(original))
+        self._copies[place_in_memory(copy)] = place_in_memory(as_tensor(original))
 
     def query(self, X: Any, k: int) -> torch.Tensor:
         """Return the rows of the k most similar training points, most similar first, M×min(k, N).
@@ -84,7 +84,7 @@ class Neighbors:
             k: Number of neighbours.
         """
         X = as_tensor(X)
-        place = self._copies.get(_place(X), _place(X))
+        place = self._copies.get(place_in_memory(X), place_in_memory(X))
         if k > FOUND or place not in self._kept:
             return self._search(X, max(k, FOUND))[:, :k]
         if place in self._found:
@@ -182,8 +182,3 @@ def _units(X: torch.Tensor) -> torch.Tensor:
     exact = X.double()
     lengths = torch.linalg.vector_norm(exact, dim=1, keepdim=True)
     return exact / torch.where(lengths > 0, lengths, 1.0)
-
-
-def _place(X: torch.Tensor) -> tuple[Any, ...]:
-    """Return a matrix's place in memory, which no other matrix has as long as it lives."""
-    return X.data_ptr(), X.shape, X.stride(), X.dtype

@@ -56,11 +56,13 @@ class ReadLayer:
 
     Attributes:
         beside: The activations with features beside them, by the name of these.
+        results: Small results of moments that were kept, by draw and kind of labels.
     """
 
     def __init__(self, train: TrainingPoints, validation: Matrix, test: Matrix) -> None:
         self._train, self._validation, self._test = train, validation, test
-        self._moments: tuple[object, Moments] | None = None
+        self._moments: tuple[tuple[Draw | None, str], Moments] | None = None
+        self.results: dict[tuple[Draw | None, str], dict[str, Any]] = {}
         self.beside: dict[str, SharedActivations] = {}
 
     @cached_property
@@ -80,9 +82,10 @@ class ReadLayer:
 
     def share(self, draw: Draw | None, labels: str) -> SharedActivations:
         """Share the activations among decoders that are fitted on some labels of a draw."""
+        wanted = self._train.has_moments(draw, labels)
         return SharedActivations(
             activations=self.activations,
-            moments=partial(self._moments_of, draw, labels),
+            moments=partial(self._moments_of, draw, labels) if wanted else None,
             neighbors=lambda: self._neighbors,
         )
 
@@ -93,9 +96,15 @@ class ReadLayer:
     def _moments_of(self, draw: Draw | None, labels: str) -> Moments:
         """Return moments; those of one labelling at a time are kept."""
         if self._moments is None or self._moments[0] != (draw, labels):
+            self.keep_results()
             self._moments = None
             self._moments = (draw, labels), self._train.moments(draw, labels)
         return self._moments[1]
+
+    def keep_results(self) -> None:
+        """Keep the small results of the moments, by draw and kind of labels, in `results`."""
+        if self._moments is not None:
+            self.results[self._moments[0]] = self._moments[1].small_results()
 
 
 class Passes:

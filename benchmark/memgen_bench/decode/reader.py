@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from memgen_bench import seeds
 from memgen_bench.compute import is_finite
 from memgen_bench.decode.beside import features_of, put_beside
 from memgen_bench.decode.decoding import Extras, Outcome, Predictions, failure, outcome_of, recall
+from memgen_bench.decode.moments import moments_of
 from memgen_bench.decode.passes import Demand, Passes, by_layer
 from memgen_bench.decode.shared_activations import SharedActivations, is_fitted_from_moments
 from memgen_bench.plugin.training_record import TrainingRecord
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from memgen_bench.arrays import LabelVector
     from memgen_bench.data.planned_data import PlannedData
     from memgen_bench.decode.decoding import Activations
+    from memgen_bench.decode.moments import Moments
     from memgen_bench.decode.passes import ReadLayer
     from memgen_bench.plan.plan import Draw, Layer, PlannedNetwork, Reading
     from memgen_bench.plugin.specs import DecoderSpec
@@ -63,6 +67,7 @@ class Reader:
         self._device, self._record = device, record or TrainingRecord()
         self._trajectory = trajectory
         self._passes = Passes(module, data, device, memory, network.images_at_once)
+        self._results: dict[str, dict[Any, dict[str, Any]]] = {}  # of moments, by layer
 
     def outcomes(
         self, readings: Sequence[Reading], started: Started = _nobody
@@ -130,6 +135,8 @@ class Reader:
             yield reading, outcome
             if outcome.spoilt:
                 (read,) = self._passes.read(demands).values()
+        read.keep_results()
+        self._results[demands[0].layer.name] = read.results
 
     def _of_one(self, reading: Reading, read: ReadLayer) -> Outcome:
         what = reading.decoding
@@ -163,15 +170,39 @@ class Reader:
         started("")
         own = self._network.layers
         activations = self._passes.read_together(own)
+        moments: dict[Any, Any] = {}
         for reading in readings:
             started(reading.key)
             if activations is None:
                 yield reading, _not_finite("activations")
                 continue
-            outcome = self._fitted(reading, SharedActivations(activations=activations))
+            what = reading.decoding
+            kind = what.draw, str(what.labels)
+            if kind not in moments:
+                moments = {kind: self._moments_of_layers(activations, *kind)}
+            shared = SharedActivations(activations=activations, moments_of_layers=moments[kind])
+            outcome = self._fitted(reading, shared)
             yield reading, outcome
             if outcome.spoilt:
-                activations = self._passes.read_together(own)
+                activations, moments = self._passes.read_together(own), {}
+
+    def _moments_of_layers(
+        self, activations: Activations, draw: Draw | None, labels: str
+    ) -> dict[str, Callable[[], Moments]]:
+        """Return a function for each layer that returns its moments, with results kept of them."""
+        train: Any = activations.train
+
+        @cache
+        def moments(layer: str) -> Moments:
+            found = moments_of(train[layer], self._labels(draw, labels))
+            found.remember(self._results.get(layer, {}).get((draw, labels), {}))
+            return found
+
+        return {layer: partial(moments, layer) for layer in train}
+
+    def _labels(self, draw: Draw | None, labels: str) -> LabelVector:
+        data = self._data
+        return data.train.true if labels == "true" else data.labels(draw).train.labels
 
     def _fitted(self, reading: Reading, shared: SharedActivations) -> Outcome:
         """Return the outcome of a decoder on the labels that its reading names."""
@@ -190,7 +221,7 @@ class Reader:
             trajectory=self._trajectory,
             held_out=data.held_out,
         )
-        labels = data.train.true if on_true else drawn.train.labels
+        labels = self._labels(what.draw, str(what.labels))
         return shared.outcome(self._spec(reading), labels, extras, data.num_classes)
 
     def _no_trajectory(self, reading: Reading) -> str:

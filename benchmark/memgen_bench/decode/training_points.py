@@ -94,6 +94,10 @@ class TrainingPoints:
             self._sampled = self.points[self._sample]
         return self._sampled
 
+    def has_moments(self, draw: Draw | None, labels: str) -> bool:
+        """Whether a decoder needs the moments under a draw and a kind of labels."""
+        return draw in self._labellings and labels in self._labellings[draw].wanted
+
     def moments(self, draw: Draw | None, labels: str) -> Moments:
         """Return the moments under a draw and a kind of labels."""
         if self._adding:

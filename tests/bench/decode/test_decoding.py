@@ -195,7 +195,7 @@ def test_times_include_what_others_computed_before(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("memgen_bench.decode.decoding.time", clock)
     FromMoments.fitted_on = []
     moments, search = moments_of(TRAIN, LABELS), Neighbors(TRAIN)
-    moments.seconds = 100.0
+    moments._account.seconds = 100.0
 
     class Searches(FromMoments):
         def fit_moments(self, moments: Any, **needs: Any) -> FromMoments:

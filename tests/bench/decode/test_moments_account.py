@@ -5,9 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
-from helpers.known_moments import FORMS, GIVEN, SETTINGS, K, X, added, kept
+from helpers.known_moments import FORMS, GIVEN, SETTINGS, TRUE, K, X, added, kept
 from memgen_bench.decode import moments
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ USES: dict[str, Callable[[Moments], Any]] = {
     "within": lambda m: m.within(),
     "total": lambda m: (m.total(), m.mean()),
     "within and a second moment": lambda m: (m.within(), m.second(0)),
+    "shared": lambda m: m.shared("trace", lambda: m.within().trace()),
     "axes and within": lambda m: (m.axes(0), m.within()),
 }
 
@@ -62,6 +64,34 @@ def test_a_decoder_is_charged_the_same_whoever_came_before(
         shared = FORMS[form](X, GIVEN)
         clock.spent(shared.for_decoder(), USES[first])
         assert clock.spent(shared.for_decoder(), use) == alone
+
+
+def of_span(moments: Moments) -> Moments:
+    found = moments.along_span()
+    assert found is not None
+    return found[2]
+
+
+OF_FEW: dict[str, Callable[[Moments], Any]] = {
+    "the span": of_span,
+    "within it": lambda m: of_span(m).within(),
+    "within it, shared": lambda m: m.shared("trace", lambda: of_span(m).within().trace()),
+    "both": lambda m: (OF_FEW["within it, shared"](m), OF_FEW["within it"](m), m.within()),
+}
+
+
+@pytest.mark.parametrize("first", OF_FEW)
+def test_what_is_computed_along_the_span_is_charged_once(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    few = np.tile(X[:16], 2)
+    for use in OF_FEW.values():
+        alone = clock.spent(kept(few, TRUE[:16]), use)
+        shared = kept(few, TRUE[:16])
+        clock.spent(shared.for_decoder(), OF_FEW[first])
+        assert clock.spent(shared.for_decoder(), use) == alone
+        assert clock.spent(shared.for_decoder(), OF_FEW["the span"]) == 1
 
 
 def test_what_was_computed_is_charged_and_not_computed_again(

@@ -33,6 +33,35 @@ def whitened(covariance: torch.Tensor) -> tuple[torch.Tensor, float] | None:
     return upper, float(found.L.diagonal().log().sum())
 
 
+def upper_factor(matrix: torch.Tensor) -> torch.Tensor | None:
+    """Return the Cholesky factor U of a symmetric matrix, UᵀU, or None where it is not positive.
+
+    Args:
+        matrix: D×D, float64; it is overwritten.
+    """
+    if matrix.is_cpu:
+        factor, info = dpotrf(matrix.numpy().T, lower=True, clean=True, overwrite_a=True)
+        return None if info else torch.from_numpy(factor.T)
+    found = torch.linalg.cholesky_ex(matrix, upper=True)
+    upper: torch.Tensor = found.L
+    return None if int(found.info) else upper
+
+
+def solved(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Return the solution of a system whose matrix is symmetric and, up to rounding, positive.
+
+    Args:
+        matrix: D×D, float64.
+        right: D×P.
+    """
+    if (factor := upper_factor(matrix.clone())) is None:
+        found: torch.Tensor = torch.linalg.solve(matrix, right)
+        return found
+    found = torch.linalg.solve_triangular(factor.T, right, upper=False)
+    solution: torch.Tensor = torch.linalg.solve_triangular(factor, found, upper=True)
+    return solution
+
+
 def times_upper(rows: torch.Tensor, upper: torch.Tensor) -> torch.Tensor:
     """Return the product of rows (N×D, overwritten) and an upper triangular matrix (D×D)."""
     if not rows.is_cpu:

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from memgen_bench.toolkit.decoders import Moments, as_tensor, moments_of
 from memgen_plugins.decoders.base.wrapped import Wrapped
-from memgen_plugins.decoders.layer.gaussian import tied_factor
+from memgen_plugins.decoders.layer.gaussian import tied
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -66,15 +66,13 @@ class FisherSubspace(Wrapped):
 
     def _find(self, moments: Moments) -> None:
         """Set mean and axes."""
-        mean = moments.mean()
-        factor = tied_factor(moments)
+        found = tied(moments)
         weights = (moments.counts / moments.counts.sum()).sqrt()
-        between = (moments.means - mean) * weights[:, None]
-        white = torch.linalg.solve_triangular(factor, between.T, upper=False)
-        vectors, _, _ = torch.linalg.svd(white, full_matrices=False)
+        white = (found.means * weights[:, None]) @ found.whitening
+        vectors, _, _ = torch.linalg.svd(white.T, full_matrices=False)
         used = max(min(len(moments.means) - 1, moments.dim), 1)
-        axes = torch.linalg.solve_triangular(factor.T, vectors[:, :used], upper=True)
-        self.mean_, self.axes_ = mean.cpu().numpy(), axes.cpu().numpy()
+        axes = found.back(found.whitening @ vectors[:, :used])
+        self.mean_, self.axes_ = found.mean.cpu().numpy(), axes.cpu().numpy()
 
     def _project(self, X: torch.Tensor) -> torch.Tensor:
         axes, mean = (as_tensor(array).to(X.device) for array in (self.axes_, self.mean_))

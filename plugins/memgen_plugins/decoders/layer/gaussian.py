@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from torch.linalg import solve_triangular
 
 from memgen_bench import NotApplicable
 from memgen_bench.toolkit.decoders import as_tensor, eigh64
 from memgen_plugins.decoders.base.argmax import LinearScores, MomentClassifier, not_zero
 from memgen_plugins.decoders.base.ranges import FRACTION, NOT_NEGATIVE
-from memgen_plugins.decoders.base.triangular import times_upper, whitened
+from memgen_plugins.decoders.base.triangular import times_upper, upper_factor, whitened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from memgen_bench.toolkit.decoders import Moments
+
+# So many points are whitened at once: the products stay in the processor's cache.
+_ROWS = 512
 
 
 def _log_priors(moments: Moments) -> torch.Tensor:
@@ -83,23 +90,93 @@ class LDA(LinearScores, MomentClassifier):
 
     def _fit(self, moments: Moments) -> None:
         count, mean = moments.counts.sum(), moments.mean()
-        within = moments.within() / count
-        scale = within.diagonal().clamp(min=0).sqrt()
-        scale = not_zero(scale, moments.means.abs().amax(dim=0))
-        values, vectors = eigh64(within / torch.outer(scale, scale))
-        used = values > self.tol**2
-        whitening = vectors[:, used] / scale[:, None] / values[used].sqrt()
+        whitening = _whitening_of_few(moments, self.tol) or _whitening(moments, self.tol)
         shift = moments.means - mean
-        between = (moments.counts / max(len(shift) - 1, 1)).sqrt()[:, None] * (shift @ whitening)
+        white = whitening.white(shift)
+        between = (moments.counts / max(len(shift) - 1, 1)).sqrt()[:, None] * white
         if not between.shape[1]:
             raise NotApplicable(f"no class varies in any direction; n_samples = {int(count)}")
         _, sizes, directions = torch.linalg.svd(between, full_matrices=False)
         directions = directions[sizes > self.tol * sizes.max()]
-        axes = whitening @ directions.T
+        axes = whitening.back(directions.T)
         projected = shift @ axes
         coef = projected @ axes.T
         offset = -projected.square().sum(dim=1) / 2 + _log_priors(moments)
         self._set(coef, offset - coef @ mean)
+
+
+class _Whitening(NamedTuple):
+    """A matrix W (D×R) that whitens points within classes, as the products with it.
+
+    Attributes:
+        white: Returns V W of rows V, P×D.
+        back: Returns W V of columns V, R×P.
+    """
+
+    white: Callable[[torch.Tensor], torch.Tensor]
+    back: Callable[[torch.Tensor], torch.Tensor]
+
+
+def _scales(variance: torch.Tensor, moments: Moments) -> torch.Tensor:
+    """Return the standard deviation of each feature within classes, 1 where there is none."""
+    return not_zero(variance.clamp(min=0).sqrt(), moments.means.abs().amax(dim=0))
+
+
+def _whitening(moments: Moments, tol: float) -> _Whitening:
+    """Return the whitening of what varies by more than `tol` after features are scaled.
+
+    Where that is all that varies at all, as a Cholesky factorisation tells, any root will do.
+    """
+    within = moments.within() / moments.counts.sum()
+    scale = _scales(within.diagonal(), moments)
+    within = within / torch.outer(scale, scale)
+    alive = torch.nonzero(within.diagonal() > 0)[:, 0]
+    if len(alive) and (factor := _factor(within[alive][:, alive], tol)) is not None:
+        return _of_factor(factor, alive, scale)
+    values, vectors = eigh64(within)
+    used = values > tol**2
+    whole = vectors[:, used] / scale[:, None] / values[used].sqrt()
+    return _Whitening(lambda rows: rows @ whole, lambda columns: whole @ columns)
+
+
+def _factor(matrix: torch.Tensor, tol: float) -> torch.Tensor | None:
+    """Return the factor U of a matrix, UᵀU, or None where not all eigenvalues are above tol²."""
+    below = matrix.clone()
+    below.diagonal().sub_(tol**2)
+    return None if upper_factor(below) is None else upper_factor(matrix)
+
+
+def _of_factor(factor: torch.Tensor, alive: torch.Tensor, scale: torch.Tensor) -> _Whitening:
+    """Return the whitening by the factor of the features that vary."""
+
+    def white(rows: torch.Tensor) -> torch.Tensor:
+        scaled = rows[:, alive] / scale[alive]
+        found: torch.Tensor = solve_triangular(factor, scaled, upper=True, left=False)
+        return found
+
+    def back(columns: torch.Tensor) -> torch.Tensor:
+        found = torch.zeros(len(scale), columns.shape[1]).to(columns)
+        found[alive] = solve_triangular(factor, columns, upper=True) / scale[alive, None]
+        return found
+
+    return _Whitening(white, back)
+
+
+def _whitening_of_few(moments: Moments, tol: float) -> _Whitening | None:
+    """Return the same whitening from the products of points that are few for their width."""
+    if (few := moments.few_points()) is None:
+        return None
+    points, classes = few
+    shifted = points - moments.means[classes]
+    scale = _scales(shifted.square().sum(dim=0) / len(points), moments)
+    scaled = shifted / scale / math.sqrt(len(points))
+    values, vectors = eigh64(scaled @ scaled.T)
+    used = values > tol**2
+    inner = vectors[:, used] / values[used]
+    return _Whitening(
+        lambda rows: ((rows / scale) @ scaled.T) @ inner,
+        lambda columns: (scaled.T @ (inner @ columns)) / scale[:, None],
+    )
 
 
 class ShrunkLDA(LinearScores, MomentClassifier):
@@ -121,7 +198,7 @@ class ShrunkLDA(LinearScores, MomentClassifier):
     """
 
     def _fit(self, moments: Moments) -> None:
-        self._set(*_tied(moments, _log_priors(moments)))
+        self._set(*_tied_scores(moments, _log_priors(moments)))
 
 
 class Mahalanobis(LinearScores, MomentClassifier):
@@ -145,30 +222,73 @@ class Mahalanobis(LinearScores, MomentClassifier):
     """
 
     def _fit(self, moments: Moments) -> None:
-        self._set(*_tied(moments, torch.zeros_like(moments.means[:, 0])))
+        self._set(*_tied_scores(moments, torch.zeros_like(moments.means[:, 0])))
 
 
-def tied_factor(moments: Moments) -> torch.Tensor:
-    """Return the lower Cholesky factor of the mean of the classes' shrunk covariances, D×D.
+class Tied(NamedTuple):
+    """The whitening by the mean of the classes' covariances, each shrunk by OAS.
+
+    Attributes:
+        mean: The mean m of all points, D.
+        basis: An orthonormal basis B of what the points span about it, D×R; None for B = 1.
+        means: Means of the classes along it, Bᵀ(m_k − m), K×R.
+        whitening: W with Wᵀ C W = 1 for that covariance C along the basis, upper triangular, R×R.
+    """
+
+    mean: torch.Tensor
+    basis: torch.Tensor | None
+    means: torch.Tensor
+    whitening: torch.Tensor
+
+    def along(self, points: torch.Tensor) -> torch.Tensor:
+        """Return Bᵀ(x − m) of points x in float64, N×R, as a copy."""
+        shifted = points.double() - self.mean
+        return shifted if self.basis is None else shifted @ self.basis
+
+    def back(self, directions: torch.Tensor) -> torch.Tensor:
+        """Return directions along the basis (columns, R×P) in the space of the points, D×P."""
+        return directions if self.basis is None else self.basis @ directions
+
+
+def tied(moments: Moments) -> Tied:
+    """Return the whitening by the mean of the classes' shrunk covariances.
 
     Raises:
         NotApplicable: No class varies.
     """
+    return moments.shared("tied covariance", partial(_tied_covariance, moments))
+
+
+def _tied_covariance(moments: Moments) -> Tied:
+    dim, mean, basis = moments.dim, moments.mean(), None
+    shift = mean
+    if (found := moments.along_span()) is not None:
+        mean, basis, moments = found
+        shift = torch.zeros_like(moments.means[0])
     shares, level = moments.counts.double() / moments.counts.sum(), 0.0
-    pooled = torch.zeros_like(moments.second(0))
+    pooled = torch.zeros(moments.dim, moments.dim, dtype=torch.float64, device=mean.device)
     for k, share in enumerate(shares.tolist()):
         covariance = moments.covariance(k)
-        shrinkage = oas_shrinkage(covariance, int(moments.counts[k]))
+        shrinkage = oas_shrinkage(covariance, int(moments.counts[k]), dim)
         pooled.add_(covariance, alpha=share * (1 - shrinkage))
-        level += share * shrinkage * float(covariance.trace()) / moments.dim
+        level += share * shrinkage * float(covariance.trace()) / dim
     pooled.diagonal().add_(level)
-    return _cholesky(pooled, f"no class varies; n_samples = {int(moments.counts.sum())}")
+    if (parts := whitened(pooled)) is None:
+        raise NotApplicable(f"no class varies; n_samples = {int(moments.counts.sum())}")
+    return Tied(mean, basis, moments.means - shift, parts[0])
 
 
-def _tied(moments: Moments, log_priors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _tied_scores(moments: Moments, log_priors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return coefficients and intercepts of Gaussians with one covariance."""
-    coef = torch.cholesky_solve(moments.means.T, tied_factor(moments)).T
-    return coef, -(moments.means * coef).sum(dim=1) / 2 + log_priors
+
+    def scores() -> tuple[torch.Tensor, torch.Tensor]:
+        found = tied(moments)
+        white = found.means @ found.whitening
+        coef = found.back(found.whitening @ white.T).T
+        return coef, -white.square().sum(dim=1) / 2 - coef @ found.mean
+
+    coef, intercept = moments.shared("tied scores", scores)
+    return coef, intercept + log_priors
 
 
 class _Quadratic(MomentClassifier):
@@ -221,8 +341,12 @@ class _Quadratic(MomentClassifier):
         X, beyond = self._along_span(X)
         scores = torch.empty(len(X), len(self.means_), dtype=torch.float64, device=X.device)
         for k, (mean, whitening) in enumerate(zip(self.means_, self.whitenings_, strict=True)):
-            white = times_upper(X - as_tensor(mean).to(X), as_tensor(whitening).to(X))
-            squares = white.square().sum(dim=1).double()
+            centre, upper = as_tensor(mean).to(X), as_tensor(whitening).to(X)
+            found = [
+                times_upper(rows - centre, upper).square_().sum(dim=1)
+                for rows in torch.split(X, _ROWS)
+            ]
+            squares = torch.cat(found).double()
             if beyond is not None:
                 squares += beyond / float(self.floors_[k])
             scores[:, k] = float(self.offsets_[k]) - squares / 2
@@ -303,11 +427,3 @@ class RDA(_Quadratic):
         weight = own + self.pooling * float(moments.counts.sum())
         covariance = moments.covariance(k).mul_(own / weight)
         return covariance.add_(moments.within(), alpha=self.pooling / weight)
-
-
-def _cholesky(matrix: torch.Tensor, otherwise: str) -> torch.Tensor:
-    found = torch.linalg.cholesky_ex(matrix)
-    if int(found.info):
-        raise NotApplicable(otherwise)
-    factor: torch.Tensor = found.L
-    return factor

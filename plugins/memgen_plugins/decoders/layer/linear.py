@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.nn import functional
 from memgen_bench.toolkit.decoders import Scratch, as_tensor, blocks, eigh64
 from memgen_plugins.decoders.base.argmax import LinearScores, MomentClassifier, not_zero
 from memgen_plugins.decoders.base.ranges import POSITIVE, SWITCH
+from memgen_plugins.decoders.base.triangular import solved
 
 if TYPE_CHECKING:
     from memgen_bench.toolkit.decoders import Moments
@@ -268,12 +270,40 @@ class Ridge(LinearScores, MomentClassifier):
         self.alpha = alpha
 
     def _fit(self, moments: Moments) -> None:
-        scatter, mean, counts = moments.total(), moments.mean(), moments.counts.double()
-        count = counts.sum()
-        scale = (scatter.diagonal().clamp(min=0) / count).sqrt()
-        scale = not_zero(scale, mean)
-        scatter = scatter / torch.outer(scale, scale)
-        scatter.diagonal().add_(self.alpha)
-        products = 2 * counts[:, None] * (moments.means - mean) / scale
-        coef = torch.linalg.solve(scatter, products.T).T / scale
-        self._set(coef, 2 * counts / count - 1 - coef @ mean)
+        mean, counts = moments.mean(), moments.counts.double()
+        if (few := moments.few_points()) is not None:
+            coef = self._of_few(moments, few[1])
+        else:
+            scatter, scale = moments.shared("standardised scatter", partial(_scatter, moments))
+            penalised = scatter.clone()
+            penalised.diagonal().add_(self.alpha)
+            products = 2 * counts[:, None] * (moments.means - mean) / scale
+            coef = solved(penalised, products.T).T / scale
+        self._set(coef, 2 * counts / counts.sum() - 1 - coef @ mean)
+
+    def _of_few(self, moments: Moments, classes: torch.Tensor) -> torch.Tensor:
+        """Return the coefficients from products of the points, which are few for their width."""
+        Z, scale, gram = moments.shared("standardised points", partial(_few_standardised, moments))
+        penalised = gram.clone()
+        penalised.diagonal().add_(self.alpha)
+        targets = 2 * functional.one_hot(classes, len(moments.classes)).double()
+        return (solved(penalised, targets).T @ Z) / scale
+
+
+def _scatter(moments: Moments) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the scatter of standardised features, D×D, and their scales."""
+    scatter = moments.total()
+    scale = (scatter.diagonal().clamp(min=0) / moments.counts.sum()).sqrt()
+    scale = not_zero(scale, moments.mean())
+    return scatter / torch.outer(scale, scale), scale
+
+
+def _few_standardised(moments: Moments) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the standardised features of few points, N×D, their scales, and products, N×N."""
+    few = moments.few_points()
+    assert few is not None  # asked for only where they are few
+    mean = moments.mean()
+    shifted = few[0] - mean
+    scale = not_zero((shifted.square().sum(dim=0) / len(shifted)).sqrt(), mean)
+    Z = shifted / scale
+    return Z, scale, Z @ Z.T

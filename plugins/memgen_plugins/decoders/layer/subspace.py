@@ -114,8 +114,11 @@ class VeLPIC(LinearScores, MomentClassifier):
     """
 
     def _fit(self, moments: Moments) -> None:
+        self._set(moments.shared("first axes", lambda: self._vectors(moments)))
+
+    def _vectors(self, moments: Moments) -> torch.Tensor:
         mean = moments.mean()
-        self._set(torch.stack([self._vector(moments, k, mean) for k in range(len(moments.counts))]))
+        return torch.stack([self._vector(moments, k, mean) for k in range(len(moments.counts))])
 
     @staticmethod
     def _vector(moments: Moments, k: int, mean: torch.Tensor) -> torch.Tensor:

@@ -14,8 +14,9 @@ from sklearn.model_selection import StratifiedKFold
 
 from memgen_bench.toolkit.decoders import Neighbors, moments_of
 from memgen_plugins.decoders.base.ranges import ABOVE_ZERO, COUNT, SEVERAL
+from memgen_plugins.decoders.base.triangular import times_upper
 from memgen_plugins.decoders.base.wrapped import Wrapped
-from memgen_plugins.decoders.layer.gaussian import tied_factor
+from memgen_plugins.decoders.layer.gaussian import tied
 from memgen_plugins.decoders.layer.graph import adjacent
 
 if TYPE_CHECKING:
@@ -170,13 +171,13 @@ class Trimmed(_Cleaned):
 
     def _keep(self, X: torch.Tensor, index: npt.NDArray[np.int64], **needs: Any) -> Flags:
         moments = moments_of(X, index)
-        factor = tied_factor(moments)
+        found = tied(moments)
         kept = np.zeros(len(X), bool)
-        for k, mean in enumerate(moments.means):
+        for k, mean in enumerate(found.means):
             rows = np.flatnonzero(index == k)
-            shifted = X[torch.from_numpy(rows).to(X.device)].double() - mean
-            white = torch.linalg.solve_triangular(factor, shifted.T, upper=False)
-            nearest = white.square().sum(dim=0).argsort(stable=True).cpu().numpy()
+            along = found.along(X[torch.from_numpy(rows).to(X.device)]) - mean
+            white = times_upper(along, found.whitening)
+            nearest = white.square().sum(dim=1).argsort(stable=True).cpu().numpy()
             kept[rows[nearest[: int(np.ceil(self.share * len(rows)))]]] = True
         return kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -132,7 +133,7 @@ class EarlyLoss(_Selected):
         chosen_: What the decoder chose.
 
     Cost:
-        The decoder's own, and a fraction of a per cent of the training.
+        The decoder's own, a mixture for each network, and a fraction of a per cent of the training.
 
     References:
         Arazo, Ortego, Albert, O'Connor & McGuinness 2019, arXiv 1904.11238 (Beta distributions);
@@ -146,11 +147,19 @@ class EarlyLoss(_Selected):
     def _choices(
         self, trajectory: Trajectory, index: npt.NDArray[np.int64]
     ) -> list[tuple[dict[str, Any], Flags]]:
-        losses = trajectory.early_loss.astype(np.float64)[:, None]
-        if len(losses) < 2 or np.ptp(losses) < 1e-9:
-            return [({}, np.ones(len(losses), bool))]
-        mixture = GaussianMixture(2, n_init=3, random_state=self.random_state)
-        return [({}, mixture.fit_predict(losses) == mixture.means_[:, 0].argmin())]
+        losses = trajectory.early_loss.astype(np.float64)
+        return [({}, _lower(losses.tobytes(), self.random_state).copy())]
+
+
+@lru_cache(maxsize=1)  # it is the same for all layers of a network
+def _lower(losses: bytes, random_state: int) -> Flags:
+    """Return which losses, N float64 numbers, are of the Gaussian with the lower mean."""
+    points = np.frombuffer(losses)[:, None]
+    if len(points) < 2 or np.ptp(points) < 1e-9:
+        return np.ones(len(points), bool)
+    mixture = GaussianMixture(2, n_init=3, random_state=random_state)
+    found: Flags = mixture.fit_predict(points) == mixture.means_[:, 0].argmin()
+    return found
 
 
 def largest(scores: npt.NDArray[Any], index: npt.NDArray[np.int64], share: float) -> Flags:

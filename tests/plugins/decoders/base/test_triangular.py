@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from memgen_plugins.decoders.base.triangular import times_upper, whitened
+from memgen_plugins.decoders.base.triangular import (
+    solved,
+    times_upper,
+    upper_factor,
+    whitened,
+)
 
 
 def covariance(dim: int) -> torch.Tensor:
@@ -29,6 +34,18 @@ def test_a_whitening_whitens_and_knows_the_determinant(dim: int) -> None:
 def test_what_is_not_positive_definite_has_no_whitening() -> None:
     assert whitened(torch.zeros(3, 3, dtype=torch.float64)) is None
     assert whitened(torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64))) is None
+
+
+def test_a_factor_gives_its_matrix_again_and_solves_systems() -> None:
+    matrix, right = covariance(37), covariance(37)[:, :4]
+    factor = upper_factor(matrix.clone())
+    assert factor is not None
+    torch.testing.assert_close(factor, factor.triu())
+    torch.testing.assert_close(factor.T @ factor, matrix)
+    torch.testing.assert_close(matrix @ solved(matrix, right), right)
+    assert upper_factor(torch.zeros(3, 3, dtype=torch.float64)) is None
+    indefinite = torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64))
+    torch.testing.assert_close(solved(indefinite, right[:2]), indefinite @ right[:2])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -150,6 +150,49 @@ def test_the_mahalanobis_distance_is_lda_with_equal_priors_absolute_or_relative(
     assert reference.classes_.tolist() == fitted.classes_.tolist()
 
 
+@pytest.mark.parametrize("decoder", [LDA(), ShrunkLDA(), Mahalanobis()])
+def test_few_points_part_classes_as_their_covariance_does(
+    decoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    points = (5 + rng.normal(size=(200, 90)) @ rng.normal(size=(90, 90))).astype(np.float32)
+    points[:, 3] = 7  # a column that never varies
+    labels = np.arange(40) % 3
+    points[:40, 0] += 9 * labels
+
+    def apart() -> Any:
+        scores = decoder.fit(points[:40], labels).decision_function(points)
+        return scores - scores.mean(axis=1, keepdims=True)
+
+    found = apart()
+    for name in ("along_span", "few_points"):
+        monkeypatch.setattr(KeptMoments, name, lambda self: None)
+    wanted = apart()
+    assert len(set(wanted.argmax(axis=1))) == 3
+    np.testing.assert_allclose(found, wanted, atol=1e-8 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("flat", [0, 2])
+def test_lda_by_a_factor_is_lda_by_eigenvectors(flat: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns that do not vary within classes are left out of both."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(300) % 4
+    points = rng.normal(size=(300, 20)) @ rng.normal(size=(20, 20))
+    points[:, :flat] = labels[:, None]
+    found = LDA().fit(points, labels).decision_function(points)
+    monkeypatch.setattr("memgen_plugins.decoders.layer.gaussian._factor", lambda *_: None)
+    wanted = LDA().fit(points, labels).decision_function(points)
+    np.testing.assert_allclose(found, wanted, atol=1e-9 * np.abs(wanted).max())
+
+
+def test_lda_leaves_out_a_direction_that_hardly_varies_beside_others() -> None:
+    rng = np.random.default_rng(2)
+    labels = np.arange(300) % 3
+    points = rng.normal(size=(300, 6)) + np.eye(3, 6)[labels]
+    thin = np.concatenate([points, points[:, :1] + 1e-7 * rng.normal(size=(300, 1))], axis=1)
+    near(LDA().fit(thin, labels), LinearDiscriminantAnalysis().fit(thin, labels), 1e-6, thin)
+
+
 @pytest.mark.parametrize("decoder", [ShrunkQDA(), RDA(), RDA(1.0, 0.1), RDA(0.0, 0.9)])
 def test_few_points_decide_in_the_space_that_they_span_as_in_the_whole(
     decoder: Any, monkeypatch: pytest.MonkeyPatch

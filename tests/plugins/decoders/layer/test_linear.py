@@ -46,6 +46,14 @@ def test_ridge_regression_needs_no_double_precision() -> None:
     near(Ridge().fit(X, Y), ridge().fit(X64, Y), 1e-5, TEST)
 
 
+@pytest.mark.parametrize("classes", [10, 2])
+def test_ridge_regression_on_few_points_equals_scikit_learns(classes: int) -> None:
+    few = Y[:40] % classes  # fewer than three quarters of the 64 columns
+    factor = 2 if classes == 2 else 1
+    wanted = ridge().fit(X64[:40], few)
+    near(Ridge().fit(X64[:40], few), wanted, 1e-10, TEST64, factor=factor)
+
+
 @pytest.mark.parametrize("build", [Ridge, LogisticRegression, LinearSVM])
 @pytest.mark.parametrize("value", [0.3, -0.42421296, 1000.1])
 def test_a_column_that_was_constant_decides_nothing(build: Any, value: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.covariance import OAS
 from sklearn.neighbors import kneighbors_graph
 
 from helpers.noisy_digits import TRUE, X, Y, agree
@@ -64,6 +65,24 @@ def test_confident_learning_finds_cleanlabs_issues_where_the_likeliest_class_is_
     assert (ours == theirs)[confident].all()
     assert not theirs[likeliest == Y].any()
     assert 0.2 < theirs.mean() < 0.9
+
+
+def test_trimming_keeps_what_is_nearest_by_mahalanobis_distance() -> None:
+    rng = np.random.default_rng(0)
+    mixed = rng.normal(size=(60, 90)) @ rng.normal(size=(90, 90))
+    labels = np.arange(60) % 3
+    for points in (mixed, mixed[:, :12]):  # few for their width, and many
+        means, tied = [], np.zeros((points.shape[1],) * 2)
+        for k in range(3):
+            oas = OAS().fit(points[labels == k])
+            tied += oas.covariance_ / 3
+            means.append(oas.location_)
+        apart = points - np.array(means)[labels]
+        distances = (apart * np.linalg.solve(tied, apart.T).T).sum(axis=1)
+        kept = Trimmed(CosineCentroid(), share=0.5).fit(points, labels).kept_
+        for k in range(3):
+            own = distances[labels == k]
+            assert (kept[labels == k] == (own <= np.sort(own)[9])).all()
 
 
 def test_trimming_is_a_step_of_concentration() -> None:

@@ -94,6 +94,22 @@ def test_early_losses_are_parted_where_two_known_gaussians_are_as_likely() -> No
     assert np.mean(fitted.kept_ == RIGHT) > 0.98
 
 
+def test_the_mixture_of_a_networks_losses_is_found_once_for_all_layers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    losses = np.where(RIGHT, 0.5, 2.5) + RNG.random(COUNT)
+    fitted = [
+        EarlyLoss(CosineCentroid()).fit(layer, GIVEN, trajectory=trajectory(RIGHT, losses)).kept_
+        for layer in (X, X + 1)
+    ]
+    assert (fitted[0] == fitted[1]).all()
+    monkeypatch.delattr("memgen_plugins.decoders.robust.selected.GaussianMixture")
+    again = EarlyLoss(CosineCentroid()).fit(X, GIVEN, trajectory=trajectory(RIGHT, losses))
+    assert (again.kept_ == fitted[0]).all()
+    with pytest.raises(NameError):  # of other losses it is another one
+        EarlyLoss(CosineCentroid()).fit(X, GIVEN, trajectory=trajectory(RIGHT, losses + 1))
+
+
 def test_a_class_that_would_lose_all_its_points_keeps_them() -> None:
     losses = np.where(GIVEN == 0, 5.0, 1.0) + 0.01 * RNG.random(COUNT)
     fitted = EarlyLoss(CosineCentroid()).fit(X, GIVEN, trajectory=trajectory(RIGHT, losses))
