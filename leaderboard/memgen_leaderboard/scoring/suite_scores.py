@@ -316,10 +316,11 @@ class Scores:
 
     @cached_property
     def failures(self) -> pl.DataFrame:
-        """The failed readings of this view, with the columns of `shortfalls`."""
+        """The failed readings of this view, with the columns of `shortfalls` if there are any."""
         failed = self.view.select(self.readings).filter(status="failed")
-        columns = READING_COLUMNS if failed.height else ["key"]
-        return read_frame(self.snapshot, "readings", columns).filter(
+        if failed.is_empty():
+            return failed  # most boards have none, and to read all parts again takes long
+        return read_frame(self.snapshot, "readings", READING_COLUMNS).filter(
             pl.col("key").is_in(failed["key"].implode())
         )
 
