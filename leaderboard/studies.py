@@ -1,4 +1,4 @@
-"""Fill in the tables of the studies: of plain digits, Fashion-MNIST, and trainings.
+"""Fill in the tables of the studies: of plain digits, Fashion-MNIST, addition, and trainings.
 
     python leaderboard/studies.py            # or --check: only say whether they are up to date
 
@@ -41,9 +41,13 @@ DOCS = HERE.parent / "docs"
 # Files with generated parts.
 FILES = (
     DOCS / "statistics.md",
-    *(DOCS / "findings" / f"{name}.md" for name in ("digits", "fashion-mnist", "training")),
+    *(
+        DOCS / "findings" / f"{name}.md"
+        for name in ("digits", "fashion-mnist", "addition", "training")
+    ),
 )
 FASHION = HERE / "results" / "fashion"
+ADDITION = HERE / "results" / "addition"
 RULES = {
     "network": "each network's own (the board's)",
     "cell": "by rate, seeds pooled",
@@ -251,7 +255,28 @@ def fashion_published() -> str:
     return markdown(comparison_table(scores))
 
 
+def addition() -> str:
+    """Return what decoders read of addition modulo 97 beside the best control, means over seeds."""
+    (scores,) = all_scores(ADDITION)
+    means = scores.units.group_by("decoder", "rate").agg(pl.col("decoded").mean())
+    found = {(decoder, rate): value for decoder, rate, value in means.iter_rows()}
+    of_rate = scores.units.group_by("rate").agg(pl.col("readout", "control", "ceiling").mean())
+    for row in of_rate.iter_rows(named=True):
+        found |= {(name, row["rate"]): row[name] for name in ("readout", "control", "ceiling")}
+    rates = sorted({rate for _, rate in found})
+    named = {"control": "the best control", "ceiling": "the clean network"}
+    order = sorted({name for name, _ in found}, key=lambda name: (-found[name, rates[1]], name))
+    rows = [
+        (named.get(name, name), *(percent(found.get((name, rate))) for rate in rates))
+        for name in order
+    ]
+    seeds = scores.units["seed"].n_unique()
+    title = f"Test accuracy in % on addition modulo 97, all given labels right: {seeds} seeds"
+    return markdown(table(title, ("decoder", *(f"ρ {rate:g}" for rate in rates)), rows))
+
+
 PARTS = {
+    "addition": addition,
     "winner": winner,
     "layer-rules": layer_rules,
     "variance": variance,

@@ -321,3 +321,29 @@ def test_networks_on_fashion_mnist_trained_as_far_as_the_text_says() -> None:
     cell = {"model": "paper-cnn", "dataset": "fashion-mnist", "rate": 0.8, "split": "train"}
     theirs = read_published().filter(**cell, decoder="readout")["accuracy"]
     assert [round(100 * accuracy) for accuracy in theirs] == [92, 92, 91]
+
+
+def test_of_addition_what_is_said_was_read() -> None:
+    (scores,) = all_scores(STUDIES["ADDITION"])
+    shown = scores.units.select("decoder", "rate", "decoded", "readout").iter_rows()
+    found = {}
+    for decoder, rate, decoded, readout in shown:
+        found[decoder, rate], found["readout", rate] = 100 * decoded, 100 * readout
+    at = {place: f"{accuracy:.1f}" for place, accuracy in found.items()}
+    assert scores.units["seed"].unique().to_list() == [0]
+    assert (scores.units["control"] < 0.02).all()
+    for said in (
+        f"right, and so are {found['readout', 0.2]:.0f} and {found['readout', 0.4]:.0f} % of",
+        f"reads {at['ridge-tuned', 0.2]} % where the readout has {at['readout', 0.2]}. Stopped",
+        f"early the same network has {at['early-stopped', 0.2]} %",
+        f"reads {at['fourier-told', 0.4]} %, `ridge-tuned` {at['ridge-tuned', 0.4]},",
+        f"and early stopping {at['early-stopped', 0.4]} %",
+        f"`fourier-told` still reads {at['fourier-told', 0.6]} %, sixteen times chance",
+        f"reads more than {at['ipr-pruned', 0.6]} %",
+        f"the told decoder has {at['fourier-told', 0.8]} %",
+    ):
+        assert said in TEXT
+    untold = {name: value for (name, rate), value in found.items() if rate == 0.6}
+    assert max(untold, key=lambda name: untold[name]) == "fourier-told"
+    assert sorted(untold.values())[-2] == found["ipr-pruned", 0.6]
+    assert max(value for (_, rate), value in found.items() if rate == 0.8) < 2
