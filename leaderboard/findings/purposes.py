@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEVELOPMENT = Path(__file__).parents[1] / "studies" / "development" / "trajectories.csv"
 MASC, LDA, NCM, EARLY = "masc", "lda-shrunk", "ncm", "early-stopped"
+OF_SEVERAL = ("auto", "stacked")  # decoders that choose among others, or add them up
 CELL_OF_DEVELOPMENT = ("dataset", "rate", "seed")
 HIGH = 0.8  # the rate at which most labels are wrong
 
@@ -68,6 +69,16 @@ def one_network() -> str:
         f"validation labels. Over the {live().height} cells above chance that reads {percent(float(own.mean()))} % on "
         f"average, where the best decoder of each cell, known in hindsight, has {percent(float(best.mean()))}, and is "
         f"{more(chosen(), of(first))} points from `{first}` alone."
+    )
+
+
+def one_answer() -> str:
+    """Say what is gained by decoders that choose among others, or add them up."""
+    best = next(name for name in means()["decoder"] if name not in OF_SEVERAL)
+    auto, stacked = (more(of(name), of(best)) for name in OF_SEVERAL)
+    return (
+        f"**One answer, and no board to read.** `auto` chooses one of a short list, and its layer: {auto} points from "
+        f"`{best}`, the single decoder that has the highest mean in hindsight. `stacked` adds the same list up: {stacked} points."
     )
 
 
@@ -215,7 +226,16 @@ def gained(rows: pl.DataFrame, decoder: str) -> float:
 
 
 SENTENCES = (
-    *(one_network, one_decoder, each_data_set, most_labels_wrong, rule, published, cheap),
+    *(
+        one_network,
+        one_answer,
+        one_decoder,
+        each_data_set,
+        most_labels_wrong,
+        rule,
+        published,
+        cheap,
+    ),
     *(all_layers, points_to_fit, early, claims, trajectories),
 )
 

@@ -62,6 +62,7 @@ def test_a_plan_of_100_000_networks(benchmark: Any) -> None:
         version=1,
         models=("mlp",),
         datasets=("digits",),
+        kinds=("untrained", "memorized"),  # and the clean ones
         rates=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
         seeds=tuple(range(10_000)),
     )

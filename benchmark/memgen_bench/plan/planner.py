@@ -117,6 +117,7 @@ class _Planner:
         self.suite, self.registry = suite, registry
         self.find_layers, self.device_type = find_layers, device_type
         self.noises: list[NoiseSpec] = [registry.noises.find(name) for name in suite.noises]
+        self.says_nothing = {noise.name for noise in self.noises if _says_nothing(noise)}
         chosen = _chosen_decoders(suite, registry, slow)
         decoders = {
             decoding: spec
@@ -147,7 +148,7 @@ class _Planner:
                         yield block.network("clean", seed, init, order, None, draws)
                     if "memorized" in suite.kinds:
                         for draw in draws:
-                            if draw.rate < 1 or not self._is_random(draw):
+                            if draw.rate < 1 or draw.noise not in self.says_nothing:
                                 yield block.network("memorized", seed, init, order, draw, (draw,))
                     for draw, others in self._random(draws):
                         own = "memorized" in suite.kinds and draw in draws
@@ -206,26 +207,14 @@ class _Planner:
         """Yield each draw of random labels, and the draws decoded from networks trained on it."""
         kinds = self.suite.kinds
         for noise_draws in _by_noise(draws):
-            first = noise_draws[0]
-            top = replace(first, rate=1.0)
-            if not self._is_random(top):
+            if noise_draws[0].noise not in self.says_nothing:
                 continue
+            top = replace(noise_draws[0], rate=1.0)
             planned = "memorized" in kinds and top in noise_draws
             corrupted = "random" in kinds and "corrupted" in self.suite.labels
             others = tuple(draw for draw in noise_draws if draw != top) if corrupted else ()
             if planned or others:
                 yield top, others
-
-    def _is_random(self, draw: Draw) -> bool:
-        """Tell whether all true classes have the same given labels, so that these say nothing."""
-        noise = self.registry.noises.find(draw.noise)
-        if noise.transition is None:
-            return False
-        try:
-            transition = np.asarray(noise.transition(1.0, _SOME_CLASSES))
-            return bool(np.allclose(transition, transition[0]))
-        except Exception:  # networks with this noise will fail with it
-            return False
 
     def _draws(self, seed: int) -> Iterator[Draw]:
         rates = sorted({rate for rate in self.suite.rates if rate > 0})
@@ -361,10 +350,22 @@ def _initial(suite: Suite, data: DataInfo) -> dict[str, Any]:
 
 def _by_noise(draws: Sequence[Draw]) -> list[list[Draw]]:
     """Group draws that differ only by their rate."""
-    groups: dict[Draw, list[Draw]] = {}
+    groups: dict[tuple[str, int, int], list[Draw]] = {}
     for draw in draws:
-        groups.setdefault(replace(draw, rate=1.0), []).append(draw)
+        same = (draw.noise, draw.noise_version, draw.noise_seed)
+        groups.setdefault(same, []).append(draw)
     return list(groups.values())
+
+
+def _says_nothing(noise: NoiseSpec) -> bool:
+    """Tell whether at rate 1 all true classes have the same given labels, which are random then."""
+    if noise.transition is None:
+        return False
+    try:
+        transition = np.asarray(noise.transition(1.0, _SOME_CLASSES))
+        return bool(np.allclose(transition, transition[0]))
+    except Exception:  # networks with this noise will fail with it
+        return False
 
 
 def _chosen_decoders(suite: Suite, registry: Registry, slow: bool) -> list[DecoderSpec]:
