@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from findings.cells import CELL, both_fittings, held, live, scores, with_bits
-from findings.sentences import ADDITION, NAMES, above, places
-from memgen_leaderboard.scoring.contrasts import contrast
+from findings.cells import CELL, both_fittings, held, live, scores
+from findings.marks import AUTO, STACKED, by, more
+from findings.sentences import ADDITION, NAMES, above, ends, places
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.text import percent, points
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 DEVELOPMENT = Path(__file__).parents[1] / "studies" / "development" / "trajectories.csv"
 MASC, LDA, NCM, EARLY = "masc", "lda-shrunk", "ncm", "early-stopped"
-OF_SEVERAL = ("auto", "stacked")  # decoders that choose among others, or add them up
 CELL_OF_DEVELOPMENT = ("dataset", "rate", "seed")
-HIGH = 0.8  # the rate at which most labels are wrong
+LOW, HIGH = 0.2, 0.8  # the rates at which few labels are wrong, and most
 
 
 def units() -> pl.DataFrame:
@@ -39,12 +38,6 @@ def means(by: Sequence[str] = ()) -> pl.DataFrame:
     of_cells = ranked.group_by(*CELL, "decoder").agg(pl.col("decoded", "seconds").mean())
     each = of_cells.group_by(*by, "decoder").agg(pl.col("decoded", "seconds").mean())
     return each.sort(*by, pl.col("decoded"), descending=[*(False for _ in by), True])
-
-
-def more(own: pl.DataFrame, other: pl.DataFrame) -> str:
-    """Return how much more one has right than the other on the same networks, with its interval."""
-    row = contrast(with_bits(own), with_bits(other), []).row(0, named=True)
-    return points(row["difference"], row["half_width"])
 
 
 def of(decoder: str, **where: object) -> pl.DataFrame:
@@ -74,11 +67,12 @@ def one_network() -> str:
 
 def one_answer() -> str:
     """Say what is gained by decoders that choose among others, or add them up."""
-    best = next(name for name in means()["decoder"] if name not in OF_SEVERAL)
-    auto, stacked = (more(of(name), of(best)) for name in OF_SEVERAL)
+    best = means()["decoder"][0]
+    auto, stacked = (more(by(name), of(best)) for name in (AUTO, STACKED))
     return (
-        f"**One answer, and no board to read.** `auto` chooses one of a short list, and its layer: {auto} points from "
-        f"`{best}`, the single decoder that has the highest mean in hindsight. `stacked` adds the same list up: {stacked} points."
+        f"**One answer, and no board to read.** `{STACKED}` adds up six decoders of all layers: it is {stacked} points "
+        f"from `{best}`, the single decoder that has the highest mean in hindsight, on controls as well as on networks. "
+        f"`{AUTO}`, which chooses one of the six and its layer, is {auto} points from it."
     )
 
 
@@ -96,13 +90,12 @@ def each_data_set() -> str:
     """Say which decoder is first on each data set."""
     said = []
     for dataset, name in NAMES.items():
-        found = means(["dataset"]).filter(dataset=dataset)
-        first, second = found["decoder"][:2]
+        first, second = means(["dataset"]).filter(dataset=dataset)["decoder"][:2]
         ahead = more(of(first, dataset=dataset), of(second, dataset=dataset))
         said.append(f"`{first}` on {name} ({ahead} points on `{second}`)")
     return (
-        f"**Data like one of these.** Highest over the rates above chance are {', '.join(said)}. Compare on "
-        "your own data: the order is another on each."
+        f"**Data like one of these.** Highest over the rates above chance are "
+        f"{', '.join(said)}. Compare on your own data: the order is another on each."
     )
 
 
@@ -110,28 +103,24 @@ def most_labels_wrong() -> str:
     """Say which decoder is first where most labels are wrong."""
     found = means(["dataset", "rate"]).filter(rate=HIGH)
     firsts = found.unique("dataset", keep="first", maintain_order=True)
+    lead = held().join(live(), on=CELL, how="semi").filter(rate=HIGH)
     said = [
         f"`{row['decoder']}` on {NAMES[row['dataset']]} ({percent(row['decoded'])} %)"
         for row in firsts.iter_rows(named=True)
     ]
     return (
-        f"**Most labels wrong.** At rate {HIGH:g} the first are {', '.join(said)}; and there the best control "
-        f"is ahead of what is chosen by {_ahead(HIGH)} points."
+        f"**Most labels wrong.** At rate {HIGH:g} the first are {', '.join(said)}; and there what is chosen is "
+        f"{ends(lead['difference'])} points from the best control."
     )
-
-
-def _ahead(rate: float) -> str:
-    lead = held().join(live(), on=CELL, how="semi").filter(rate=rate)["difference"].to_numpy()
-    return f"{percent(float(-lead.max()))} to {percent(float(-lead.min()))}"
 
 
 def rule() -> str:
     """Say what reads a rule that is in the weights."""
-    found = means(["dataset"]).filter(dataset=ADDITION)
+    found = means(["dataset", "rate"]).filter(dataset=ADDITION, rate=LOW)
     first = found["decoder"][0]
     classes = found.filter(decoder=NCM)
     return (
-        f"**A rule instead of pictures.** On modular addition at rate 0.2 `{first}` reads "
+        f"**A rule instead of pictures.** On modular addition at rate {LOW:g} `{first}` reads "
         f"{percent(found['decoded'][0])} %, `{NCM}` {percent(classes['decoded'][0])} %: where a class is no "
         "cloud of points, take a linear classifier that is fitted to labels, and no distance to a mean."
     )
@@ -205,10 +194,10 @@ def trajectories() -> str:
     gain, both = (gained(rows.filter(own), name) for name in (f"aum>{LDA}", f"{LDA}@both"))
     control = gained(rows.filter(~own), f"aum>{LDA}")
     return (
-        f"**A training that you watch.** Select points by their margins: on two development seeds `aum>{LDA}` "
-        f"is {points(gain)} points from `{LDA}`, where the same selection on pixels or patches is "
-        f"{points(control)}; `{LDA}@both`, which is fitted on held-out points, too, is {points(both)}. Two seeds "
-        "show an order and no significance."
+        f"**A training that you watch.** Select points by their margins: `aum>{LDA}` is "
+        f"{more(of(f'aum>{LDA}'), of(LDA))} points from `{LDA}`. On two development seeds, where the same selection "
+        f"was read on pixels or patches, too, it is {points(gain)} and there {points(control)}; `{LDA}@both`, which "
+        f"is fitted on held-out points, too, is {points(both)}. Two seeds show an order and no significance."
     )
 
 
