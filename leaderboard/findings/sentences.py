@@ -59,7 +59,11 @@ def shown(cells: pl.DataFrame) -> str:
     """Say where a difference from the control is shown in the cells of one data set."""
     rates = sorted(above(cells)["rate"])
     at = " and ".join(f"{rate:g}" for rate in rates)
-    return f"it is shown at rate {at} alone" if rates else "no difference from the control is shown"
+    return (
+        f"a difference is shown at rate {at} alone"
+        if rates
+        else "no difference from the control is shown"
+    )
 
 
 def memorized(networks: pl.DataFrame) -> str:
