@@ -250,3 +250,18 @@ def beside_the_board(own: tuple[float, float], control: tuple[float, float]) -> 
         f"the one reads {percent(own[1])} % of the test images and the other {percent(control[1])} %. So "
         "both are read beside the board, on the same networks and against themselves on its sources of controls."
     )
+
+
+def stricter(plain: pl.DataFrame, stacked: pl.DataFrame) -> str:
+    """Say where an excess is left under two stricter conditions.
+
+    Args:
+        plain: Cells in which what is chosen without trajectories has more than every source.
+        stacked: Cells in which `stacked` has more than itself on every source.
+    """
+    return (
+        "Two stricter looks. `aum>lda-shrunk` uses the trajectory of a training, which is not in the network and which no "
+        "control has: what is chosen without it is above each source alone, with its interval, for "
+        f"{places(plain)}. And `stacked`, which is beside the board, reads more than the board's controls on their sources, "
+        f"too: it is above itself on each source for {places(stacked)}."
+    )

@@ -254,3 +254,12 @@ def test_what_is_said_of_stacked_is_true(evidence: dict[str, Any]) -> None:
     merit, control, read, better = map(float, merits_and_accuracies)
     assert abs(merit - control) < 0.3  # validation cannot tell them apart
     assert read < better - 5  # and one is much better
+
+
+def test_what_is_shown_on_shifted_digits_is_shown_without_trajectories_too(
+    evidence: dict[str, Any],
+) -> None:
+    plain, stacked = evidence["checks"]().split(" And `stacked`")
+    assert "for shifted digits at 0.2, 0.4," in plain
+    assert "plain digits" not in stacked  # validation may choose a bad control there
+    assert "for shifted digits at 0.2, MNIST-1D at 0.2, 0.4 and modular addition" in stacked
