@@ -108,6 +108,7 @@ class Outcome:
     `chosen` is what the decoder chose for itself, as JSON. `spoilt` says that it wrote to what it
     was lent: the activations, and what was computed from them, must not be used any more.
     `lasting` names what it changed in the process for good: another process should go on.
+    `cross_fitted` says that no validation point was predicted by a fit that saw its label.
     """
 
     status: str
@@ -117,6 +118,7 @@ class Outcome:
     error_type: str | None = None
     message: str | None = None
     chosen: str | None = None
+    cross_fitted: bool = False
     spoilt: bool = False
     lasting: tuple[str, ...] = ()
 
@@ -238,20 +240,18 @@ def _decode(
     shared_predict = _shared_seconds(extras) - shared_fit
     if test is None:
         return failure("predict() returned NaN labels", "nan")
-    others = [
-        _predict(decoder, given.array(subset), num_classes) if _count(subset) else None
-        for subset in (activations.sample, activations.validation)
-    ]
-    train_predicted, validation = (
-        np.empty(0, np.int64) if labels is None else labels for labels in others
-    )
+    own = _cross_fitted(decoder, given, activations, num_classes)
+    train = _predicted(decoder, given, activations.sample, num_classes)
+    if (validation := own) is None:
+        validation = _predicted(decoder, given, activations.validation, num_classes)
     return Outcome(
         status="ok",
-        predictions=Predictions(train=train_predicted, validation=validation, test=test),
+        predictions=Predictions(train=train, validation=validation, test=test),
         fit_seconds=fitted - started + shared_fit,
         predict_seconds=done - fitted + shared_predict,
         message=one_line(_said(caught[0])) if caught else None,
         chosen=_chosen(decoder),
+        cross_fitted=own is not None,
     )
 
 
@@ -402,26 +402,53 @@ def _needs(given: _Given, activations: Activations, extras: Extras) -> dict[str,
     return needs
 
 
+def _predicted(decoder: Decoder, given: _Given, subset: Any, num_classes: int) -> LabelVector:
+    """Return the predictions of a subset: none if it has no points, or if some are NaN."""
+    found = _predict(decoder, given.array(subset), num_classes) if _count(subset) else None
+    return np.empty(0, np.int64) if found is None else found
+
+
+def _cross_fitted(
+    decoder: Any, given: _Given, activations: Activations, num_classes: int
+) -> LabelVector | None:
+    """Return the predictions of validation points that a decoder made itself, or None.
+
+    Raises:
+        ValueError: Wrong shape or type, NaN, or labels outside 0..K-1.
+    """
+    found = getattr(decoder, "validation_predictions_", None)
+    if found is None or "validation" not in given.spec.needs:
+        return None
+    source = "validation_predictions_ has"
+    labels = _checked(found, _count(activations.validation), num_classes, source)
+    if labels is None:
+        raise ValueError(f"{source} NaN labels")
+    return labels
+
+
 def _predict(decoder: Decoder, X: Any, num_classes: int) -> LabelVector | None:
     """Return checked predictions, or None if some are NaN.
 
     Raises:
         ValueError: Wrong shape or type, or labels outside 0..K-1.
     """
-    raw = decoder.predict(X)
+    return _checked(decoder.predict(X), _count(X), num_classes, "predict() returned")
+
+
+def _checked(raw: Any, count: int, num_classes: int, source: str) -> LabelVector | None:
+    """Return labels of `count` points as an array of integers, or None if some are NaN."""
     predicted = raw.detach().cpu().numpy() if isinstance(raw, torch.Tensor) else np.asarray(raw)
-    count = _count(X)
     if predicted.shape != (count,):
-        raise ValueError(f"predict() returned shape {predicted.shape}, not ({count},)")
+        raise ValueError(f"{source} shape {predicted.shape}, not ({count},)")
     if not np.issubdtype(predicted.dtype, np.number):
-        raise ValueError(f"predict() returned {predicted.dtype} labels, not integers")
+        raise ValueError(f"{source} {predicted.dtype} labels, not integers")
     if not np.isfinite(predicted).all():
         return None
     labels = predicted.astype(np.int64)
     if (labels != predicted).any() or (
         count and not (labels.min() >= 0 and labels.max() < num_classes)
     ):
-        raise ValueError(f"predict() returned labels outside 0..{num_classes - 1}")
+        raise ValueError(f"{source} labels outside 0..{num_classes - 1}")
     return labels
 
 

@@ -298,6 +298,11 @@ class Decoder(Protocol):
 
     Parameters that it chose for itself, on noisy validation labels, are in `chosen_`, a mapping of
     plain values that is stored with its readings.
+
+    One that fits much on noisy validation labels (weights, a choice among many) predicts them too
+    well. It may cross-fit: `validation_predictions_` then holds a label for each validation point,
+    N integers, by a fit that did not see its label, and replaces `predict` of these points, so that
+    its validation accuracy can be compared with others'.
     """
 
     def fit(self, X: Any, y: Any, **needs: Any) -> Any:

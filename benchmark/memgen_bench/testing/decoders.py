@@ -26,7 +26,13 @@ from memgen_bench.testing.check import (
     leaves_the_process_alone,
 )
 from memgen_bench.testing.memory import Peak
-from memgen_bench.testing.planted import Case, DecoderBench, Through, without_meaning
+from memgen_bench.testing.planted import (
+    Case,
+    DecoderBench,
+    Through,
+    predictions_of,
+    without_meaning,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -388,19 +394,33 @@ def beats_chance(decoder: DecoderBench) -> None:
 
 @check()
 def finds_nothing_in_nothing(decoder: DecoderBench) -> None:
-    """Where labels have nothing to do with points it is at chance, on average over label draws."""
+    """Where labels have nothing to do with points it is at chance, on average over label draws.
+
+    So are the predictions of validation points of a decoder that cross-fits.
+    """
     draws = DRAWS if not decoder.spec.slow else DRAWS // 4
-    accuracies = []
+    test, cross_fitted = [], []
     for seed in range(draws):
         case = without_meaning(decoder.planted(seed=seed), seed)
-        accuracies.append(np.mean(decoder.predict(case, seed=seed) == case.test.true))
+        outcome = decoder.outcome(case, seed=seed)
+        found = predictions_of(outcome)
+        test.append(np.mean(found.test == case.test.true))
+        if outcome.cross_fitted:
+            cross_fitted.append(np.mean(found.validation == case.validation.given))
     chance = 1 / case.num_classes
+    _demand_chance(test, chance, "accuracy on labels without meaning", "it sees labels that it")
+    if cross_fitted:
+        where = "accuracy of validation_predictions_ on labels without meaning"
+        _demand_chance(cross_fitted, chance, where, "a fit sees the very labels that it")
+
+
+def _demand_chance(accuracies: list[Any], chance: float, where: str, fault: str) -> None:
+    """Demand that the mean of some accuracies is that of guessing."""
     mean, error = _mean_and_error(np.array(accuracies))
     demand(
         abs(mean - chance) <= FAR * error + 1e-9,
-        f"accuracy on labels without meaning is {100 * mean:.1f} % on average over {draws} draws, "
-        f"chance {100 * chance:.0f} % ± {100 * FAR * error:.1f}: it sees labels that it "
-        "must not see",
+        f"{where} is {100 * mean:.1f} % on average over {len(accuracies)} draws, "
+        f"chance {100 * chance:.0f} % ± {100 * FAR * error:.1f}: {fault} must not see",
     )
 
 
@@ -433,10 +453,7 @@ def _hidden(decoder: DecoderBench, draw: int) -> Case:
 
 def _everything(decoder: DecoderBench, case: Case) -> LabelVector:
     """Return the predictions on all subsets."""
-    outcome = decoder.outcome(case)
-    if outcome.predictions is None:
-        raise Broken(f"{outcome.message}")
-    return np.concatenate(list(vars(outcome.predictions).values()))
+    return np.concatenate(list(vars(predictions_of(decoder.outcome(case))).values()))
 
 
 def _names(num_classes: int) -> LabelVector:

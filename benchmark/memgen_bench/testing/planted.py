@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from memgen_bench.arrays import LabelVector, Matrix
-    from memgen_bench.decode.decoding import Outcome
+    from memgen_bench.decode.decoding import Outcome, Predictions
     from memgen_bench.plan.plan import PlannedNetwork
 
 
@@ -325,12 +325,21 @@ class DecoderBench:
             Broken: The decoder failed.
             Inapplicable: It raised `NotApplicable`.
         """
-        outcome = self.outcome(case, seed=seed, build=build)
-        if outcome.status == "skipped":
-            raise Inapplicable(f"the decoder says so: {outcome.message}")
-        if outcome.predictions is None:
-            raise Broken(f"{outcome.message}")
-        return outcome.predictions.test
+        return predictions_of(self.outcome(case, seed=seed, build=build)).test
+
+
+def predictions_of(outcome: Outcome) -> Predictions:
+    """Return the predictions of all subsets.
+
+    Raises:
+        Broken: The decoder failed.
+        Inapplicable: It raised `NotApplicable`.
+    """
+    if outcome.status == "skipped":
+        raise Inapplicable(f"the decoder says so: {outcome.message}")
+    if outcome.predictions is None:
+        raise Broken(f"{outcome.message}")
+    return outcome.predictions
 
 
 def _trajectory(case: Case) -> Trajectory:

@@ -125,6 +125,44 @@ def test_without_validation_points_a_decoder_that_needs_them_is_skipped() -> Non
     assert len(predicted(run(spec(), validation=VALIDATION[:0])).validation) == 0
 
 
+def cross_fitting(found: Any, **fields: Any) -> DecoderSpec:
+    class CrossFits(Nearest):
+        def fit(self, X: Any, y: Any, **needs: Any) -> Nearest:
+            self.validation_predictions_ = found
+            return super().fit(X, y)
+
+    return spec(CrossFits, **fields)
+
+
+def test_a_decoder_may_predict_validation_points_by_fits_that_did_not_see_their_labels() -> None:
+    others = (LABELS + 1) % K
+    outcome = run(cross_fitting(torch.from_numpy(others), needs=("validation",)))
+    assert outcome.cross_fitted
+    assert (predicted(outcome).validation == others).all()
+    assert (predicted(outcome).test == LABELS).all()
+    for ordinary in (cross_fitting(None, needs=("validation",)), cross_fitting(others)):
+        outcome = run(ordinary)
+        assert not outcome.cross_fitted
+        assert (predicted(outcome).validation == LABELS).all()
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (LABELS[:-1], r"validation_predictions_ has shape \(79,\), not \(80,\)"),
+        (LABELS + 1, r"validation_predictions_ has labels outside 0\.\.3"),
+        (np.full(len(LABELS), np.nan), "validation_predictions_ has NaN labels"),
+        ("none", "validation_predictions_ has shape"),
+    ],
+)
+def test_cross_fitted_predictions_that_are_no_labels_fail_their_decoder(
+    found: Any, message: str
+) -> None:
+    outcome = run(cross_fitting(found, needs=("validation",)))
+    assert outcome.status == "failed"
+    assert re.search(message, str(outcome.message))
+
+
 def test_a_decoder_gets_the_search_that_others_share() -> None:
     search = Neighbors(TRAIN)
     run(spec(Witness, needs=("neighbors",)), neighbors=search)

@@ -38,6 +38,7 @@ def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             "Chen et al. 2021, arXiv 2012.04193",
             scope="network",
             needs=("validation",),
+            version=2,
             slow=True,
         ),
         decoder(
@@ -47,6 +48,7 @@ def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             "Wolpert 1992; Breiman 1996; Patrini et al. 2017, arXiv 1609.03683",
             scope="network",
             needs=("validation",),
+            version=2,
             slow=True,
         ),
         decoder(
@@ -56,6 +58,7 @@ def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             f"{_ROG}; Genest & Zidek 1986",
             scope="network",
             needs=("validation",),
+            version=2,
         ),
         decoder(
             "ensemble-rda",
@@ -64,6 +67,7 @@ def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             f"{_ROG}; Friedman 1989",
             scope="network",
             needs=("validation",),
+            version=2,
             slow=True,
         ),
         decoder(
@@ -76,6 +80,7 @@ def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             _ROG,
             scope="network",
             needs=("validation",),
+            version=2,
             slow=True,
         ),
         decoder(

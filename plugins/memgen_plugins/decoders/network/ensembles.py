@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from memgen_plugins.decoders.network.members import OfLayers
+from memgen_plugins.decoders.network.members import OfLayers, folds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,13 @@ class _Pooled(OfLayers):
         estimators_: The fitted decoders, by name.
         scales_: The divisor of each one's scores, by name.
         weights_: The weight of each, by name.
+        rate_: The shuffle rate that was estimated together with the weights; 0 where none was.
+        validation_predictions_: The label of each validation point, by weights that were fitted
+            on the other folds; None without validation points.
     """
+
+    rate_ = 0.0
+    validation_predictions_: npt.NDArray[np.int64] | None = None
 
     def _take(self, members: dict[str, tuple[str, Any]], validation: Any) -> None:
         """Keep fitted decoders of layers, and weigh them; without validation all count the same."""
@@ -41,18 +47,29 @@ class _Pooled(OfLayers):
             self._weigh(validation[0], np.asarray(validation[1]))
 
     def _weigh(self, X: Mapping[str, Any], labels: npt.NDArray[np.int64]) -> None:
-        """Set scales and weights."""
+        """Set scales, weights and the predictions of validation points."""
         scores = {name: self._scores(name, X) for name in self.estimators_}
         self.scales_ = {name: max(float(of.std()), 1e-30) for name, of in scores.items()}
         stacked = np.stack([of / self.scales_[name] for name, of in scores.items()])
-        known = np.isin(labels, self.classes_)  # other classes have no probability
-        place = np.searchsorted(self.classes_, labels[known])
-        weights = self._pool(stacked[:, known], place)
+        weights, self.rate_ = self._weights(stacked, labels)
         self.weights_ = {name: round(float(w), 4) for name, w in zip(scores, weights, strict=True)}
+        predicted = np.empty(len(labels), np.int64)
+        for fold in folds(len(labels)):
+            of_others, _ = self._weights(stacked[:, ~fold], labels[~fold])
+            pooled = np.tensordot(of_others, stacked[:, fold], axes=1)
+            predicted[fold] = self.classes_[pooled.argmax(axis=1)]
+        self.validation_predictions_ = predicted
+
+    def _weights(self, scores: Scores, labels: npt.NDArray[np.int64]) -> tuple[Scores, float]:
+        """Return weights and rate by the points whose classes are known; all 1 if none is."""
+        known = np.isin(labels, self.classes_)  # other classes have no probability
+        if not known.any():
+            return np.ones(len(scores)), 0.0
+        return self._pool(scores[:, known], np.searchsorted(self.classes_, labels[known]))
 
     @abstractmethod
-    def _pool(self, scores: Scores, labels: npt.NDArray[np.int64]) -> Scores:
-        """Return the weight of each decoder (L), from scores (L×N×K) and labels (N)."""
+    def _pool(self, scores: Scores, labels: npt.NDArray[np.int64]) -> tuple[Scores, float]:
+        """Return each decoder's weight (L), and a rate, from scores (L×N×K) and labels (N)."""
 
     def _scores(self, name: str, X: Mapping[str, Any]) -> Scores:
         """Return a decoder's scores, N×K, whose mean over the classes is 0."""
@@ -116,8 +133,8 @@ class LayerEnsemble(_Pooled):
         self.chosen_ = self.weights_
         return self
 
-    def _pool(self, scores: Scores, labels: npt.NDArray[np.int64]) -> Scores:
-        return pool(scores, labels)
+    def _pool(self, scores: Scores, labels: npt.NDArray[np.int64]) -> tuple[Scores, float]:
+        return pool(scores, labels), 0.0
 
 
 class Stacked(_Pooled):
@@ -157,7 +174,6 @@ class Stacked(_Pooled):
         Raises:
             NotApplicable: No decoder applies to any layer.
         """
-        self.rate_ = 0.0
         fitted = self._fitted(self.estimators, X, y, validation)
         members = {f"{name} on {layer}": (layer, decoder) for name, layer, decoder in fitted}
         self._take(members, validation)
@@ -165,9 +181,8 @@ class Stacked(_Pooled):
         self.chosen_ = {"rate": round(self.rate_, 4), **used}
         return self
 
-    def _pool(self, scores: Scores, labels: npt.NDArray[np.int64]) -> Scores:
-        weights, self.rate_ = pool_under_noise(scores, labels)
-        return weights
+    def _pool(self, scores: Scores, labels: npt.NDArray[np.int64]) -> tuple[Scores, float]:
+        return pool_under_noise(scores, labels)
 
 
 def pool(scores: Scores, labels: npt.NDArray[np.int64]) -> Scores:

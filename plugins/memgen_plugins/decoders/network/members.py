@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+_FOLDS = 5  # of validation points
+
+
+def folds(count: int) -> Iterator[npt.NDArray[np.bool_]]:
+    """Yield for each fold of validation points which of them are in it: every fifth one."""
+    for fold in range(min(_FOLDS, count)):
+        yield np.arange(count) % _FOLDS == fold
+
+
 class OfLayers(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """A decoder of a network that contains decoders of its layers.
 
@@ -73,6 +82,8 @@ class BestMember(OfLayers):
         classes_: The classes seen, ascending.
         member_: The fitted decoder.
         chosen_: The name of the decoder, that of the layer, and what the decoder chose itself.
+        validation_predictions_: The label of each validation point, by the member that is best on
+            the other folds.
 
     Cost:
         A fit of each decoder on each layer, with the moments of a layer added up once, and
@@ -92,16 +103,29 @@ class BestMember(OfLayers):
             NotApplicable: No decoder applies to any layer.
         """
         held, labels = validation[0], np.asarray(validation[1])
-        best = -1.0
+        best, every = -1.0, []
         for name, layer, fitted in self._fitted(self.estimators, X, y, validation):
-            accuracy = float(np.mean(fitted.predict(held[layer]) == labels))
+            predicted = np.asarray(fitted.predict(held[layer]))
+            every.append(predicted)
+            accuracy = float(np.mean(predicted == labels))
             if accuracy > best:
                 best, self.member_, self._layer = accuracy, fitted, layer
                 own = getattr(fitted, "chosen_", {})
                 self.chosen_ = {"decoder": name, "layer": layer, **own}
+        self.validation_predictions_ = _cross_fitted(np.stack(every), labels)
         return self
 
     def predict(self, X: Mapping[str, Any]) -> npt.NDArray[Any]:
         """Return the label that the chosen decoder gives each point."""
         labels: npt.NDArray[Any] = self.member_.predict(X[self._layer])
         return labels
+
+
+def _cross_fitted(
+    predictions: npt.NDArray[Any], labels: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return each point's prediction (N, of M×N) by the member that is best on other folds."""
+    found, right = np.empty(len(labels), np.int64), predictions == labels
+    for fold in folds(len(labels)):
+        found[fold] = predictions[right[:, ~fold].sum(axis=1).argmax(), fold]
+    return found

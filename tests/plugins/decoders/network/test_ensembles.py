@@ -98,3 +98,39 @@ def test_decoders_and_layers_are_stacked() -> None:
     assert np.mean(fitted.predict(tests) == TEST_TRUE) > 0.8
     plain = Stacked(members).fit(layers(X), Y)
     assert set(plain.weights_.values()) == {1.0}
+
+
+def test_validation_points_are_predicted_by_weights_of_the_other_folds() -> None:
+    rng = np.random.default_rng(0)
+    layers = {"good": X, "noise": rng.standard_normal(X.shape)}
+    held = {"good": HELD, "noise": rng.standard_normal(HELD.shape)}
+    for decoder in (LayerEnsemble(ShrunkLDA()), Stacked([("lda", ShrunkLDA())])):
+        fitted = decoder.fit(layers, Y, validation=(held, HELD_Y))
+        scores = np.stack([ShrunkLDA().fit(layers[n], Y).decision_function(held[n]) for n in held])
+        scores = scores - scores.mean(axis=2, keepdims=True)
+        scores = scores / scores.std(axis=(1, 2), keepdims=True)
+        expected = np.empty_like(HELD_Y)
+        for fold in range(5):
+            inside = np.arange(len(HELD_Y)) % 5 == fold
+            others, labels = scores[:, ~inside], HELD_Y[~inside]
+            if isinstance(decoder, Stacked):
+                weights, _ = pool_under_noise(others, labels)
+            else:
+                weights = pool(others, labels)
+            expected[inside] = np.tensordot(weights, scores[:, inside], axes=1).argmax(axis=1)
+        assert fitted.validation_predictions_ is not None
+        assert np.mean(fitted.validation_predictions_ == expected) > 0.99
+        changed = HELD_Y.copy()
+        changed[::5] = (changed[::5] + 1) % 10
+        again = decoder.fit(layers, Y, validation=(held, changed))
+        assert (again.validation_predictions_[::5] == fitted.validation_predictions_[::5]).all()
+        assert LayerEnsemble(ShrunkLDA()).fit(layers, Y).validation_predictions_ is None
+
+
+def test_one_validation_point_is_weighed_by_and_predicted_without_its_label() -> None:
+    held = ({"good": HELD[:1]}, HELD_Y[:1])
+    for decoder in (LayerEnsemble(ShrunkLDA()), Stacked([("lda", ShrunkLDA())])):
+        fitted = decoder.fit({"good": X}, Y, validation=held)
+        assert np.isfinite(list(fitted.weights_.values())).all()
+        alone = ShrunkLDA().fit(X, Y).predict(HELD[:1])
+        assert (fitted.validation_predictions_ == alone).all()

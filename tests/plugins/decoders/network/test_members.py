@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from helpers.noisy_digits import HELD, HELD_Y, TEST, X, Y
 from memgen_bench import NotApplicable, build_decoder
@@ -35,6 +36,21 @@ def test_the_best_on_noisy_validation_is_what_fitting_each_alone_finds() -> None
     best = max(accuracies, key=lambda each: accuracies[each])
     assert found.chosen_ == {"decoder": best[0], "layer": best[1]}
     assert (found.predict(_layers(TEST)) == predictions[best]).all()
+
+
+def test_validation_points_are_predicted_by_the_best_on_the_other_folds() -> None:
+    layers = {"half": X[:, ::2], "all": X}
+    held = {"half": HELD[:, ::2], "all": HELD}
+    found = BestMember(MEMBERS).fit(layers, Y, validation=(held, HELD_Y))
+    predicted = [
+        clone(estimator).fit(layers[layer], Y).predict(held[layer])
+        for layer in layers
+        for _, estimator in MEMBERS
+    ]
+    for fold in range(5):
+        inside = np.arange(len(HELD_Y)) % 5 == fold
+        best = max(predicted, key=lambda own: np.sum((own == HELD_Y)[~inside]))
+        assert (found.validation_predictions_[inside] == best[inside]).all()
 
 
 def test_what_the_chosen_decoder_chose_is_told_too() -> None:
