@@ -10,7 +10,7 @@ import threadpoolctl
 import torch
 
 from memgen_bench import UsageError
-from memgen_bench.compute import find_device, threads
+from memgen_bench.compute import denormals_as_zero, find_device, threads
 
 CODE = """
 from memgen_bench.compute import threads
@@ -50,3 +50,16 @@ def test_a_device_that_is_not_there_is_refused_in_one_line() -> None:
 def test_a_kind_of_device_that_nothing_is_computed_on_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=rf"^--device {name}: take auto, cpu, cuda or cuda:1"):
         find_device(name)
+
+
+def test_denormals_are_zero_inside_and_afterwards_what_they_were() -> None:
+    def has_denormals() -> bool:
+        return bool(torch.full((9,), 1e-38).mul(0.1).all())
+
+    assert has_denormals()
+    with denormals_as_zero():
+        assert not has_denormals()
+        with denormals_as_zero():
+            pass
+        assert not has_denormals()
+    assert has_denormals()

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from memgen_bench import seeds
-from memgen_bench.compute import tensor_of
+from memgen_bench.compute import denormals_as_zero, tensor_of
 from memgen_bench.errors import TrainingError
 from memgen_bench.global_state import preserved
 from memgen_bench.network.layers import build
@@ -104,7 +104,8 @@ def train(
         torch.manual_seed(seeds.integer(order_seed, "order"))  # for models that draw, as dropout
         if checkpoint:
             checkpoint.load(training)
-        _train_on(training, x, data, recipe, on_epoch, checkpoint)
+        with denormals_as_zero():
+            _train_on(training, x, data, recipe, on_epoch, checkpoint)
     _certify(training.record, predict(module, x, data.images_at_once), data)
     return training.record
 

@@ -272,6 +272,14 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
             slow=True,
         ),
         decoder(
+            "ridge-iterated",
+            estimator("robust.iterated_ridge:IteratedRidge"),
+            f"ridge fitted on its own leave-one-out labels again and again {_ON_VALIDATION}",
+            "Allen 1974; Yarowsky 1995; Tanaka et al. 2018, arXiv 1803.11364",
+            needs=("validation",),
+            slow=True,
+        ),
+        decoder(
             "lda-weighed",
             estimator("robust.weighed:Weighed", estimator=lda),
             "shrunk LDA on held-out points, and training points by how little these memorized",

@@ -51,7 +51,7 @@ class _Penalised(LinearScores):
             ValueError: C is not positive, or an array is unusable.
         """
         X, index = self._start(X, y)
-        Z, mean, scale = _standardised(X)
+        Z, mean, scale = standardised(X)
         targets = torch.from_numpy(index).to(Z.device)
         weights = self._search(Z, targets)
         self._weights = weights.cpu().numpy()
@@ -118,7 +118,7 @@ class _Penalised(LinearScores):
         """Return the summed loss of some points, and its derivative by their scores, N×K."""
 
 
-def _standardised(X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def standardised(X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return X with mean 0 and variance 1 in each column (float32), its means and its scales."""
     count = len(X)
     mean = sum(b.sum(dim=0, dtype=torch.float64) for b in blocks(X)) / count
