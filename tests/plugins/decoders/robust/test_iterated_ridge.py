@@ -1,4 +1,4 @@
-"""Ridge on its own leave-one-out labels against scikit-learn's, fitted without each point in turn."""
+"""Ridge on its own leave-one-out labels against scikit-learn fitted without each point in turn."""
 
 from __future__ import annotations
 
