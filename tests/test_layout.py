@@ -21,6 +21,7 @@ GATE = ("tests/bench/gate/test_accuracy.py", "the gate is tested from readings t
 NETWORKS = ("tests/bench/gate/test_fresh_networks.py", "a part of the gate with fresh networks")
 RUNS = ("tests/bench/running/test_runner.py", "a part of a run, which is tested as a whole")
 CHILDREN = ("tests/end_to_end/test_reliability.py", "shows where computing ends early or fails")
+PRESERVATION = ("tests/bench/global_state/test_preservation.py", "a part of preserving the state")
 READER = ("tests/bench/decode/test_reader.py", "a part of reading a network")
 RETRAINING = ("tests/bench/running/test_retraining.py", "one story from choice to table")
 TYPES = "types without behaviour"
@@ -49,6 +50,8 @@ ELSEWHERE = {
     f"{BENCH}/gate/trial.py": GATE,
     f"{BENCH}/gate/verdict_report.py": GATE,
     f"{BENCH}/gate/verdicts.py": ("tests/bench/gate/test_regression.py", "what a verdict is for"),
+    f"{BENCH}/global_state/__init__.py": PRESERVATION,
+    f"{BENCH}/global_state/setting.py": PRESERVATION,
     f"{BENCH}/hashing.py": ("tests/bench/plan/test_plan.py", "what decides an identity"),
     f"{BENCH}/messages.py": ("tests/bench/running/test_runner.py", TYPES),
     f"{BENCH}/network/trainer.py": ("tests/bench/network/test_cache.py", "trains or takes"),
