@@ -206,7 +206,7 @@ class Peeks(Mean):
 class Repeats(Mean):
     """Gives the labels back that it is to predict."""
 
-    def fit(self, X: Any, y: Any, validation: Any) -> Mean:
+    def fit(self, X: Any, y: Any, validation: Any = None) -> Mean:
         self.validation_predictions_ = validation[1]
         return super().fit(X, y)
 
