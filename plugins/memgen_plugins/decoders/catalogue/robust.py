@@ -269,6 +269,7 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
             f"shrunk LDA fitted on its own labels again and again, how often {_ON_VALIDATION}",
             "Yarowsky 1995; Tanaka et al. 2018, arXiv 1803.11364",
             needs=("validation",),
+            version=2,
             slow=True,
         ),
         decoder(
@@ -277,6 +278,7 @@ def _graph_and_cleaning() -> list[DecoderSpec]:
             f"ridge fitted on its own leave-one-out labels again and again {_ON_VALIDATION}",
             "Allen 1974; Yarowsky 1995; Tanaka et al. 2018, arXiv 1803.11364",
             needs=("validation",),
+            version=2,
             slow=True,
         ),
         decoder(

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from memgen_plugins.decoders.network.members import OfLayers, folds
+from memgen_plugins.decoders.base.cross_fitting import folds
+from memgen_plugins.decoders.network.members import OfLayers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

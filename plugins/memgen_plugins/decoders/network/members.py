@@ -9,20 +9,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clo
 
 from memgen_bench import NotApplicable
 from memgen_bench.toolkit.decoders import moments_of, taken
+from memgen_plugins.decoders.base.cross_fitting import by_best_on_others
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
-
-
-_FOLDS = 5  # of validation points
-
-
-def folds(count: int) -> Iterator[npt.NDArray[np.bool_]]:
-    """Yield for each fold of validation points which of them are in it: every fifth one."""
-    for fold in range(min(_FOLDS, count)):
-        yield np.arange(count) % _FOLDS == fold
 
 
 class OfLayers(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -112,20 +104,10 @@ class BestMember(OfLayers):
                 best, self.member_, self._layer = accuracy, fitted, layer
                 own = getattr(fitted, "chosen_", {})
                 self.chosen_ = {"decoder": name, "layer": layer, **own}
-        self.validation_predictions_ = _cross_fitted(np.stack(every), labels)
+        self.validation_predictions_ = by_best_on_others(every, labels)
         return self
 
     def predict(self, X: Mapping[str, Any]) -> npt.NDArray[Any]:
         """Return the label that the chosen decoder gives each point."""
         labels: npt.NDArray[Any] = self.member_.predict(X[self._layer])
         return labels
-
-
-def _cross_fitted(
-    predictions: npt.NDArray[Any], labels: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Return each point's prediction (N, of M×N) by the member that is best on other folds."""
-    found, right = np.empty(len(labels), np.int64), predictions == labels
-    for fold in folds(len(labels)):
-        found[fold] = predictions[right[:, ~fold].sum(axis=1).argmax(), fold]
-    return found

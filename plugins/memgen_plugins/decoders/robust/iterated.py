@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.base import clone
 
 from memgen_bench import NotApplicable
+from memgen_plugins.decoders.base.cross_fitting import by_best_on_others
 from memgen_plugins.decoders.base.ranges import COUNT
 from memgen_plugins.decoders.base.wrapped import Wrapped
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class Iterated(Wrapped):
@@ -31,6 +35,8 @@ class Iterated(Wrapped):
         estimator_: The decoder of that round.
         rounds_: The number of rounds.
         chosen_: The kept round, from 1, as if `rounds` were that.
+        validation_predictions_: The label of each validation point, by the round that is best on
+            the other folds; None without validation points.
 
     Cost:
         A fit, and predictions of all training and validation points, for each round.
@@ -40,6 +46,7 @@ class Iterated(Wrapped):
     """
 
     _parameter_constraints: ClassVar = {"rounds": COUNT}
+    validation_predictions_: npt.NDArray[np.int64] | None = None
 
     def __init__(self, estimator: Any, rounds: int = 10) -> None:
         self.estimator = estimator
@@ -52,7 +59,7 @@ class Iterated(Wrapped):
             ValueError: `rounds` is below 1.
         """
         _, classes, index = self._start(X, y)
-        labels, best = classes[index], -1.0
+        labels, best, held = classes[index], -1.0, []
         for count in range(1, self.rounds + 1):
             self.rounds_ = count
             try:
@@ -61,7 +68,10 @@ class Iterated(Wrapped):
                 if count == 1:
                     raise
                 break
-            accuracy = float(count) if validation is None else _accuracy(decoder, *validation)
+            accuracy = float(count)
+            if validation is not None:
+                held.append(np.asarray(decoder.predict(validation[0])))
+                accuracy = float(np.mean(held[-1] == np.asarray(validation[1])))
             if accuracy > best:
                 best, self.chosen_ = accuracy, {"rounds": count}
                 self._take(decoder)
@@ -69,13 +79,11 @@ class Iterated(Wrapped):
             if (found == labels).all():
                 break
             labels = found
+        if validation is not None:
+            self.validation_predictions_ = by_best_on_others(held, validation[1])
         return self
 
 
 def _as(labels: Any, like: Any) -> Any:
     """Return labels as a tensor where others are one."""
     return torch.from_numpy(labels).to(like.device) if isinstance(like, torch.Tensor) else labels
-
-
-def _accuracy(decoder: Any, X: Any, labels: Any) -> float:
-    return float(np.mean(decoder.predict(X) == np.asarray(labels)))

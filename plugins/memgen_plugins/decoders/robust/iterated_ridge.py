@@ -10,11 +10,14 @@ from torch.nn import functional
 
 from memgen_bench.toolkit.decoders import as_tensor, eigh64
 from memgen_plugins.decoders.base.argmax import LinearScores
+from memgen_plugins.decoders.base.cross_fitting import by_best_on_others
 from memgen_plugins.decoders.base.ranges import COUNT
 from memgen_plugins.decoders.layer.linear import standardised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
 
 _ROUNDING = 1e-7  # of the largest eigenvalue
 
@@ -40,6 +43,8 @@ class IteratedRidge(LinearScores):
         coef_: K×D, float64, for features before standardisation.
         intercept_: K, float64.
         chosen_: The penalty, and the kept round, from 1.
+        validation_predictions_: The label of each validation point, by the penalty and round that
+            are best on the other folds; None without validation points.
 
     Cost:
         One eigenproblem, 2ND² + 10D³ FLOPs (N and D swapped where points are few), and for each
@@ -51,6 +56,7 @@ class IteratedRidge(LinearScores):
     """
 
     _parameter_constraints: ClassVar = {"rounds": COUNT}
+    validation_predictions_: npt.NDArray[np.int64] | None = None
 
     def __init__(
         self, alphas: Sequence[float] = (10.0, 100.0, 1000.0, 10000.0), rounds: int = 20
@@ -69,25 +75,25 @@ class IteratedRidge(LinearScores):
         axes, values = _axes(Z)
         given = torch.from_numpy(index).to(Z.device)
         rotated, classes = Z @ axes.float(), len(self.classes_)
-        held = None
+        best, held = -1.0, []
         if validation is not None:
-            held = ((as_tensor(validation[0]).double() - mean) / scale) @ axes
-        best = -1.0
+            held_x = ((as_tensor(validation[0]).double() - mean) / scale) @ axes
         for alpha in self.alphas if validation is not None else self.alphas[:1]:
             rounds = _rounds(rotated, values, given, alpha, classes)
             for count, fitted in zip(range(1, self.rounds + 1), rounds, strict=False):
-                accuracy = float(count) if held is None else self._share(fitted, held, validation)
+                accuracy = float(count)
+                if validation is not None:
+                    scores = held_x @ fitted.weights + fitted.intercept
+                    held.append(self.classes_[scores.argmax(dim=1).cpu().numpy()])
+                    accuracy = float(np.mean(held[-1] == np.asarray(validation[1])))
                 if accuracy > best:
                     best, kept = accuracy, fitted
                     self.chosen_ = {"alpha": alpha, "rounds": count}
+        if validation is not None:
+            self.validation_predictions_ = by_best_on_others(held, validation[1])
         coef = (axes @ kept.weights).T / scale
         self._set(coef, kept.intercept - coef @ mean)
         return self
-
-    def _share(self, fitted: _Fitted, held: torch.Tensor, validation: Any) -> float:
-        """Return the share of noisy validation labels that are predicted."""
-        found = (held @ fitted.weights + fitted.intercept).argmax(dim=1).cpu().numpy()
-        return float(np.mean(self.classes_[found] == np.asarray(validation[1])))
 
 
 class _Fitted(NamedTuple):
