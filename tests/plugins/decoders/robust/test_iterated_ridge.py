@@ -59,14 +59,19 @@ def test_the_first_round_is_ridge_and_later_ones_read_more_under_noise() -> None
 
 def test_penalty_and_round_are_the_best_on_noisy_validation_and_the_earliest_of_equals() -> None:
     alphas = (10.0, 1000.0)
-    accuracies = {}
+    held = {}
     for alpha in alphas:
         for rounds in range(1, 7):
             alone = IteratedRidge(alphas=(alpha,), rounds=rounds).fit(X, Y)
-            accuracies[alpha, rounds] = np.mean(alone.predict(HELD) == HELD_Y)
-    best = max(accuracies, key=lambda each: accuracies[each])
-    found = IteratedRidge(alphas=alphas, rounds=6).fit(X, Y, validation=(HELD, HELD_Y))
+            assert alone.validation_predictions_ is None
+            held[alpha, rounds] = alone.predict(HELD)
+    best = max(held, key=lambda each: np.sum(held[each] == HELD_Y))
+    found: Any = IteratedRidge(alphas=alphas, rounds=6).fit(X, Y, validation=(HELD, HELD_Y))
     assert found.chosen_ == {"alpha": best[0], "rounds": best[1]}
+    for fold in range(5):
+        inside = np.arange(len(HELD)) % 5 == fold
+        first = max(held.values(), key=lambda own: np.sum((own == HELD_Y)[~inside]))
+        assert (found.validation_predictions_[inside] == first[inside]).all()
 
 
 def test_it_ends_where_labels_stay_and_takes_tensors() -> None:
