@@ -14,7 +14,7 @@ from findings.cells import CELL, CORE, both_fittings, held, live, of_decoder, sc
 from findings.decoder_order import compared, order_found
 from findings.drawings import DRAWN, draw
 from findings.epochs import table_over_epochs, when
-from findings.marks import checks, marks, stacked, why_beside
+from findings.marks import checks, marks, stacked
 from findings.purposes import purposes
 from findings.wrong_labels import last_hidden, leak
 from memgen_bench.results.store import read_frame
@@ -40,7 +40,6 @@ PARTS = {
     **ANSWERS,
     "purposes": purposes,
     "checks": checks,
-    "why-beside": why_beside,
     "stacked": stacked,
     "marks": marks,
     "when": when,

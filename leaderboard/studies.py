@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import polars as pl
 from memgen_bench.protocol import FEATURES, MEMORIZED, READOUT
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.figures.frames import epoch_frame
+from memgen_leaderboard.scoring.contrasts import contrast
 from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.scoring.decoder_choice import CHOSEN
 from memgen_leaderboard.scoring.layer_choice import regret
@@ -43,11 +45,13 @@ FILES = (
     DOCS / "statistics.md",
     *(
         DOCS / "findings" / f"{name}.md"
-        for name in ("digits", "fashion-mnist", "addition", "training")
+        for name in ("decoders", "digits", "fashion-mnist", "addition", "training")
     ),
 )
 FASHION = HERE / "results" / "fashion"
 ADDITION = HERE / "results" / "addition"
+KNOWS_SUMS = ("fourier-told", "ipr-pruned")
+MARKS = {0.4: "0.97", 0.6: "0.40", 0.8: "0.30"}  # set before any of it was looked for
 RULES = {
     "network": "each network's own (the board's)",
     "cell": "by rate, seeds pooled",
@@ -275,8 +279,67 @@ def addition() -> str:
     return markdown(table(title, ("decoder", *(f"ρ {rate:g}" for rate in rates)), rows))
 
 
+def addition_marks() -> str:
+    """Return at each rate the decoder that reads the most and knows nothing of arithmetic."""
+    (scores,) = all_scores(ADDITION)
+    units = scores.units.rename({"decoded_bits": "bits"})
+    untold = units.filter(~pl.col("decoder").is_in([*REFERENCES, *KNOWS_SUMS]))
+    control = scores.controls.filter("is_best").rename({"test_correct": "bits"})
+    rows = []
+    for rate in sorted(set(untold["rate"]) - {1.0}):
+        at = untold.filter(rate=rate)
+        means = at.group_by("decoder").agg(pl.col("decoded").mean())
+        name = means.sort(-pl.col("decoded"), "decoder")["decoder"][0]
+        own = at.filter(decoder=name)
+        found = contrast(own, control).row(0, named=True)
+        room = float((own["ceiling"] - own["control"]).to_numpy().mean())
+        more, half = found["difference"], found["half_width"]
+        rows.append(
+            (
+                *(f"{rate:g}", MARKS.get(rate, "–"), name),
+                percent(float(own["decoded"].to_numpy().mean())),
+                f"{points(more)} ± {percent(half)}",
+                f"{more / room:.2f} ± {half / room:.2f}",
+            )
+        )
+    title = "The decoder that reads the most and knows nothing of arithmetic, in hindsight"
+    return markdown(table(title, ("ρ", "asked of E", "decoder", "reads", "X", "E"), rows))
+
+
+def bounds(study: str) -> str:
+    """Return what decoders read that are fitted on true labels of the same points.
+
+    The layer is the one that is best on validation images.
+    """
+    found = readings(study).filter(
+        pl.col("status") == "ok", pl.col("kind") != "clean", pl.col("decoder") != READOUT
+    )
+    order = [-pl.col("validation_accuracy"), pl.col("layer_index")]
+    network = ["model", "kind", "rate", "seed"]
+    best = found.sort(order).unique([*network, "decoder"], keep="first", maintain_order=True)
+    means = best.group_by("model", "kind", "rate", "decoder").agg(pl.col("test_accuracy").mean())
+    wide = means.pivot(on="decoder", index=["model", "kind", "rate"], values="test_accuracy")
+    decoders = sorted(set(means["decoder"]))
+    rows = [
+        (
+            *(
+                (row["model"], "any")
+                if row["kind"] == FEATURES
+                else (f"the {row['kind']} {row['model']}", f"{row['rate']:g}")
+            ),
+            *(percent(row[name]) for name in decoders),
+        )
+        for row in wide.sort("kind", "model", "rate").iter_rows(named=True)
+    ]
+    title = f"Test accuracy in %, fitted on true labels: {found['seed'].n_unique()} seeds"
+    return markdown(table(title, ("read from", "ρ", *decoders), rows))
+
+
 PARTS = {
     "addition": addition,
+    "addition-marks": addition_marks,
+    "bounds": partial(bounds, "bounds"),
+    "addition-bounds": partial(bounds, "bounds-addition"),
     "winner": winner,
     "layer-rules": layer_rules,
     "variance": variance,

