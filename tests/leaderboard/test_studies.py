@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 import pytest
 
+from memgen_bench.plan.suite import load_suite
 from memgen_bench.results.store import read_frame
 from memgen_leaderboard.figures.frames import epoch_frame
 from memgen_leaderboard.scoring.layer_choice import regret
@@ -321,6 +322,14 @@ def test_networks_on_fashion_mnist_trained_as_far_as_the_text_says() -> None:
     cell = {"model": "paper-cnn", "dataset": "fashion-mnist", "rate": 0.8, "split": "train"}
     theirs = read_published().filter(**cell, decoder="readout")["accuracy"]
     assert [round(100 * accuracy) for accuracy in theirs] == [92, 92, 91]
+
+
+def test_the_headroom_of_addition_is_as_measured() -> None:
+    (scores,) = all_scores(STUDIES["ADDITION"])
+    below = scores.units.filter(pl.col("rate") < 1).unique(["rate", "seed"])
+    room = below.group_by("rate").agg((pl.col("ceiling") - pl.col("control")).mean().alias("room"))
+    (pair,) = load_suite("addition").combinations()
+    assert pair.headroom == round(100 * float(room["room"].to_numpy().mean()), 1)
 
 
 def test_of_addition_what_is_said_was_read() -> None:
