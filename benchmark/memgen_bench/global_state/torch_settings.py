@@ -56,10 +56,20 @@ def _set_inference_mode(torch: Any, enabled: bool) -> None:
 
 
 def _autocast(torch: Any, device: str) -> Any:
-    return torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+    entered = _open_autocasts(torch) if device == "cpu" else 0  # one count for all devices
+    return torch.is_autocast_enabled(device), torch.get_autocast_dtype(device), entered
 
 
 def _set_autocast(torch: Any, device: str, value: Any) -> None:
-    enabled, dtype = value
+    enabled, dtype, entered = value
     torch.set_autocast_enabled(device, enabled)
     torch.set_autocast_dtype(device, dtype)
+    while device == "cpu" and _open_autocasts(torch) > entered:
+        torch.autocast_decrement_nesting()
+    torch.clear_autocast_cache()  # in an open one, weights that were cast once stay as they were
+
+
+def _open_autocasts(torch: Any) -> int:
+    """Return how many contexts of autocast were entered and not left."""
+    torch.autocast_increment_nesting()
+    return int(torch.autocast_decrement_nesting())

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from helpers.rude_deeds import ENDINGS, Deed, changes_of
+from memgen_bench.global_state import preserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,3 +43,23 @@ def _forget() -> Iterator[None]:
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_modes_are_as_before(name: str, ending: str) -> None:
     assert changes_of(DEEDS[name], ending).restored
+
+
+def test_in_an_autocast_that_was_left_open_weights_do_not_stay_as_they_were() -> None:
+    weight = torch.ones(4, 4, requires_grad=True)
+
+    def product() -> float:
+        with torch.autocast("cpu", torch.bfloat16):
+            return float((torch.ones(1, 4) @ weight).detach()[0, 0])
+
+    assert product() == 4
+    with preserved() as changes:
+        enter(torch.autocast("cpu", torch.bfloat16))
+        assert product() == 4
+    assert changes.restored == ["torch.autocast on cpu"]
+    with torch.no_grad():
+        weight.fill_(2)
+    assert product() == 8
+    with torch.no_grad():
+        weight.fill_(3)
+    assert product() == 12
