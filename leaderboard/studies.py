@@ -13,7 +13,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -37,6 +37,9 @@ from memgen_leaderboard.tables.boards import comparison_table, summary_table
 from memgen_leaderboard.tables.markdown import markdown, update
 from memgen_leaderboard.tables.retraining import retraining_table
 from memgen_leaderboard.text import percent, points, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -335,7 +338,7 @@ def bounds(study: str) -> str:
     return markdown(table(title, ("read from", "ρ", *decoders), rows))
 
 
-PARTS = {
+PARTS: dict[str, Callable[[], str]] = {
     "addition": addition,
     "addition-marks": addition_marks,
     "bounds": partial(bounds, "bounds"),

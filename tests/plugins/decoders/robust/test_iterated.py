@@ -29,7 +29,7 @@ def test_each_round_is_the_decoder_after_itself_and_the_best_on_noisy_validation
     rounds = [composed(n) for n in range(1, 6)]
     accuracies = [np.mean(each.predict(HELD) == HELD_Y) for each in rounds]
     best = int(np.argmax(accuracies))
-    found = Iterated(ShrunkLDA(), rounds=5).fit(X, Y, validation=(HELD, HELD_Y))
+    found: Any = Iterated(ShrunkLDA(), rounds=5).fit(X, Y, validation=(HELD, HELD_Y))
     assert found.chosen_ == {"rounds": best + 1}
     assert (found.predict(TEST) == rounds[best].predict(TEST)).all()
     for fold in range(5):
