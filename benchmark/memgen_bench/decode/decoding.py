@@ -108,7 +108,7 @@ class Outcome:
     `chosen` is what the decoder chose for itself, as JSON. `spoilt` says that it wrote to what it
     was lent: the activations, and what was computed from them, must not be used any more.
     `lasting` names what it changed in the process for good: another process should go on.
-    `cross_fitted` says that no validation point was predicted by a fit that saw its label.
+    `cross_fitted` says that the decoder itself predicted the validation points, by cross-fitting.
     """
 
     status: str

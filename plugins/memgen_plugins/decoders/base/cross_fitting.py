@@ -20,7 +20,7 @@ def folds(count: int) -> Iterator[npt.NDArray[np.bool_]]:
         yield np.arange(count) % _FOLDS == fold
 
 
-def by_best_on_others(candidates: Sequence[npt.NDArray[Any]], labels: Any) -> npt.NDArray[np.int64]:
+def by_best_on_others(candidates: Sequence[npt.NDArray[Any]], labels: Any) -> npt.NDArray[Any]:
     """Return each point's prediction by the candidate that is best on the other folds.
 
     Args:
@@ -28,7 +28,8 @@ def by_best_on_others(candidates: Sequence[npt.NDArray[Any]], labels: Any) -> np
         labels: Noisy validation labels, N.
     """
     predictions = np.stack(candidates)
-    found, right = np.empty(len(labels), np.int64), predictions == np.asarray(labels)
+    right = predictions == np.asarray(labels)
+    found: npt.NDArray[Any] = np.empty_like(predictions[0])
     for fold in folds(len(labels)):
         found[fold] = predictions[right[:, ~fold].sum(axis=1).argmax(), fold]
     return found

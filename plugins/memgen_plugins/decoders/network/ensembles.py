@@ -36,14 +36,15 @@ class _Pooled(OfLayers):
             on the other folds; None without validation points.
     """
 
-    rate_ = 0.0
-    validation_predictions_: npt.NDArray[np.int64] | None = None
+    rate_: float
+    validation_predictions_: npt.NDArray[np.int64] | None
 
     def _take(self, members: dict[str, tuple[str, Any]], validation: Any) -> None:
         """Keep fitted decoders of layers, and weigh them; without validation all count the same."""
         self._layers = {name: layer for name, (layer, _) in members.items()}
         self.estimators_ = {name: fitted for name, (_, fitted) in members.items()}
         self.scales_, self.weights_ = dict.fromkeys(members, 1.0), dict.fromkeys(members, 1.0)
+        self.rate_, self.validation_predictions_ = 0.0, None
         if validation is not None:
             self._weigh(validation[0], np.asarray(validation[1]))
 

@@ -46,7 +46,7 @@ class Iterated(Wrapped):
     """
 
     _parameter_constraints: ClassVar = {"rounds": COUNT}
-    validation_predictions_: npt.NDArray[np.int64] | None = None
+    validation_predictions_: npt.NDArray[np.int64] | None
 
     def __init__(self, estimator: Any, rounds: int = 10) -> None:
         self.estimator = estimator
@@ -79,8 +79,7 @@ class Iterated(Wrapped):
             if (found == labels).all():
                 break
             labels = found
-        if validation is not None:
-            self.validation_predictions_ = by_best_on_others(held, validation[1])
+        self.validation_predictions_ = by_best_on_others(held, validation[1]) if held else None
         return self
 
 

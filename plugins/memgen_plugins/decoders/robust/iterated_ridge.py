@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _ROUNDING = 1e-7  # of the largest eigenvalue
+_LEAST = 1e-6  # of what a point leaves to the others: less is rounding, which may be below 0
 
 
 class IteratedRidge(LinearScores):
@@ -56,7 +57,7 @@ class IteratedRidge(LinearScores):
     """
 
     _parameter_constraints: ClassVar = {"rounds": COUNT}
-    validation_predictions_: npt.NDArray[np.int64] | None = None
+    validation_predictions_: npt.NDArray[np.int64] | None
 
     def __init__(
         self, alphas: Sequence[float] = (10.0, 100.0, 1000.0, 10000.0), rounds: int = 20
@@ -68,8 +69,11 @@ class IteratedRidge(LinearScores):
         """Fit on activations X (N×D) and labels y (N).
 
         Raises:
-            ValueError: `rounds` is below 1, or an array is unusable.
+            ValueError: `rounds` is below 1, a penalty is not above 0, or an array is unusable.
+            FloatingPointError: A validation point is not finite.
         """
+        if not all(0 < alpha < np.inf for alpha in self.alphas) or not len(self.alphas):
+            raise ValueError(f"alphas: {self.alphas!r}; give at least one, each above 0 and finite")
         points, index = self._start(X, y)
         Z, mean, scale = standardised(points)
         axes, values = _axes(Z)
@@ -78,6 +82,8 @@ class IteratedRidge(LinearScores):
         best, held = -1.0, []
         if validation is not None:
             held_x = ((as_tensor(validation[0]).double() - mean) / scale) @ axes
+            if not bool(torch.isfinite(held_x).all()):
+                raise FloatingPointError("a validation point is not finite")
         for alpha in self.alphas if validation is not None else self.alphas[:1]:
             rounds = _rounds(rotated, values, given, alpha, classes)
             for count, fitted in zip(range(1, self.rounds + 1), rounds, strict=False):
@@ -89,8 +95,7 @@ class IteratedRidge(LinearScores):
                 if accuracy > best:
                     best, kept = accuracy, fitted
                     self.chosen_ = {"alpha": alpha, "rounds": count}
-        if validation is not None:
-            self.validation_predictions_ = by_best_on_others(held, validation[1])
+        self.validation_predictions_ = by_best_on_others(held, validation[1]) if held else None
         coef = (axes @ kept.weights).T / scale
         self._set(coef, kept.intercept - coef @ mean)
         return self
@@ -126,13 +131,14 @@ def _rounds(
     """
     shrunk, labels = 1 / (values + alpha), given
     leverage = rotated.square() @ shrunk.float() + 1 / len(given)
+    left = (1 - leverage).clamp(min=_LEAST)
     while True:
         targets = functional.one_hot(labels, classes).float()
         intercept = targets.mean(dim=0)
         weights = shrunk[:, None] * (rotated.T @ targets).double()
         yield _Fitted(weights, intercept.double())
         fitted = rotated @ weights.float() + intercept
-        without = (fitted - leverage[:, None] * targets) / (1 - leverage)[:, None]
+        without = (fitted - leverage[:, None] * targets) / left[:, None]
         found = without.argmax(dim=1)
         if bool((found == labels).all()):
             return

@@ -37,7 +37,7 @@ def test_each_round_is_the_decoder_after_itself_and_the_best_on_noisy_validation
         others = [np.sum((each.predict(HELD) == HELD_Y)[~inside]) for each in rounds]
         expected = rounds[int(np.argmax(others))].predict(HELD)[inside]
         assert (found.validation_predictions_[inside] == expected).all()
-    last = Iterated(ShrunkLDA(), rounds=5).fit(X, Y)
+    last = found.fit(X, Y)
     assert last.validation_predictions_ is None
     assert (last.predict(TEST) == rounds[last.rounds_ - 1].predict(TEST)).all()
 

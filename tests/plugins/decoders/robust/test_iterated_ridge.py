@@ -72,6 +72,7 @@ def test_penalty_and_round_are_the_best_on_noisy_validation_and_the_earliest_of_
         inside = np.arange(len(HELD)) % 5 == fold
         first = max(held.values(), key=lambda own: np.sum((own == HELD_Y)[~inside]))
         assert (found.validation_predictions_[inside] == first[inside]).all()
+    assert found.fit(X, Y).validation_predictions_ is None  # of this fit, not the last
 
 
 def test_it_ends_where_labels_stay_and_takes_tensors() -> None:
@@ -86,3 +87,23 @@ def test_it_ends_where_labels_stay_and_takes_tensors() -> None:
 def test_no_round_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'rounds' parameter .* Got 0"):
         IteratedRidge(rounds=0).fit(X, Y)
+
+
+@pytest.mark.parametrize("alphas", [(), (0.0,), (10.0, -1.0), (np.inf,), (np.nan,)])
+def test_penalties_that_are_none_are_refused(alphas: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="give at least one, each above 0"):
+        IteratedRidge(alphas=alphas).fit(X, Y)
+
+
+def test_validation_points_that_are_not_finite_are_told() -> None:
+    broken = HELD.copy()
+    broken[0, 0] = np.nan
+    with pytest.raises(FloatingPointError, match="not finite"):
+        IteratedRidge().fit(X, Y, validation=(broken, HELD_Y))
+
+
+def test_labels_may_be_words() -> None:
+    words = np.array(list("abcdefghij"))
+    found: Any = IteratedRidge().fit(X, words[Y], validation=(HELD, words[HELD_Y]))
+    other: Any = IteratedRidge().fit(X, Y, validation=(HELD, HELD_Y))
+    assert (found.validation_predictions_ == words[other.validation_predictions_]).all()
