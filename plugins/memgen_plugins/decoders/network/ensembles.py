@@ -220,15 +220,16 @@ def pool_under_noise(scores: Scores, labels: npt.NDArray[np.int64]) -> tuple[Sco
         labels: Each point's given class, N.
     """
     rows, (count, points, classes) = np.arange(len(labels)), scores.shape
+    flat = scores.reshape(count, -1)  # copied once, where the optimizer would do so at each step
 
     def loss(unknown: Scores) -> tuple[float, Scores]:
         weights, rate = unknown[:-1], unknown[-1]
-        true = softmax(np.tensordot(weights, scores, axes=1), axis=1)
+        true = softmax((weights @ flat).reshape(points, classes), axis=1)
         own = true[rows, labels]
         given = (1 - rate) * own + rate / classes
         inward = -true * (own / given)[:, None]
         inward[rows, labels] += own / given
-        slope = -(1 - rate) * np.tensordot(scores, inward, axes=2) / points + _PENALTY * weights
+        slope = -(1 - rate) * (flat @ inward.ravel()) / points + _PENALTY * weights
         by_rate = ((own - 1 / classes) / given).mean()
         value = _PENALTY * (weights @ weights) / 2 - np.log(given).mean()
         return float(value), np.append(slope, by_rate)
