@@ -17,6 +17,7 @@ import torch
 
 from memgen_bench.errors import DamagedError, MemgenError, one_line
 from memgen_bench.files.atomic import write_atomically
+from memgen_bench.network.averaged_readout import AveragedReadout
 from memgen_bench.network.cache_files import note_of, resume_entry
 from memgen_bench.network.tensors import check_fit, pack, unpack
 from memgen_bench.plugin.training_record import TrainingRecord
@@ -88,6 +89,8 @@ def _tensors(training: TrainingState) -> Tensors:
     if training.trajectory and training.trajectory.complete:
         for name, value in training.trajectory.tensors().items():
             found[f"trajectory.{name}"] = value
+    for name, value in training.averaged.tensors().items():
+        found[f"averaged.{name}"] = value
     found["random.cpu"] = torch.get_rng_state()
     if training.device.type == "cuda":
         found["random.cuda"] = torch.cuda.get_rng_state(training.device)
@@ -101,7 +104,8 @@ def _of(module: nn.Module) -> Tensors:
 
 def _restore(training: TrainingState, fields: Mapping[str, Any], tensors: Tensors) -> None:
     """Restore a training from a resume file; if anything in it is wrong, change nothing."""
-    parts: dict[str, Tensors] = {"module": {}, "optimizer": {}, "random": {}, "trajectory": {}}
+    owners = ("module", "optimizer", "random", "trajectory", "averaged")
+    parts: dict[str, Tensors] = {owner: {} for owner in owners}
     try:
         for name, value in tensors.items():
             owner, _, rest = name.partition(".")
@@ -114,9 +118,10 @@ def _restore(training: TrainingState, fields: Mapping[str, Any], tensors: Tensor
         raise DamagedError(one_line(error)) from error
     own = _of(training.module)
     check_fit(parts["module"], own)
+    averaged = AveragedReadout.restored(parts["averaged"], len(record.best_test_predictions))
     if training.trajectory:
         training.trajectory.restore(parts["trajectory"])
-    training.record, training.order = record, order
+    training.record, training.order, training.averaged = record, order, averaged
     groups = training.optimizer.state_dict()["param_groups"]
     training.optimizer.load_state_dict({"state": momenta, "param_groups": groups})
     torch.set_rng_state(parts["random"]["cpu"])

@@ -106,6 +106,7 @@ def train(
             checkpoint.load(training)
         with denormals_as_zero():
             _train_on(training, x, data, recipe, on_epoch, checkpoint)
+    training.record.averaged_predictions = training.averaged.predictions()
     _certify(training.record, predict(module, x, data.images_at_once), data)
     return training.record
 
@@ -121,7 +122,7 @@ def _train_on(
     """Train from the first epoch that is not in the record until the training stops."""
     module, record, trajectory = training.module, training.record, training.trajectory
     y = torch.from_numpy(data.given).to(training.device)
-    watch = _Watch(data, training.device)
+    watch = _Watch(data, training)
     started = time.perf_counter() - record.seconds
     for epoch in range(len(record.loss) + 1, recipe.max_epochs + 1):
         loss, accuracy = train_epoch(
@@ -132,7 +133,7 @@ def _train_on(
         record.loss.append(loss)
         record.train_accuracy.append(accuracy)
         reached = accuracy >= recipe.target and epoch >= recipe.min_epochs
-        watch.update(record, module, epoch, last=reached or epoch == recipe.max_epochs)
+        watch.update(epoch, last=reached or epoch == recipe.max_epochs)
         if trajectory:
             trajectory.end_epoch(epoch)
             if record.best_validation_epoch == epoch:
@@ -204,18 +205,22 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 class _Watch:
     """Evaluates a network after each epoch on noisy validation, and after some epochs on test."""
 
-    def __init__(self, data: TrainingData, device: torch.device) -> None:
+    def __init__(self, data: TrainingData, training: TrainingState) -> None:
         self.data = data
-        self.test_x = tensor_of(data.test_x, device)
-        self.validation_x = tensor_of(data.validation_x, device)
+        self.training = training
+        self.test_x = tensor_of(data.test_x, training.device)
+        self.validation_x = tensor_of(data.validation_x, training.device)
 
-    def update(self, record: TrainingRecord, module: nn.Module, epoch: int, *, last: bool) -> None:
+    def update(self, epoch: int, *, last: bool) -> None:
         """Evaluate an epoch; on test only one that may be asked for later, or is on the grid."""
+        record, module = self.training.record, self.training.module
         best = self._validate(record, module)
         if not (best or last or on_grid(epoch)):
             record.test_accuracy.append(None)
             return
-        predicted = self._predict(module, self.test_x)
+        logits = read_out(module, self.test_x, self.data.images_at_once)
+        self.training.averaged.add(epoch, logits)
+        predicted = logits.argmax(dim=1).cpu().numpy()
         accuracy = float(np.mean(predicted == self.data.test_y))
         if accuracy > max(record.tested().values(), default=-1.0):
             record.best_test_epoch = epoch
@@ -229,14 +234,11 @@ class _Watch:
         """Evaluate on noisy validation; return whether no epoch was as good."""
         if not len(self.data.validation_given):
             return False
-        predicted = self._predict(module, self.validation_x)
+        predicted = predict(module, self.validation_x, self.data.images_at_once)
         noisy = float(np.mean(predicted == self.data.validation_given))
         best = noisy > max(record.validation_accuracy, default=-1.0)
         record.validation_accuracy.append(noisy)
         return best
-
-    def _predict(self, module: nn.Module, x: torch.Tensor) -> LabelVector:
-        return predict(module, x, self.data.images_at_once)
 
 
 def on_grid(epoch: int) -> bool:
@@ -245,16 +247,18 @@ def on_grid(epoch: int) -> bool:
     return epoch == round(2 ** (nearest / _AN_OCTAVE))
 
 
-def predict(module: nn.Module, x: torch.Tensor, batch_size: int = FEATURE_BATCH) -> LabelVector:
-    """Return a network's predictions in eval mode, N int64."""
+def read_out(module: nn.Module, x: torch.Tensor, batch_size: int = FEATURE_BATCH) -> torch.Tensor:
+    """Return a network's logits of N > 0 images in eval mode, N×K."""
     module.eval()
     with torch.inference_mode():  # on copies: a module may change its input in place
-        parts = (
-            [module(batch.clone()).argmax(1) for batch in torch.split(x, batch_size)]
-            if len(x)
-            else []
-        )
-    return torch.cat(parts).cpu().numpy() if parts else np.empty(0, np.int64)
+        return torch.cat([module(batch.clone()) for batch in torch.split(x, batch_size)])
+
+
+def predict(module: nn.Module, x: torch.Tensor, batch_size: int = FEATURE_BATCH) -> LabelVector:
+    """Return a network's predictions in eval mode, N int64."""
+    if not len(x):
+        return np.empty(0, np.int64)
+    return read_out(module, x, batch_size).argmax(dim=1).cpu().numpy()
 
 
 def _certify(record: TrainingRecord, predicted: LabelVector, data: TrainingData) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from memgen_bench.network.averaged_readout import AveragedReadout
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +27,7 @@ class TrainingState:
         record: The record of the epochs so far.
         device: The device of the training.
         trajectory: What it has shown of each point so far; None where nobody asks.
+        averaged: The mean of its readouts of the test images so far.
     """
 
     module: nn.Module
@@ -33,3 +36,4 @@ class TrainingState:
     record: TrainingRecord
     device: torch.device
     trajectory: RunningTrajectory | None = None
+    averaged: AveragedReadout = field(default_factory=AveragedReadout)

@@ -22,6 +22,9 @@ class TrainingRecord:
         best_test_epoch: First of the tested epochs that is best on test (an oracle).
         best_validation_predictions: Test predictions after `best_validation_epoch`.
         best_test_predictions: Test predictions after `best_test_epoch`.
+        averaged_predictions: Test predictions of the mean of the probabilities after the tested
+            epochs, each weighed by the epochs since the one before; none where that mean is not
+            known, as of a training that an earlier version began.
         stop_reason: `target` or `max_epochs`.
         seconds: Wall time of all epochs, evaluations included.
         accuracy_given: Eval-mode accuracy on the given labels.
@@ -36,6 +39,7 @@ class TrainingRecord:
     best_test_epoch: int = 0
     best_validation_predictions: list[int] = field(default_factory=list)
     best_test_predictions: list[int] = field(default_factory=list)
+    averaged_predictions: list[int] = field(default_factory=list)
     stop_reason: str = ""
     seconds: float = 0.0
     accuracy_given: float = 0.0

@@ -61,13 +61,14 @@ def recalls_a_stored_epoch(decoder: DecoderBench) -> None:
         nothing.status == "skipped",
         "raise NotApplicable(reason) where no predictions were stored",
     )
-    stored = {2: [0, 1], 3: [1, 0]}
+    stored = {2: [0, 1], 3: [1, 0], 4: [1, 1]}
     record = TrainingRecord(
-        loss=[3.0, 2.0, 1.0],
+        loss=[4.0, 3.0, 2.0, 1.0],
         best_validation_epoch=2,
         best_validation_predictions=stored[2],
         best_test_epoch=3,
         best_test_predictions=stored[3],
+        averaged_predictions=stored[4],
     )
     found = recall(decoder.spec, copy.deepcopy(record), np.arange(2))
     if found.predictions is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from memgen_bench.plan.suite import FittedOn, Labels
 
 # Decoders of scope `training`: they read a network's own epochs, so that they have no control.
-REFERENCES = ("early-stopped", "best-epoch")
+REFERENCES = ("early-stopped", "best-epoch", "time-averaged")
 
 DRAW = ("noise", "rate", "noise_seed")
 _DATA = ("dataset", *SIZES, "seed")

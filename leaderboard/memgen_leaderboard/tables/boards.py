@@ -207,9 +207,10 @@ def cells_table(scores: Scores) -> Table:
     """Return the cells: the control with its name, headroom, and the references."""
     cells = scores.cells
     several = cells.select("dataset", "model").n_unique() > 1
+    references = [name for name in REFERENCES if cells[name].count()]
     columns = (
         *(("model", "data set") if several else ()),
-        *("noise", "ρ", "readout", "control", "ceiling", "headroom", *REFERENCES),
+        *("noise", "ρ", "readout", "control", "ceiling", "headroom", *references),
         *("networks", "what the control is"),
     )
     rows = [
@@ -218,7 +219,7 @@ def cells_table(scores: Scores) -> Table:
             *(row["noise"] or NOTHING, f"{row['rate']:g}"),
             *(percent(row[name]) for name in ("readout", "control", "ceiling")),
             f"{points(row['headroom'])}{' void' if row['is_void'] else ''}",
-            *(percent(row[name]) for name in REFERENCES),
+            *(percent(row[name]) for name in references),
             *(f"{row['networks']}", control_name(row)),
         )
         for row in cells.iter_rows(named=True)

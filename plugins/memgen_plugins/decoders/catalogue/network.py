@@ -156,4 +156,11 @@ def network_decoders(of_layers: Iterable[DecoderSpec]) -> list[DecoderSpec]:
             needs=("test",),
             version=2,
         ),
+        decoder(
+            "time-averaged",
+            estimator("network.early_stopping:TimeAveraged"),
+            "the readout of the mean over epochs of the network's probabilities",
+            "Laine & Aila 2017, arXiv 1610.02242; Nguyen et al. 2020, arXiv 1910.01842",
+            scope="training",
+        ),
     ]

@@ -1,4 +1,4 @@
-"""The network's own readout at an earlier epoch, as if training had stopped there."""
+"""The network's own readout at an earlier epoch, or averaged over epochs."""
 
 from __future__ import annotations
 
@@ -49,3 +49,24 @@ class BestEpoch(BaseEstimator):  # type: ignore[misc] # untyped base
         if not record.best_test_epoch:
             raise NotApplicable("no epoch was tested")
         return record.best_test_epoch, record.best_test_predictions
+
+
+class TimeAveraged(BaseEstimator):  # type: ignore[misc] # untyped base
+    """The readout of the mean over epochs of the network's probabilities.
+
+    Each tested epoch stands for itself and those since the one before it that was tested. It needs
+    no validation labels, and is a reference, never ranked.
+
+    Cost:
+        A forward pass over the test images after each tested epoch of the training.
+
+    References:
+        Laine & Aila 2017, arXiv 1610.02242 (temporal ensembling), with all epochs alike; for noisy
+        labels Nguyen et al. 2020, arXiv 1910.01842.
+    """
+
+    def recall(self, record: TrainingRecord) -> tuple[int, Sequence[int]]:
+        """Return the last epoch and the predictions of the mean until then."""
+        if not record.averaged_predictions:
+            raise NotApplicable("the mean over epochs was not kept; train again (--fresh)")
+        return len(record.loss), record.averaged_predictions

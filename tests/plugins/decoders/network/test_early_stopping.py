@@ -17,7 +17,7 @@ from memgen_bench.data.splits import test_subset
 from memgen_bench.files.places import default_data_dir
 from memgen_bench.plan.suite import Suite
 from memgen_bench.plugin.training_record import TrainingRecord
-from memgen_plugins.decoders.network.early_stopping import BestEpoch, EarlyStopped
+from memgen_plugins.decoders.network.early_stopping import BestEpoch, EarlyStopped, TimeAveraged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,8 +88,13 @@ def test_epochs_are_recalled_from_the_record_of_the_training() -> None:
         best_validation_predictions=[1, 2],
         best_test_epoch=5,
         best_test_predictions=[2, 2],
+        loss=[3.0, 2.0, 1.0, 1.0, 1.0, 1.0],
+        averaged_predictions=[2, 1],
     )
     assert EarlyStopped().recall(record) == (3, [1, 2])
     assert BestEpoch().recall(record) == (5, [2, 2])
+    assert TimeAveraged().recall(record) == (6, [2, 1])
     with pytest.raises(NotApplicable, match="validation_fraction"):
         EarlyStopped().recall(TrainingRecord(best_test_epoch=1))
+    with pytest.raises(NotApplicable, match="train again"):
+        TimeAveraged().recall(TrainingRecord(loss=[1.0]))
