@@ -43,7 +43,13 @@ from memgen_bench.decode.moments import Adding, KeptMoments, Labelling, Moments,
 from memgen_bench.decode.reader import Reader
 from memgen_bench.files.places import default_data_dir, find_places
 from memgen_bench.network.layers import find_layers
-from memgen_bench.network.training import initial_module, make_optimizer, train_epoch
+from memgen_bench.network.training import (
+    initial_module,
+    make_optimizer,
+    on_grid,
+    predict,
+    train_epoch,
+)
 from memgen_bench.plan.suite import load_suite
 from memgen_bench.running.runner import plan_run
 from memgen_plugins.decoders.layer.subspace import MASC
@@ -436,6 +442,28 @@ FIRST = [
     "ridge",
     "velpic",
 ]
+
+
+@pytest.mark.parametrize(("precision", "asked"), [("fp32", "<= 5.0"), ("bf16", "<= 3.2")])
+def test_an_epoch_and_its_evaluation(benchmark: Any, precision: Any, asked: str) -> None:
+    """On one thread, as in `fashion-10k`: 9,000 images, and the share of a training's tests."""
+    spec = load_registry().models["paper-cnn"]
+    recipe = dataclasses.replace(spec.recipe, precision=precision)
+    module = initial_module(spec, TASK, 0).to(memory_format=torch.channels_last)
+    x, y = tensor_of(fashion().train_x[:9000], CPU), torch.from_numpy(given()[:9000])
+    validation, test = fashion().train_x[9000:11500], fashion().test_x
+    optimizer, rng = make_optimizer(module, recipe), seeds.stream(0, "order")
+    with threads(1):
+        _, (on_validation, on_test) = timed(
+            benchmark,
+            lambda: train_epoch(module, optimizer, x, y, recipe, rng),
+            lambda: predict(module, tensor_of(validation, CPU)),
+            lambda: predict(module, tensor_of(test, CPU)),
+        )
+    # Those that are best on validation come on top: fewer than ten of a training.
+    tested = sum(map(on_grid, range(1, EPOCHS + 1))) / EPOCHS
+    whole = median(benchmark) + on_validation + tested * on_test
+    say(benchmark, f"{precision} epoch of 9,000 images with its evaluation, seconds", whole, asked)
 
 
 @pytest.mark.parametrize(("which", "asked"), [("moments", "<= 3"), ("first", "<= 10")])
