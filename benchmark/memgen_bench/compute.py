@@ -75,6 +75,15 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def best_by_scipy(tensor: torch.Tensor) -> bool:
+    """Tell whether SciPy's BLAS and LAPACK are the quickest: on the CPU, on one thread.
+
+    Beyond one, SciPy's threads and torch's are two pools, and those of the one that has just worked
+    spin for a while on the cores that the other wants: both together take three times as long.
+    """
+    return tensor.is_cpu and torch.get_num_threads() == 1
+
+
 @contextmanager
 def denormals_as_zero() -> Iterator[None]:
     """Let this thread take numbers next to 0 (denormals) for 0: CPUs are far slower with them.

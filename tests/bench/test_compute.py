@@ -10,7 +10,7 @@ import threadpoolctl
 import torch
 
 from memgen_bench import UsageError
-from memgen_bench.compute import denormals_as_zero, find_device, threads
+from memgen_bench.compute import best_by_scipy, denormals_as_zero, find_device, threads
 
 CODE = """
 from memgen_bench.compute import threads
@@ -38,6 +38,14 @@ def test_each_use_holds_all_libraries_and_lets_them_have_what_they_had() -> None
         with threads(count):
             assert set(counts()) == {count}
         assert counts() == before
+
+
+def test_scipy_is_left_alone_where_torch_has_threads_too() -> None:
+    tensor = torch.zeros(1)
+    for count in (1, 2, 1):
+        with threads(count):
+            assert best_by_scipy(tensor) == (count == 1)
+    assert not best_by_scipy(tensor.to("meta"))
 
 
 def test_a_device_that_is_not_there_is_refused_in_one_line() -> None:

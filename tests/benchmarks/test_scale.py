@@ -86,10 +86,11 @@ def test_the_leaderboard_of_a_million_readings(benchmark: Any, compacted: bool) 
         parts = len(list(Path(folder, "readings").iterdir()))
         shown = benchmark.pedantic(lambda: leaderboard(Path(folder)), rounds=3)
     assert readings.height == 1_033_800
-    found = {row[1]: float(row[2]) for row in shown if row[0][0].isdigit()}
+    recovery = 6  # after rank, decoder, X ± its half-width, and E
+    found = {row[1]: float(row[recovery]) for row in shown if row[0][0].isdigit()}
     assert list(found) == DECODERS
     planted = {name: 90 - 6 * place for place, name in enumerate(DECODERS)}
-    assert found == pytest.approx(planted, abs=0.5)
+    assert found == pytest.approx(planted, abs=2)  # of layers the best on validation counts
     say(benchmark, f"the leaderboard of {readings.height:,} readings in {parts:,} parts")
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from scipy.linalg.blas import dsyrk
 
-from memgen_bench.compute import as_tensor, block_rows, finish
+from memgen_bench.compute import as_tensor, best_by_scipy, block_rows, finish
 from memgen_bench.decode.eigen import SIDE_BY_SIDE, eigh, eigh_each
 from memgen_bench.decode.footprint import WAITING_BYTES, keeps_points
 from memgen_bench.decode.known_moments import find_known
@@ -391,7 +391,9 @@ def add_gram(lower: torch.Tensor, rows: torch.Tensor) -> None:
     Products are in float64: in float32 a direction is lost in which points are ten thousand times
     closer to each other than in others, and LDA, which needs it, would be another classifier.
     """
-    if lower.is_cpu:  # BLAS has a routine; a row-major lower triangle is a column-major upper one
+    if best_by_scipy(
+        lower
+    ):  # it has a routine; a row-major lower triangle is a column-major upper one
         dsyrk(1.0, rows.numpy().T, beta=1.0, c=lower.numpy().T, overwrite_c=True)
         return
     for start in range(0, len(lower), _GRAM_BLOCK):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from memgen_bench.compute import as_tensor, blocks
+from memgen_bench.compute import as_tensor, best_by_scipy, blocks
 from memgen_bench.decode.eigen import eigh64
 from memgen_bench.decode.moments import Moments, moments_of
 from memgen_bench.decode.neighbors import Neighbors
@@ -14,6 +14,7 @@ __all__ = [
     "Neighbors",
     "Scratch",
     "as_tensor",
+    "best_by_scipy",
     "blocks",
     "eigh64",
     "moments_of",

@@ -22,6 +22,7 @@ from helpers.known_moments import (
     labels,
     streamed,
 )
+from memgen_bench.compute import threads
 from memgen_bench.decode import moments
 from memgen_bench.decode.footprint import WAITING_BYTES, keeps_points, least_bytes
 from memgen_bench.decode.moments import KeptMoments, Labelling, StreamedMoments, moments_of
@@ -218,3 +219,13 @@ def test_a_symmetric_matrix_is_its_lower_triangle_twice(dim: int) -> None:
     found = moments.symmetric(matrix)
     assert torch.equal(found, found.T)
     assert torch.equal(found.tril(), matrix.tril())
+
+
+@pytest.mark.parametrize("count", [1, 2])  # by SciPy, by torch
+@pytest.mark.parametrize("dim", [1, 95, 200])
+def test_products_are_added_at_least_below_the_diagonal(count: int, dim: int) -> None:
+    rows = torch.from_numpy(np.random.default_rng(dim).normal(size=(30, dim)))
+    lower = torch.ones(dim, dim, dtype=torch.float64)
+    with threads(count):
+        moments.add_gram(lower, rows)
+    torch.testing.assert_close(torch.tril(lower), torch.tril(rows.T @ rows + 1))

@@ -1,10 +1,12 @@
-"""Triangular matrices: BLAS and LAPACK have routines for them on the CPU, at half the work."""
+"""Triangular matrices: SciPy's BLAS and LAPACK have routines for them, at half the work."""
 
 from __future__ import annotations
 
 import torch
 from scipy.linalg.blas import get_blas_funcs
 from scipy.linalg.lapack import dpotrf, dtrtri
+
+from memgen_bench.toolkit.decoders import best_by_scipy
 
 
 def whitened(covariance: torch.Tensor) -> tuple[torch.Tensor, float] | None:
@@ -17,7 +19,7 @@ def whitened(covariance: torch.Tensor) -> tuple[torch.Tensor, float] | None:
         W with Wᵀ C W = 1, upper triangular, D×D, float64, and log √|C|; None where C is not
         positive definite.
     """
-    if covariance.is_cpu:
+    if best_by_scipy(covariance):
         # What is lower triangular in LAPACK's order of columns is upper triangular in ours.
         factor, info = dpotrf(covariance.numpy().T, lower=True, clean=True, overwrite_a=True)
         diagonal = torch.from_numpy(factor.diagonal().copy())
@@ -39,7 +41,7 @@ def upper_factor(matrix: torch.Tensor) -> torch.Tensor | None:
     Args:
         matrix: D×D, float64; it is overwritten.
     """
-    if matrix.is_cpu:
+    if best_by_scipy(matrix):
         factor, info = dpotrf(matrix.numpy().T, lower=True, clean=True, overwrite_a=True)
         return None if info else torch.from_numpy(factor.T)
     found = torch.linalg.cholesky_ex(matrix, upper=True)
@@ -64,7 +66,7 @@ def solved(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 
 def times_upper(rows: torch.Tensor, upper: torch.Tensor) -> torch.Tensor:
     """Return the product of rows (N×D, overwritten) and an upper triangular matrix (D×D)."""
-    if not rows.is_cpu:
+    if not best_by_scipy(rows):
         return rows @ upper
     factors = upper.contiguous().numpy().T, rows.contiguous().numpy().T
     product = get_blas_funcs("trmm", factors)

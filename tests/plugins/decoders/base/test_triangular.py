@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
 
+from memgen_bench.compute import threads
 from memgen_plugins.decoders.base.triangular import (
     solved,
     times_upper,
     upper_factor,
     whitened,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True, params=[1, 2], ids=["by SciPy", "by torch"])
+def both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    with threads(request.param):
+        yield
 
 
 def covariance(dim: int) -> torch.Tensor:
