@@ -1,4 +1,4 @@
-"""The cells of a board, pairs of a data set and a model by rate: readings and controls."""
+"""The cells of `core`, pairs of a data set and a model by rate: readings and controls."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CHANCE = 0.12  # a cell in which no network is read above that is at chance
 
 
 @cache
-def scores(fitted_on: FittedOn = "training", board: Path = CORE) -> Scores:
-    """Return the scores of a board, of decoders fitted on these points."""
-    (found,) = all_scores(board, [View(fitted_on=fitted_on)])
+def scores(fitted_on: FittedOn = "training") -> Scores:
+    """Return the scores of `core`, of decoders fitted on these points."""
+    (found,) = all_scores(CORE, [View(fitted_on=fitted_on)])
     return found
 
 
@@ -42,9 +42,9 @@ def of_each(found: Scores, decoder: str) -> pl.DataFrame:
     return own.group_by(CELL).agg(pl.col("decoded").mean().alias(decoder))
 
 
-def held(fitted_on: FittedOn = "training", board: Path = CORE) -> pl.DataFrame:
+def held(fitted_on: FittedOn = "training") -> pl.DataFrame:
     """Return what is chosen on validation in each cell beside all controls, with X and E."""
-    found = scores(fitted_on, board)
+    found = scores(fitted_on)
     chosen, controls = found.chosen, found.controls
     means = chosen.group_by(CELL).agg(pl.col("decoded", "readout", "ceiling", "control").mean())
     by_source = (

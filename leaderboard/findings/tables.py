@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from findings.cells import CELL, CORE, held, of_decoder, pooled, scores, with_bits
+from findings.cells import CELL, held, of_decoder, pooled, scores, with_bits
 from findings.decoder_order import DRAWS, PIXELS_SUFFICE, order_found
 from findings.rate_one import at_rate_one
 from findings.wrong_labels import KINDS, LEAKY, last_hidden, leak
@@ -18,8 +18,6 @@ from memgen_leaderboard.tables.notes import headroom_notes
 from memgen_leaderboard.text import percent, points, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
     from typing import Any
 
 TOP = 5  # decoders of the summary in README.md
@@ -44,24 +42,19 @@ def plus_minus(difference: float | None, half_width: float | None) -> str:
     return f"{points(difference)} ± {percent(half_width)}"
 
 
-def sources(board: Path = CORE, controls: Mapping[str, str] = SOURCES) -> str:
-    """Return the table of each cell: the network's own reading, and that of each control.
-
-    Args:
-        board: The folder of the results.
-        controls: The names of the sources of controls, and what the table calls them.
-    """
+def sources() -> str:
+    """Return the table of each cell: the network's own reading, and that of each control."""
     rows = [
         (
             *place(row),
             *(percent(row[name]) for name in ("decoded", "readout", "early-stopped")),
-            *(percent(row[name]) for name in controls),
+            *(percent(row[name]) for name in SOURCES),
             percent(row["ceiling"]),
         )
-        for row in held(board=board).iter_rows(named=True)
+        for row in held().iter_rows(named=True)
     ]
-    columns = ("pair", "ρ", "chosen", "readout", "early-stopped", *controls.values(), "clean")
-    seeds = scores(board=board).units["seed"].n_unique()
+    columns = ("pair", "ρ", "chosen", "readout", "early-stopped", *SOURCES.values(), "clean")
+    seeds = scores().units["seed"].n_unique()
     title = f"Test accuracy in %, {seeds} seeds: the memorized network, and each control alone"
     note = (
         "chosen: the decoder and layer that are best on the network's noisy validation labels; "
