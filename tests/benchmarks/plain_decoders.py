@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -162,12 +163,12 @@ PLAIN: dict[str, Plain] = {
         lambda: QuadraticDiscriminantAnalysis(solver="eigen", covariance_estimator=OAS())
     ),
     "rda-50": rda,
-    "ridge": of(lambda: ridge(1.0)),
-    "ridge-tuned": tuned([of(lambda alpha=alpha: ridge(alpha)) for alpha in ALPHAS]),
-    "knn-5": of(lambda: neighbors(5)),
-    "knn-50": of(lambda: neighbors(50)),
+    "ridge": of(partial(ridge, 1.0)),
+    "ridge-tuned": tuned([of(partial(ridge, alpha)) for alpha in ALPHAS]),
+    "knn-5": of(partial(neighbors, 5)),
+    "knn-50": of(partial(neighbors, 50)),
     "fisher-ncm": fisher(NearestMean),
-    "fisher-knn-50": fisher(lambda: neighbors(50)),
+    "fisher-knn-50": fisher(partial(neighbors, 50)),
     "lda-shrunk>knn-50": relabelled,
     "trimmed-lda": trimmed,
 }

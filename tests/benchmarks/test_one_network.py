@@ -71,10 +71,10 @@ Predicted = dict[tuple[str, str], "Matrix"]
 def ours(planned: PlannedNetwork, data: PlannedData, module: Any) -> Predicted:
     reader = Reader(planned, data, module, CPU, 8 << 30)
     readings = [each for each in planned.readings if each.decoding.decoder]
-    found = {}
+    found: Predicted = {}
     for reading, outcome in reader.outcomes(readings):
         assert outcome.predictions is not None, outcome.message
-        found[reading.decoding.decoder, reading.layer] = outcome.predictions.test
+        found[reading.decoding.decoder or "", reading.layer] = outcome.predictions.test
     return found
 
 
