@@ -391,9 +391,7 @@ def add_gram(lower: torch.Tensor, rows: torch.Tensor) -> None:
     Products are in float64: in float32 a direction is lost in which points are ten thousand times
     closer to each other than in others, and LDA, which needs it, would be another classifier.
     """
-    if best_by_scipy(
-        lower
-    ):  # it has a routine; a row-major lower triangle is a column-major upper one
+    if best_by_scipy(lower):  # a row-major lower triangle is a column-major upper one
         dsyrk(1.0, rows.numpy().T, beta=1.0, c=lower.numpy().T, overwrite_c=True)
         return
     for start in range(0, len(lower), _GRAM_BLOCK):
